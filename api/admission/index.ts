@@ -1,0 +1,58 @@
+// The admission chain: steps that need cluster state, between defaulting and validation. Order matters; each step is a file.
+import type { Kind } from '../../shared/kinds/kind.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import type { Statement } from '../ports/database.ts'
+import type { Environment, RequestContext } from '../registry/context.ts'
+import type { Part } from '../registry/update.ts'
+import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
+import { namespaceLifecycle } from './namespace-lifecycle.ts'
+import { nodeRestriction } from './node-restriction.ts'
+import { priority } from './priority.ts'
+import { rbacEscalation } from './rbac-escalation.ts'
+import { serviceAccount } from './service-account.ts'
+import { serviceAllocation } from './service-allocation.ts'
+
+/** Values that the write takes in its own transaction. */
+export interface Admission {
+  claims?: () => Statement[]
+  /** Claim `index` was taken: pick another, or throw when the client asked for that very one. */
+  reclaim?: (index: number, tries: number) => void | Promise<void>
+}
+
+export interface Request {
+  env: Environment
+  kind: Kind
+  object: KObject
+  old?: KObject
+  part: Part
+  ctx: RequestContext
+}
+
+export interface Step {
+  name: string
+  /** May change the object; throws a StatusError to refuse. */
+  create?: (r: Request) => Promise<Admission | undefined> | Admission | undefined | void
+  update?: (r: Request) => Promise<Admission | undefined | void> | Admission | undefined | void
+  delete?: (r: Request) => Promise<void> | void
+}
+
+const chain: readonly Step[] = [namespaceLifecycle, nodeRestriction, priority, defaultTolerationSeconds, serviceAccount, serviceAllocation, rbacEscalation]
+
+async function run(which: 'create' | 'update', r: Request): Promise<Admission> {
+  let claims: Admission = {}
+  for (const step of chain) {
+    const result = await step[which]?.(r)
+    if (result) claims = result
+  }
+  return claims
+}
+
+export const admitCreate = (env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<Admission> =>
+  run('create', { env, kind, object, part: 'main', ctx })
+
+export const admitUpdate = (env: Environment, kind: Kind, object: KObject, old: KObject, part: Part, ctx: RequestContext): Promise<Admission> =>
+  run('update', { env, kind, object, old, part, ctx })
+
+export async function admitDelete(env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<void> {
+  for (const step of chain) await step.delete?.({ env, kind, object, part: 'main', ctx })
+}

@@ -1,0 +1,36 @@
+// NodeRestriction: a node writes its own Node and the pods that are bound to it, and nothing else of theirs.
+import type { KObject } from '../../shared/meta/object.ts'
+import { forbidden } from '../../shared/status/index.ts'
+import { subjectOf } from '../registry/validate.ts'
+import type { Request, Step } from './index.ts'
+
+/** The node behind a user, if it is one. */
+export function nodeOf(user: { username: string; groups: string[] }): string | undefined {
+  return user.groups.includes('system:nodes') && user.username.startsWith('system:node:') ? user.username.slice('system:node:'.length) : undefined
+}
+
+function check({ kind, object, old, ctx }: Request): void {
+  const node = nodeOf(ctx.user)
+  if (!node) return
+  const refuse = (why: string) => forbidden(subjectOf(kind, object.metadata.name), `node ${JSON.stringify(node)} ${why}`)
+  if (kind.kind === 'Node') {
+    if (object.metadata.name !== node) throw refuse(`is not allowed to modify node ${JSON.stringify(object.metadata.name)}`)
+    if (old && taintsOf(old) !== taintsOf(object)) throw refuse('is not allowed to modify taints')
+  }
+  if (kind.kind === 'Pod') {
+    if (!old) throw refuse('can only create mirror pods')
+    if (old.spec?.nodeName !== node) throw refuse(`can only update pods with spec.nodeName set to itself`)
+  }
+}
+const taintsOf = (o: KObject) => JSON.stringify(o.spec?.taints ?? [])
+
+export const nodeRestriction: Step = {
+  name: 'NodeRestriction',
+  create: (r) => check(r),
+  update: (r) => check(r),
+  delete: ({ kind, object, ctx }) => {
+    const node = nodeOf(ctx.user)
+    if (node && kind.kind === 'Pod' && object.spec?.nodeName !== node)
+      throw forbidden(subjectOf(kind, object.metadata.name), `node ${JSON.stringify(node)} can only delete pods with spec.nodeName set to itself`)
+  },
+}

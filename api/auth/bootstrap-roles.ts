@@ -1,0 +1,90 @@
+// Kubernetes' default cluster roles and bindings for what is served here (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+import type { Rule } from './rbac.ts'
+
+const read = ['get', 'list', 'watch']
+const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
+const rule = (apiGroup: string, resources: string[], verbs: string[]): Rule => ({ apiGroups: [apiGroup], resources, verbs })
+const paths = (...nonResourceURLs: string[]): Rule => ({ nonResourceURLs, verbs: ['get'] })
+
+const bootstrapLabels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' }
+const annotations = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' }
+const aggregate = (to: string) => ({ [`rbac.authorization.k8s.io/aggregate-to-${to}`]: 'true' })
+
+const role = (name: string, rules: Rule[] | null, labels: Record<string, string> = {}, more: object = {}) => ({
+  metadata: { name, labels: { ...bootstrapLabels, ...labels }, annotations },
+  rules,
+  ...more,
+})
+
+const aggregated = (name: string, from: string, labels: Record<string, string> = {}) =>
+  role(name, null, labels, { aggregationRule: { clusterRoleSelectors: [{ matchLabels: aggregate(from) }] } })
+
+const workloads = ['deployments', 'deployments/scale', 'replicasets', 'replicasets/scale', 'statefulsets', 'statefulsets/scale', 'daemonsets']
+const corePlain = ['configmaps', 'endpoints', 'persistentvolumeclaims', 'replicationcontrollers', 'replicationcontrollers/scale', 'serviceaccounts', 'services']
+
+export const clusterRoles = [
+  role('cluster-admin', [
+    { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+    { nonResourceURLs: ['*'], verbs: ['*'] },
+  ]),
+  role('system:discovery', [paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz', '/version', '/version/')]),
+  role('system:public-info-viewer', [paths('/healthz', '/livez', '/readyz', '/version', '/version/')]),
+  role('system:basic-user', [
+    rule('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
+    rule('authentication.k8s.io', ['selfsubjectreviews'], ['create']),
+  ]),
+  role('system:monitoring', [paths('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*')]),
+  aggregated('admin', 'admin'),
+  aggregated('edit', 'edit', aggregate('admin')),
+  aggregated('view', 'view', aggregate('edit')),
+  role(
+    'system:aggregate-to-admin',
+    [rule('authorization.k8s.io', ['localsubjectaccessreviews'], ['create']), rule('rbac.authorization.k8s.io', ['rolebindings', 'roles'], [...read, ...write])],
+    aggregate('admin'),
+  ),
+  role(
+    'system:aggregate-to-edit',
+    [
+      rule('', ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'secrets', 'services/proxy'], read),
+      rule('', ['serviceaccounts'], ['impersonate']),
+      rule('', ['pods', 'pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy'], write),
+      rule('', ['pods/eviction'], ['create']),
+      rule('', [...corePlain, 'events', 'secrets', 'services/proxy'], write),
+      rule('', ['serviceaccounts/token'], ['create']),
+      rule('apps', [...workloads, 'deployments/rollback'], write),
+      rule('coordination.k8s.io', ['leases'], ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']),
+      rule('networking.k8s.io', ['ingresses', 'networkpolicies'], write),
+      rule('batch', ['cronjobs', 'jobs'], write),
+      rule('autoscaling', ['horizontalpodautoscalers'], write),
+      rule('policy', ['poddisruptionbudgets'], write),
+    ],
+    aggregate('edit'),
+  ),
+  role(
+    'system:aggregate-to-view',
+    [
+      rule('', [...corePlain, 'pods', 'services/status', 'persistentvolumeclaims/status', 'pods/log', 'pods/status', 'bindings', 'events', 'limitranges', 'namespaces', 'namespaces/status', 'resourcequotas', 'resourcequotas/status'], read),
+      rule('discovery.k8s.io', ['endpointslices'], read),
+      rule('apps', [...workloads, 'controllerrevisions', 'deployments/status', 'replicasets/status', 'statefulsets/status', 'daemonsets/status'], read),
+      rule('networking.k8s.io', ['ingresses', 'networkpolicies', 'ingresses/status'], read),
+      rule('batch', ['cronjobs', 'jobs', 'cronjobs/status', 'jobs/status'], read),
+      rule('autoscaling', ['horizontalpodautoscalers', 'horizontalpodautoscalers/status'], read),
+      rule('policy', ['poddisruptionbudgets', 'poddisruptionbudgets/status'], read),
+    ],
+    aggregate('view'),
+  ),
+]
+
+const binding = (name: string, subjects: string[]) => ({
+  metadata: { name, labels: bootstrapLabels, annotations },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+  subjects: subjects.map((s) => ({ kind: 'Group', apiGroup: 'rbac.authorization.k8s.io', name: s })),
+})
+
+export const clusterRoleBindings = [
+  binding('cluster-admin', ['system:masters']),
+  binding('system:discovery', ['system:authenticated']),
+  binding('system:basic-user', ['system:authenticated']),
+  binding('system:public-info-viewer', ['system:authenticated', 'system:unauthenticated']),
+  binding('system:monitoring', ['system:monitoring']),
+]

@@ -1,0 +1,173 @@
+// The RBAC authorizer: which rules a user holds, cluster-wide and per namespace, from roles and bindings kept in memory.
+// The index is rebuilt when a role or binding changes here, and at the latest every five seconds where others may write.
+import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import type { Clock } from '../ports/clock.ts'
+import { decodeBody } from '../registry/codec.ts'
+import type { Attributes, Identity } from '../registry/context.ts'
+import type { Store } from '../store/store.ts'
+
+const GROUP = 'rbac.authorization.k8s.io'
+export const rbacResources = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map((r) => `${r}.${GROUP}`)
+
+export interface Rule {
+  verbs: string[]
+  apiGroups?: string[]
+  resources?: string[]
+  resourceNames?: string[]
+  nonResourceURLs?: string[]
+}
+
+interface Grant {
+  rules: Rule[]
+  /** Empty for cluster-wide grants. */
+  ns: string
+}
+
+type Index = Map<string, Grant[]>
+
+const has = (list: string[] | undefined, value: string) => !!list && (list.includes('*') || list.includes(value))
+
+function resourceMatches(rule: Rule, resource: string, subresource?: string): boolean {
+  if (!rule.resources) return false
+  const whole = subresource ? `${resource}/${subresource}` : resource
+  return rule.resources.some((r) => r === '*' || r === whole || (!!subresource && r === `*/${subresource}`))
+}
+
+/** Whether one rule allows what is asked. */
+export function ruleAllows(rule: Rule, a: Attributes): boolean {
+  if (!has(rule.verbs, a.verb)) return false
+  if (a.path !== undefined) return !!rule.nonResourceURLs?.some((u) => u === '*' || u === a.path || (u.endsWith('*') && a.path!.startsWith(u.slice(0, -1))))
+  return (
+    has(rule.apiGroups, a.group ?? '') && resourceMatches(rule, a.resource!, a.subresource) && (!rule.resourceNames?.length || (a.name !== undefined && rule.resourceNames.includes(a.name)))
+  )
+}
+
+/** Whether `held` gives everything that `wanted` would (the escalation check). */
+export function rulesCover(held: Rule[], wanted: Rule[]): boolean {
+  return wanted.every((w) =>
+    (w.verbs ?? []).every((verb) => {
+      if (w.nonResourceURLs?.length) return w.nonResourceURLs.every((u) => held.some((h) => has(h.verbs, verb) && h.nonResourceURLs?.some((x) => x === '*' || x === u || (x.endsWith('*') && u.startsWith(x.slice(0, -1))))))
+      return (w.apiGroups ?? []).every((group) =>
+        (w.resources ?? []).every((resource) => {
+          const names = w.resourceNames?.length ? w.resourceNames : [undefined]
+          return names.every((name) =>
+            held.some(
+              (h) =>
+                has(h.verbs, verb) &&
+                has(h.apiGroups, group) &&
+                (h.resources?.includes(resource) || h.resources?.includes('*') || (resource.includes('/') && h.resources?.includes(`*/${resource.split('/')[1]}`))) &&
+                (!h.resourceNames?.length || (name !== undefined && h.resourceNames.includes(name))),
+            ),
+          )
+        }),
+      )
+    }),
+  )
+}
+
+/** Rules of a role; an aggregated cluster role has those of every role that its selectors meet. */
+function rulesOf(role: KObject, all: KObject[], seen = new Set<string>()): Rule[] {
+  const own: Rule[] = role.rules ?? []
+  const selectors: any[] = role.aggregationRule?.clusterRoleSelectors ?? []
+  if (!selectors.length || seen.has(role.metadata.name)) return own
+  seen.add(role.metadata.name)
+  const parts = all.filter((r) => r !== role && selectors.some((s) => matches(fromLabelSelector(s), r.metadata.labels)))
+  return [...own, ...parts.flatMap((p) => rulesOf(p, all, seen))]
+}
+
+function subjectKey(s: any, ns: string): string {
+  if (s.kind === 'ServiceAccount') return `u:system:serviceaccount:${s.namespace ?? ns}:${s.name}`
+  return s.kind === 'Group' ? `g:${s.name}` : `u:${s.name}`
+}
+
+/** An index of grants by subject. */
+export function buildIndex(roles: KObject[], clusterRoles: KObject[], roleBindings: KObject[], clusterRoleBindings: KObject[]): Index {
+  const cluster = new Map(clusterRoles.map((r) => [r.metadata.name, r]))
+  const local = new Map(roles.map((r) => [`${r.metadata.namespace}/${r.metadata.name}`, r]))
+  const index: Index = new Map()
+  const add = (binding: KObject, ns: string) => {
+    const { kind, name } = binding.roleRef ?? {}
+    const role = kind === 'ClusterRole' ? cluster.get(name) : local.get(`${ns}/${name}`)
+    if (!role) return
+    const grant: Grant = { rules: kind === 'ClusterRole' ? rulesOf(role, clusterRoles) : (role.rules ?? []), ns }
+    for (const s of binding.subjects ?? []) {
+      const key = subjectKey(s, ns)
+      index.set(key, [...(index.get(key) ?? []), grant])
+    }
+  }
+  for (const b of clusterRoleBindings) add(b, '')
+  for (const b of roleBindings) add(b, b.metadata.namespace!)
+  return index
+}
+
+export class Rbac {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #maxAge: number
+  #index?: Index
+  #loadedAt = 0
+  #loading?: Promise<Index>
+  #generation = 0
+
+  /** `maxAge` in ms: Infinity where every write is seen through `changed`. */
+  constructor(store: Store, clock: Clock, maxAge: number) {
+    this.#store = store
+    this.#clock = clock
+    this.#maxAge = maxAge
+  }
+
+  /** A role or binding changed: the next question reads anew. */
+  changed(): void {
+    this.#index = undefined
+    this.#generation++
+  }
+
+  async #current(): Promise<Index> {
+    if (this.#index && this.#clock.now() - this.#loadedAt < this.#maxAge) return this.#index
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
+  async #load(): Promise<Index> {
+    for (;;) {
+      const generation = this.#generation
+      const lists = await Promise.all(rbacResources.map((resource) => this.#store.list({ resource })))
+      const [roles, clusterRoles, roleBindings, clusterRoleBindings] = lists.map((l) =>
+        l.items.map((i) => {
+          const o = decodeBody(i.body, i.rv)
+          return o
+        }),
+      )
+      // A change during the load may not be in it.
+      if (generation !== this.#generation) continue
+      this.#loadedAt = this.#clock.now()
+      this.#index = buildIndex(roles!, clusterRoles!, roleBindings!, clusterRoleBindings!)
+      return this.#index
+    }
+  }
+
+  #grants(index: Index, user: Identity): Grant[] {
+    const out = [...(index.get(`u:${user.username}`) ?? [])]
+    for (const g of user.groups) out.push(...(index.get(`g:${g}`) ?? []))
+    return out
+  }
+
+  async allows(user: Identity, a: Attributes): Promise<boolean> {
+    const index = this.#index && this.#clock.now() - this.#loadedAt < this.#maxAge ? this.#index : await this.#current()
+    for (const g of this.#grants(index, user)) {
+      if (g.ns && (a.path !== undefined || g.ns !== a.namespace)) continue
+      for (const rule of g.rules) if (ruleAllows(rule, a)) return true
+    }
+    return false
+  }
+
+  /** Every rule that counts for the user in a namespace. */
+  async rulesFor(user: Identity, ns: string | undefined): Promise<Rule[]> {
+    return this.#grants(await this.#current(), user)
+      .filter((g) => !g.ns || g.ns === ns)
+      .flatMap((g) => g.rules)
+  }
+}

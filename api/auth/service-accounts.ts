@@ -1,0 +1,103 @@
+// Service-account tokens: JWTs of the cluster's own key, bound to the account (and a pod, if asked), checked against what still exists.
+import { exportJWK, exportPKCS8, generateKeyPair, importJWK, importPKCS8, type JWK, jwtVerify, SignJWT } from 'jose'
+import type { Clock, Random } from '../ports/clock.ts'
+import type { Identity } from '../registry/context.ts'
+import type { Lookup } from '../registry/lookup.ts'
+import type { Seal } from '../store/seal.ts'
+import type { Store } from '../store/store.ts'
+
+const ALG = 'ES256'
+export const ISSUER = 'https://kubernetes.default.svc'
+
+interface KeyRing {
+  kid: string
+  sign: CryptoKey
+  verify: CryptoKey
+  jwk: JWK
+}
+
+export interface TokenBinding {
+  kind: string
+  name: string
+  uid: string
+}
+
+export class ServiceAccounts {
+  readonly #store: Store
+  readonly #seal: Seal | undefined
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #lookup: Lookup
+  #keys?: Promise<KeyRing>
+
+  constructor(store: Store, seal: Seal | undefined, clock: Clock, random: Random, lookup: Lookup) {
+    this.#store = store
+    this.#seal = seal
+    this.#clock = clock
+    this.#random = random
+    this.#lookup = lookup
+  }
+
+  async #ring(): Promise<KeyRing> {
+    this.#keys ??= this.#load().catch((cause) => {
+      this.#keys = undefined
+      throw cause
+    })
+    return this.#keys
+  }
+
+  /** The cluster's key is made once, by whoever comes first, and kept sealed in the database. */
+  async #load(): Promise<KeyRing> {
+    const context = 'meta/service-account-key'
+    const text = await this.#store.metaValue('service-account-key', async () => {
+      const pair = await generateKeyPair(ALG, { extractable: true })
+      const value = JSON.stringify({ kid: this.#random.uuid(), private: await exportPKCS8(pair.privateKey), public: await exportJWK(pair.publicKey) })
+      return this.#seal ? this.#seal.close(context, value) : value
+    })
+    const key = JSON.parse(this.#seal ? await this.#seal.open(context, text) : text)
+    return { kid: key.kid, sign: await importPKCS8(key.private, ALG), verify: (await importJWK(key.public, ALG)) as CryptoKey, jwk: { ...key.public, kid: key.kid, alg: ALG, use: 'sig' } }
+  }
+
+  async jwks(): Promise<{ keys: JWK[] }> {
+    return { keys: [(await this.#ring()).jwk] }
+  }
+
+  /** A token for an account; `seconds` from now. */
+  async issue(ns: string, name: string, uid: string, audiences: string[], seconds: number, bound?: TokenBinding): Promise<string> {
+    const { kid, sign } = await this.#ring()
+    const now = Math.floor(this.#clock.now() / 1000)
+    const ref = bound ? { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } } : {}
+    return new SignJWT({ 'kubernetes.io': { namespace: ns, serviceaccount: { name, uid }, ...ref } })
+      .setProtectedHeader({ alg: ALG, kid })
+      .setIssuer(ISSUER)
+      .setSubject(`system:serviceaccount:${ns}:${name}`)
+      .setAudience(audiences)
+      .setJti(this.#random.uuid())
+      .setIssuedAt(now)
+      .setNotBefore(now)
+      .setExpirationTime(now + seconds)
+      .sign(sign)
+  }
+
+  /** The account behind a token, or undefined: bad signature, expired, other audience, account or bound object gone. */
+  async verify(token: string, audiences: string[] = [ISSUER]): Promise<Identity | undefined> {
+    let claims: any
+    try {
+      const { payload } = await jwtVerify(token, (await this.#ring()).verify, { issuer: ISSUER, audience: audiences, currentDate: new Date(this.#clock.now()) })
+      claims = payload['kubernetes.io']
+    } catch {
+      return undefined
+    }
+    const { namespace, serviceaccount, pod } = claims ?? {}
+    if (!namespace || !serviceaccount) return undefined
+    const account = await this.#lookup.get('serviceaccounts', namespace, serviceaccount.name)
+    if (account?.metadata.uid !== serviceaccount.uid) return undefined
+    if (pod && (await this.#lookup.get('pods', namespace, pod.name))?.metadata.uid !== pod.uid) return undefined
+    return {
+      username: `system:serviceaccount:${namespace}:${serviceaccount.name}`,
+      uid: serviceaccount.uid,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+      ...(pod ? { extra: { 'authentication.kubernetes.io/pod-name': [pod.name], 'authentication.kubernetes.io/pod-uid': [pod.uid] } } : {}),
+    }
+  }
+}

@@ -1,0 +1,140 @@
+// A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
+import { kindByName, resourceOf } from '../shared/kinds/index.ts'
+import { type KObject, timeString } from '../shared/meta/object.ts'
+import { Authorizer } from './auth/authorizer.ts'
+import type { Authenticators } from './auth/authentication.ts'
+import { clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
+import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
+import { Nodes } from './auth/nodes.ts'
+import { Rbac, rbacResources } from './auth/rbac.ts'
+import { ServiceAccounts } from './auth/service-accounts.ts'
+import { Tokens } from './auth/tokens.ts'
+import type { Clock, Random } from './ports/clock.ts'
+import type { Database } from './ports/database.ts'
+import type { Hub } from './ports/hub.ts'
+import type { Log } from './ports/log.ts'
+import { decodeBody } from './registry/codec.ts'
+import { type Environment, type Identity, type Settings, systemContext } from './registry/context.ts'
+import { create } from './registry/create.ts'
+import { Lookup } from './registry/lookup.ts'
+import type { Seal } from './store/seal.ts'
+import { type LogEvent, Store } from './store/store.ts'
+
+export interface Cluster {
+  env: Environment
+  store: Store
+  hub: Hub
+  authorizer: Authorizer
+  authenticators: Authenticators
+  log: Log
+  clock: Clock
+  /** Drops what a change makes stale in this process. */
+  observe(event: LogEvent): void
+}
+
+export interface ClusterOptions {
+  database: Database
+  clock: Clock
+  random: Random
+  log: Log
+  settings: Settings
+  seal?: Seal
+  statics: Map<string, Identity>
+  /** How long rights may be remembered, ms: Infinity where `observe` sees every write. */
+  maxAge: number
+  onCommit: (event: LogEvent) => void
+  hub: (store: Store) => Hub
+}
+
+/** Reads the pods bound to a node; a miss always reads anew, so that a new pod's references count at once. */
+class StoredGraph implements NodeGraph {
+  readonly #store: Store
+  constructor(store: Store) {
+    this.#store = store
+  }
+  async references(node: string, resource: 'secrets' | 'configmaps' | 'serviceaccounts', ns: string, name: string): Promise<boolean> {
+    const page = await this.#store.list({ resource: 'pods', ns, fields: [{ key: 'spec.nodeName', operator: '=', values: [node] }] })
+    return page.items.some((i) => referencesOf(decodeBody(i.body, i.rv).spec)[resource].has(name))
+  }
+}
+
+export function createCluster(o: ClusterOptions): Cluster {
+  const store = new Store({ database: o.database, clock: o.clock, seal: o.seal, sealed: new Set(['secrets']), onCommit: o.onCommit })
+  const lookup = new Lookup(store, o.clock)
+  const rbac = new Rbac(store, o.clock, o.maxAge)
+  const authorizer = new Authorizer(rbac, new StoredGraph(store))
+  const authenticators: Authenticators = {
+    statics: o.statics,
+    tokens: new Tokens(o.database, o.clock),
+    accounts: new ServiceAccounts(store, o.seal, o.clock, o.random, lookup),
+    nodes: new Nodes(store, o.clock),
+  }
+  const env: Environment = {
+    store,
+    clock: o.clock,
+    random: o.random,
+    lookup,
+    settings: o.settings,
+    covers: (user, ns, rules) => authorizer.covers(user, ns, rules),
+    allowed: (user, a) => authorizer.allows(user, a),
+  }
+  const sensitive = new Set(rbacResources)
+  return {
+    env,
+    store,
+    hub: o.hub(store),
+    authorizer,
+    authenticators,
+    log: o.log,
+    clock: o.clock,
+    observe: (event) => {
+      lookup.forget(event)
+      if (sensitive.has(event.resource)) rbac.changed()
+    },
+  }
+}
+
+const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+
+/** What every cluster starts with, on a migrated database: namespaces, default roles, the `kubernetes` service. Safe to run at every start. */
+export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; port: number }): Promise<void> {
+  const { env } = cluster
+  const ctx = systemContext('bootstrap')
+  const options = { fieldManager: 'kedge', fieldValidation: 'Strict' as const }
+  const known = new Map<string, Set<string>>()
+  const ensure = async (group: string, name: string, ns: string, object: object) => {
+    const kind = kindByName(group, name)!
+    const resource = resourceOf(kind)
+    const id = `${ns}/${(object as KObject).metadata.name}`
+    if (!known.has(resource)) known.set(resource, new Set((await cluster.store.list({ resource })).items.map((i) => `${i.ns}/${i.name}`)))
+    if (known.get(resource)!.has(id)) return
+    await create(env, kind, ns, object, options, ctx).catch((e) => {
+      if (e?.code !== 409) throw e
+    })
+  }
+  for (const name of systemNamespaces) await ensure('', 'Namespace', '', { metadata: { name } })
+  for (const r of clusterRoles) await ensure('rbac.authorization.k8s.io', 'ClusterRole', '', r)
+  for (const b of clusterRoleBindings) await ensure('rbac.authorization.k8s.io', 'ClusterRoleBinding', '', b)
+  const [base] = env.settings.serviceCidr.split('/') as [string]
+  const clusterIP = base.replace(/\.\d+$/, (last) => `.${Number(last.slice(1)) + 1}`)
+  await ensure('', 'Service', 'default', {
+    metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: { clusterIP, ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },
+  })
+  if (apiAddress) {
+    const { subsets, slice } = apiEndpoints(apiAddress)
+    await ensure('', 'Endpoints', 'default', { metadata: { name: 'kubernetes', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }, subsets })
+    await ensure('discovery.k8s.io', 'EndpointSlice', 'default', slice)
+  }
+  await ensure('', 'ConfigMap', 'kube-public', { metadata: { name: 'cluster-info' }, data: { created: timeString(cluster.clock.now()) } })
+}
+
+const apiEndpoints = ({ ip, port }: { ip: string; port: number }) => ({
+  subsets: [{ addresses: [{ ip }], ports: [{ name: 'https', port }] }],
+  slice: {
+    metadata: { name: 'kubernetes', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [ip], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  },
+})

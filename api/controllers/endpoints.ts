@@ -1,0 +1,203 @@
+// Endpoints and EndpointSlices of services with a selector: who is behind them, on which port, and how ready.
+import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
+import { matches } from '../../shared/meta/selector.ts'
+import { equal } from '../../shared/schema/field-set.ts'
+import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
+import { isReady } from './pods.ts'
+import { childName, ownerReference } from './replica-set.ts'
+
+const SLICES = 'endpointslices.discovery.k8s.io'
+const MANAGER = 'endpointslice-controller.k8s.io'
+const PER_SLICE = 100
+const MAX_ADDRESSES = 1000
+
+interface View {
+  service: KObject
+  pods: KObject[]
+  endpoints?: KObject
+  slices: KObject[]
+}
+
+const selects = (service: KObject, labels: Record<string, string> | undefined) =>
+  matches(
+    Object.entries<string>(service.spec.selector).map(([key, v]) => ({ key, operator: '=' as const, values: [v] })),
+    labels,
+  )
+
+/** The number behind a target port for one pod; undefined when the pod has no port of that name. */
+function portOf(pod: KObject, p: any): number | undefined {
+  if (typeof p.targetPort === 'number') return p.targetPort
+  for (const c of pod.spec.containers) for (const cp of c.ports ?? []) if (cp.name === p.targetPort && cp.protocol === p.protocol) return cp.containerPort
+  return undefined
+}
+
+interface Member {
+  pod: KObject
+  ready: boolean
+  serving: boolean
+  terminating: boolean
+}
+
+function members({ service, pods }: View): Member[] {
+  const publish = !!service.spec.publishNotReadyAddresses
+  return pods
+    .filter((p) => p.status?.podIP && p.status.phase !== 'Succeeded' && p.status.phase !== 'Failed')
+    .map((pod) => {
+      const terminating = !!pod.metadata.deletionTimestamp
+      const serving = isReady(pod)
+      return { pod, serving, terminating, ready: publish || (serving && !terminating) }
+    })
+    .sort((a, b) => (a.pod.metadata.name < b.pod.metadata.name ? -1 : 1))
+}
+
+/** Members that resolve the service's ports to the same numbers. */
+function grouped(service: KObject, all: Member[]): { ports: any[]; members: Member[] }[] {
+  const groups = new Map<string, { ports: any[]; members: Member[] }>()
+  for (const m of all) {
+    const ports = (service.spec.ports ?? []).flatMap((p: any) => {
+      const port = portOf(m.pod, p)
+      return port === undefined ? [] : [{ name: p.name ?? '', port, protocol: p.protocol, ...(p.appProtocol ? { appProtocol: p.appProtocol } : {}) }]
+    })
+    if (!ports.length && service.spec.ports?.length) continue
+    const key = JSON.stringify(ports)
+    groups.set(key, groups.get(key) ?? { ports, members: [] })
+    groups.get(key)!.members.push(m)
+  }
+  return [...groups.values()]
+}
+
+const targetRef = (pod: KObject) => ({ kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid })
+
+function subsets(service: KObject, all: Member[]): any[] {
+  return grouped(
+    service,
+    all.filter((m) => m.ready || !m.terminating),
+  )
+    .map(({ ports, members: list }) => {
+      const address = (m: Member) => ({ ip: m.pod.status.podIP, ...(m.pod.spec.nodeName ? { nodeName: m.pod.spec.nodeName } : {}), targetRef: targetRef(m.pod) })
+      const ready = list.filter((m) => m.ready).slice(0, MAX_ADDRESSES)
+      const not = list.filter((m) => !m.ready).slice(0, MAX_ADDRESSES - ready.length)
+      return {
+        ...(ready.length ? { addresses: ready.map(address) } : {}),
+        ...(not.length ? { notReadyAddresses: not.map(address) } : {}),
+        ...(ports.length ? { ports: ports.map(({ name, ...p }) => ({ ...(name ? { name } : {}), ...p })) } : {}),
+      }
+    })
+    .filter((s) => s.addresses || s.notReadyAddresses)
+}
+
+const labelsOf = (s: KObject) => ({ ...s.metadata.labels, ...(s.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}) })
+
+function endpoint(m: Member) {
+  const { pod } = m
+  const hostname = pod.spec.hostname && pod.spec.subdomain ? { hostname: pod.spec.hostname } : {}
+  return {
+    addresses: [pod.status.podIP],
+    conditions: { ready: m.ready, serving: m.serving, terminating: m.terminating },
+    ...hostname,
+    ...(pod.spec.nodeName ? { nodeName: pod.spec.nodeName } : {}),
+    targetRef: targetRef(pod),
+  }
+}
+
+function sliceWrites({ service, slices }: View, all: Member[]): Write[] {
+  const writes: Write[] = []
+  const left = new Map(slices.map((s) => [s.metadata.name, s]))
+  const labels = { ...labelsOf(service), 'kubernetes.io/service-name': service.metadata.name, 'endpointslice.kubernetes.io/managed-by': MANAGER }
+  for (const { ports, members: list } of grouped(service, all)) {
+    // Members stay in the slice that they are in; only what changed is written.
+    const own = slices.filter((s) => left.has(s.metadata.name) && equal(s.ports ?? [], ports))
+    const home = new Map<string, KObject>()
+    for (const s of own) for (const e of s.endpoints ?? []) home.set(e.targetRef?.uid, s)
+    const parts = new Map<KObject, Member[]>(own.map((s) => [s, []]))
+    const homeless: Member[] = []
+    for (const m of list) {
+      const s = home.get(m.pod.metadata.uid)
+      if (s) parts.get(s)!.push(m)
+      else homeless.push(m)
+    }
+    for (const [, part] of parts) if (part.length) while (part.length < PER_SLICE && homeless.length) part.push(homeless.shift()!)
+    for (const [s, part] of parts) {
+      while (part.length < PER_SLICE && homeless.length) part.push(homeless.shift()!)
+      if (!part.length) continue
+      left.delete(s.metadata.name)
+      const endpoints = part.map(endpoint)
+      if (!equal(endpoints, s.endpoints) || !equal(labels, s.metadata.labels)) writes.push({ verb: 'update', resource: SLICES, object: { ...s, metadata: { ...s.metadata, labels }, endpoints } })
+    }
+    for (let i = 0; homeless.length; i++) {
+      const part = homeless.splice(0, PER_SLICE)
+      writes.push({
+        verb: 'create',
+        resource: SLICES,
+        object: {
+          metadata: {
+            name: childName(service.metadata.name, `${service.metadata.uid} ${part[0]!.pod.metadata.uid} ${i}`),
+            generateName: `${service.metadata.name}-`,
+            namespace: service.metadata.namespace,
+            labels,
+            ownerReferences: [ownerReference('Service', 'v1', service)],
+          } as unknown as KObject['metadata'],
+          addressType: 'IPv4',
+          endpoints: part.map(endpoint),
+          ports,
+        },
+      })
+    }
+  }
+  for (const s of left.values()) writes.push({ verb: 'delete', resource: SLICES, object: s })
+  return writes
+}
+
+function reconcile(_key: string, view: View): Result {
+  const { service, endpoints: current } = view
+  const all = members(view)
+  const wanted = subsets(service, all)
+  const labels = labelsOf(service)
+  const writes: Write[] = []
+  if (!current)
+    writes.push({
+      verb: 'create',
+      resource: 'endpoints',
+      object: { metadata: { name: service.metadata.name, namespace: service.metadata.namespace, ...(Object.keys(labels).length ? { labels } : {}) } as KObject['metadata'], ...(wanted.length ? { subsets: wanted } : {}) },
+    })
+  else if (!equal(wanted, current.subsets ?? []) || !equal(labels, current.metadata.labels ?? {})) {
+    const { subsets: _, ...rest } = current
+    writes.push({ verb: 'update', resource: 'endpoints', object: { ...rest, metadata: { ...current.metadata, labels }, ...(wanted.length ? { subsets: wanted } : {}) } })
+  }
+  return { writes: [...writes, ...sliceWrites(view, all)] }
+}
+
+export const endpoints: Controller<View> = {
+  name: 'endpoint-controller',
+  all: (r) => r.list('services').map(keyOf),
+  wakes: {
+    services: ({ new: now }) => (now ? [keyOf(now)] : []),
+    endpoints: ({ old, new: now }) => [keyOf((now ?? old)!)],
+    [SLICES]: ({ old, new: now }) => {
+      const s = (now ?? old)!
+      const name = s.metadata.labels?.['kubernetes.io/service-name']
+      return name && controllerOf(s) ? [`${s.metadata.namespace}/${name}`] : []
+    },
+    pods: ({ old, new: now }, reader) => {
+      const relevant = (p: KObject | undefined) => p && [p.metadata.labels, p.metadata.deletionTimestamp, p.status?.podIP, p.status?.phase, isReady(p), p.spec.nodeName]
+      if (old && now && equal(relevant(old), relevant(now))) return []
+      const ns = (now ?? old)!.metadata.namespace!
+      return reader
+        .list('services', ns)
+        .filter((s) => s.spec.selector && [old, now].some((p) => p && selects(s, p.metadata.labels)))
+        .map(keyOf)
+    },
+  },
+  view: (key, reader) => {
+    const [ns, name] = splitKey(key)
+    const service = reader.get('services', ns, name)
+    if (!service || service.metadata.deletionTimestamp || !service.spec.selector || service.spec.type === 'ExternalName') return undefined
+    return {
+      service,
+      pods: reader.list('pods', ns).filter((p) => selects(service, p.metadata.labels)),
+      ...(reader.get('endpoints', ns, name) ? { endpoints: reader.get('endpoints', ns, name) } : {}),
+      slices: reader.controlledBy(SLICES, service.metadata.uid),
+    }
+  },
+  reconcile,
+}

@@ -1,0 +1,80 @@
+// Garbage collection: dependents go when all their owners are gone; foreground deletion waits for them, orphaning sets them free.
+import { groupOf, kindByName, kinds, resourceOf } from '../../shared/kinds/index.ts'
+import type { KObject, OwnerReference } from '../../shared/meta/object.ts'
+import type { Controller, Reader, Result, Write } from '../engine/types.ts'
+
+interface View {
+  resource: string
+  object: KObject
+  /** Each owner that the object names: there (with its object), gone, or of a kind that nobody knows here. */
+  owners: { reference: OwnerReference; state: 'present' | 'gone' | 'unknown'; object?: KObject }[]
+  dependents: { resource: string; object: KObject }[]
+}
+
+// Keys are uids: a name that was reused is another object.
+const uidOf = ({ old, new: now }: { old?: KObject; new?: KObject }) => (now ?? old)!.metadata.uid
+
+function ownerState(reader: Reader, dependent: KObject, reference: OwnerReference): View['owners'][number] {
+  const kind = kindByName(groupOf(reference.apiVersion), reference.kind)
+  if (!kind) return { reference, state: 'unknown' }
+  const found = reader.byUid(reference.uid)
+  const ok = found && found.resource === resourceOf(kind) && found.object.metadata.name === reference.name && (!kind.namespaced || found.object.metadata.namespace === dependent.metadata.namespace)
+  return ok ? { reference, state: 'present', object: found.object } : { reference, state: 'gone' }
+}
+
+function reconcile(_key: string, { resource, object: o, owners, dependents }: View): Result {
+  const writes: Write[] = []
+  const { finalizers = [], deletionTimestamp } = o.metadata
+  if (deletionTimestamp && finalizers.includes('orphan')) {
+    for (const d of dependents) {
+      const ownerReferences = d.object.metadata.ownerReferences!.filter((r) => r.uid !== o.metadata.uid)
+      writes.push({ verb: 'update', resource: d.resource, object: { ...d.object, metadata: { ...d.object.metadata, ownerReferences } } })
+    }
+    writes.push(withoutFinalizer(resource, o, 'orphan'))
+    return { writes }
+  }
+  if (deletionTimestamp && finalizers.includes('foregroundDeletion')) {
+    const blocking = dependents.filter((d) => d.object.metadata.ownerReferences!.some((r) => r.uid === o.metadata.uid && r.blockOwnerDeletion))
+    for (const d of dependents) if (!d.object.metadata.deletionTimestamp) writes.push({ verb: 'delete', resource: d.resource, object: d.object, propagationPolicy: 'Foreground' })
+    if (!blocking.length) writes.push(withoutFinalizer(resource, o, 'foregroundDeletion'))
+    return { writes }
+  }
+  if (!owners.length || deletionTimestamp) return { writes }
+  const gone = owners.filter((w) => w.state === 'gone')
+  if (!gone.length) return { writes }
+  if (gone.length === owners.length) {
+    const policy = finalizers.includes('orphan') ? 'Orphan' : finalizers.includes('foregroundDeletion') ? 'Foreground' : 'Background'
+    return { writes: [{ verb: 'delete', resource, object: o, propagationPolicy: policy }] }
+  }
+  // Some owners live on: only the dangling references go.
+  const ownerReferences = o.metadata.ownerReferences!.filter((r) => !gone.some((g) => g.reference === r))
+  return { writes: [{ verb: 'update', resource, object: { ...o, metadata: { ...o.metadata, ownerReferences } } }] }
+}
+
+function withoutFinalizer(resource: string, o: KObject, finalizer: string): Write {
+  const finalizers = o.metadata.finalizers!.filter((f) => f !== finalizer)
+  return { verb: 'update', resource, object: { ...o, metadata: { ...o.metadata, finalizers } } }
+}
+
+const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[] => {
+  const { old, new: now } = change
+  // An object that went leaves its dependents, and perhaps owners that waited for it.
+  if (!now) return [...reader.dependents(old!.metadata.uid).map((d) => d.object.metadata.uid), ...(old!.metadata.ownerReferences ?? []).map((r) => r.uid)]
+  const interesting = now.metadata.ownerReferences?.length || now.metadata.deletionTimestamp
+  return interesting ? [uidOf(change)] : []
+}
+
+const watched = kinds.filter((k) => !k.virtual && k.kind !== 'Event').map(resourceOf)
+
+export const garbageCollector: Controller<View> = {
+  name: 'garbage-collector',
+  all: (r) => watched.flatMap((resource) => r.list(resource).filter((o) => o.metadata.ownerReferences?.length || o.metadata.deletionTimestamp)).map((o) => o.metadata.uid),
+  wakes: Object.fromEntries(watched.map((resource) => [resource, wake])),
+  view: (key, reader) => {
+    const found = reader.byUid(key)
+    if (!found) return undefined
+    const { resource, object } = found
+    return { resource, object, owners: (object.metadata.ownerReferences ?? []).map((r) => ownerState(reader, object, r)), dependents: object.metadata.deletionTimestamp ? reader.dependents(key) : [] }
+  },
+  reconcile,
+}

@@ -1,0 +1,14 @@
+// The controllers that the engine runs, one file each.
+import type { Controller } from '../engine/types.ts'
+import { deployment } from './deployment.ts'
+import { endpoints } from './endpoints.ts'
+import { garbageCollector } from './garbage-collector.ts'
+import { namespace } from './namespace.ts'
+import { nodeLifecycle } from './node-lifecycle.ts'
+import { podGarbageCollector } from './pod-garbage-collector.ts'
+import { replicaSet } from './replica-set.ts'
+import { scheduler } from './scheduler/scheduler.ts'
+import { serviceAccount } from './service-account.ts'
+import { taintEviction } from './taint-eviction.ts'
+
+export const controllers: readonly Controller[] = [deployment, replicaSet, scheduler, endpoints, nodeLifecycle, taintEviction, podGarbageCollector, namespace, serviceAccount, garbageCollector]

@@ -1,0 +1,51 @@
+// Namespace: empties one that is being deleted, then lets it go. New content cannot enter meanwhile: the store's guard sees to that.
+import { kinds, resourceOf } from '../../shared/kinds/index.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import type { Controller, Result, Write } from '../engine/types.ts'
+
+const contents = kinds.filter((k) => k.namespaced && !k.virtual && k.kind !== 'Event').map(resourceOf)
+const BURST = 200
+
+interface View {
+  namespace: KObject
+  objects: { resource: string; object: KObject }[]
+}
+
+function reconcile(_key: string, { namespace: ns, objects }: View): Result {
+  const writes: Write[] = []
+  if (!objects.length) {
+    if (!ns.spec?.finalizers?.length) return { writes }
+    writes.push({ verb: 'deleteAll', resource: 'events', ns: ns.metadata.name })
+    writes.push({ verb: 'update', resource: 'namespaces', part: 'finalize', object: { ...ns, spec: { ...ns.spec, finalizers: ns.spec.finalizers.filter((f: string) => f !== 'kubernetes') } } })
+    return { writes }
+  }
+  for (const { resource, object } of objects) {
+    if (object.metadata.deletionTimestamp) continue
+    if (writes.length >= BURST) break
+    writes.push({ verb: 'delete', resource, object, propagationPolicy: 'Background' })
+  }
+  return { writes }
+}
+
+export const namespace: Controller<View> = {
+  name: 'namespace-controller',
+  all: (r) => r.list('namespaces').map((n) => n.metadata.name),
+  wakes: {
+    namespaces: ({ new: now }) => (now?.metadata.deletionTimestamp ? [now.metadata.name] : []),
+    ...Object.fromEntries(
+      contents.map((resource) => [
+        resource,
+        ({ old, new: now }: { old?: KObject; new?: KObject }, reader: { get(r: string, ns: string, name: string): KObject | undefined }) => {
+          const name = (now ?? old)!.metadata.namespace!
+          return reader.get('namespaces', '', name)?.metadata.deletionTimestamp ? [name] : []
+        },
+      ]),
+    ),
+  },
+  view: (key, reader) => {
+    const ns = reader.get('namespaces', '', key)
+    if (!ns?.metadata.deletionTimestamp) return undefined
+    return { namespace: ns, objects: contents.flatMap((resource) => reader.list(resource, key).map((object) => ({ resource, object }))) }
+  },
+  reconcile,
+}

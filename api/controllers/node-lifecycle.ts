@@ -1,0 +1,101 @@
+// Node lifecycle: pod ranges for new nodes, readiness by session, and the taints that follow from both.
+import { type KObject, timeString } from '../../shared/meta/object.ts'
+import { equal } from '../../shared/schema/field-set.ts'
+import type { Controller, Result, Write } from '../engine/types.ts'
+import { condition, isReady, withCondition } from './pods.ts'
+
+interface View {
+  node: KObject
+  session: { connected: boolean; lostAt: number }
+  /** When a kubelet that renews leases last did, ms; 0 where there is none. */
+  renewedAt: number
+  usedRanges: string[]
+  podCidr: string
+  grace: number
+  pods: KObject[]
+}
+
+const UNREACHABLE = 'node.kubernetes.io/unreachable'
+const NOT_READY = 'node.kubernetes.io/not-ready'
+const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
+
+/** The first free /24 of the cluster's range. */
+export function freeRange(podCidr: string, used: string[]): string | undefined {
+  const [base, bits] = podCidr.split('/') as [string, string]
+  const [a, b] = base.split('.') as [string, string]
+  const count = 2 ** (24 - Number(bits))
+  const taken = new Set(used)
+  for (let i = 0; i < count; i++) {
+    const range = `${a}.${Number(b) + Math.floor(i / 256)}.${i % 256}.0/24`
+    if (!taken.has(range)) return range
+  }
+  return undefined
+}
+
+/** The taints that a node should carry for its conditions; others stay as they are. */
+function taintsFor(node: KObject, ready: string | undefined, time: string): any[] {
+  const key = ready === 'True' ? undefined : ready === 'False' ? NOT_READY : ready === undefined ? NOT_READY : UNREACHABLE
+  const current: any[] = node.spec?.taints ?? []
+  const kept = current.filter((t) => ![UNREACHABLE, NOT_READY, UNSCHEDULABLE].includes(t.key))
+  const want = (k: string, effect: string, timed: boolean) => current.find((t) => t.key === k && t.effect === effect) ?? { key: k, effect, ...(timed ? { timeAdded: time } : {}) }
+  if (node.spec?.unschedulable) kept.push(want(UNSCHEDULABLE, 'NoSchedule', true))
+  if (key) kept.push(want(key, 'NoSchedule', true), want(key, 'NoExecute', true))
+  return kept
+}
+
+function reconcile(_key: string, v: View, now: number): Result {
+  const { node, session } = v
+  const time = timeString(now)
+  const writes: Write[] = []
+  let requeueAt: number | undefined
+  let next = node
+  if (!node.spec?.podCIDR) {
+    const range = freeRange(v.podCidr, v.usedRanges)
+    if (range) next = { ...next, spec: { ...next.spec, podCIDR: range, podCIDRs: [range] } }
+  }
+  const aliveUntil = session.connected ? Number.POSITIVE_INFINITY : Math.max(session.lostAt, v.renewedAt) + v.grace
+  const before = condition(node, 'Ready')
+  let ready: string | undefined = before?.status
+  if (before && ready !== 'Unknown') {
+    if (aliveUntil <= now) {
+      ready = 'Unknown'
+      let conditions = node.status.conditions
+      for (const type of ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'])
+        if (condition(node, type)) conditions = withCondition(conditions, { ...condition(node, type), type, status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' }, time)
+      writes.push({ verb: 'update', resource: 'nodes', object: { ...node, status: { ...node.status, conditions } }, part: 'status' })
+      writes.push({ verb: 'event', about: { resource: 'nodes', object: node }, type: 'Normal', reason: 'NodeNotReady', message: `Node ${node.metadata.name} status is now: NodeNotReady`, component: 'node-controller' })
+    } else if (Number.isFinite(aliveUntil)) requeueAt = aliveUntil
+  }
+  const taints = taintsFor(node, ready, time)
+  if (!equal(taints, node.spec?.taints ?? [])) next = { ...next, spec: { ...next.spec, taints } }
+  // The status write moves the version: the spec follows in the next look.
+  if (next !== node && !writes.length) writes.push({ verb: 'update', resource: 'nodes', object: next })
+  if (ready === 'Unknown')
+    for (const p of v.pods)
+      if (isReady(p)) {
+        const conditions = withCondition(p.status.conditions, { ...condition(p, 'Ready'), type: 'Ready', status: 'False', reason: 'NodeNotReady', message: '' }, time)
+        writes.push({ verb: 'update', resource: 'pods', object: { ...p, status: { ...p.status, conditions } }, part: 'status' })
+      }
+  return { writes, ...(requeueAt !== undefined ? { requeueAt } : {}) }
+}
+
+export const nodeLifecycle: Controller<View> = {
+  name: 'node-lifecycle',
+  all: (r) => r.list('nodes').map((n) => n.metadata.name),
+  wakes: { nodes: ({ new: now }) => (now ? [now.metadata.name] : []) },
+  view: (key, reader) => {
+    const node = reader.get('nodes', '', key)
+    if (!node) return undefined
+    const lease = reader.get('leases.coordination.k8s.io', 'kube-node-lease', key)
+    return {
+      node,
+      session: reader.session(key),
+      renewedAt: Date.parse(lease?.spec?.renewTime ?? '') || 0,
+      usedRanges: reader.list('nodes').flatMap((n) => (n.spec?.podCIDR ? [n.spec.podCIDR] : [])),
+      podCidr: reader.settings.podCidr,
+      grace: reader.settings.nodeMonitorGracePeriod,
+      pods: reader.podsOn(key),
+    }
+  },
+  reconcile,
+}

@@ -1,0 +1,50 @@
+// NodeAffinity: nodeSelector and required terms filter, preferred terms score.
+import type { KObject } from '../../../shared/meta/object.ts'
+import type { FilterPlugin, ScorePlugin } from './types.ts'
+
+function requirementMet(r: any, labels: Record<string, string>): boolean {
+  const value = labels[r.key]
+  switch (r.operator) {
+    case 'In':
+      return value !== undefined && !!r.values?.includes(value)
+    case 'NotIn':
+      return value === undefined || !r.values?.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+    case 'Gt':
+      return value !== undefined && Number(value) > Number(r.values?.[0])
+    case 'Lt':
+      return value !== undefined && Number(value) < Number(r.values?.[0])
+    default:
+      return false
+  }
+}
+
+/** A term matches when all it says is true; an empty one never does. */
+export function termMatches(term: any, node: KObject): boolean {
+  const expressions: any[] = term.matchExpressions ?? []
+  const fields: any[] = term.matchFields ?? []
+  if (!expressions.length && !fields.length) return false
+  return expressions.every((r) => requirementMet(r, node.metadata.labels ?? {})) && fields.every((r) => requirementMet(r, { 'metadata.name': node.metadata.name }))
+}
+
+export const nodeAffinity: FilterPlugin & ScorePlugin = {
+  name: 'NodeAffinity',
+  weight: 2,
+  filter: (pod, { node }) => {
+    const selector: Record<string, string> = pod.spec.nodeSelector ?? {}
+    const terms: any[] | undefined = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
+    const met = Object.entries(selector).every(([k, v]) => node.metadata.labels?.[k] === v) && (!terms || terms.some((t) => termMatches(t, node)))
+    return met ? undefined : { reasons: ["node(s) didn't match Pod's node affinity/selector"], unresolvable: true }
+  },
+  score: (pod, { node }) => {
+    const preferred: any[] = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
+    return preferred.reduce((n, p) => n + (termMatches(p.preference, node) ? p.weight : 0), 0)
+  },
+  normalize: (scores) => {
+    const max = Math.max(...scores)
+    return scores.map((s) => (max ? (s * 100) / max : 0))
+  },
+}

@@ -1,0 +1,121 @@
+// Carries out what controllers ask for, through the registry like any client, with the version each write was computed from as its precondition.
+import { apiVersionOf, kindOfResource } from '../../shared/kinds/index.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import { timeString } from '../../shared/meta/object.ts'
+import type { Cluster } from '../cluster.ts'
+import { bindPod } from '../http/binding.ts'
+import { type RequestContext, systemContext } from '../registry/context.ts'
+import { create } from '../registry/create.ts'
+import { keyFor, remove } from '../registry/delete.ts'
+import { mutate, type Part } from '../registry/update.ts'
+import type { Write } from './types.ts'
+
+const options = (component: string) => ({ fieldManager: component, fieldValidation: 'Ignore' as const })
+
+/** The version of the newest row that the write made; undefined when it made none. Throws StatusErrors. */
+export async function applyWrite(cluster: Cluster, component: string, w: Write): Promise<number | undefined> {
+  const { env } = cluster
+  const ctx = systemContext(component)
+  switch (w.verb) {
+    case 'create': {
+      const kind = kindOfResource(w.resource)!
+      const { resourceVersion: _, ...metadata } = w.object.metadata
+      const done = await create(env, kind, w.object.metadata.namespace ?? '', { ...w.object, metadata }, options(component), ctx)
+      return Number(done.object.metadata.resourceVersion)
+    }
+    case 'update': {
+      const kind = kindOfResource(w.resource)!
+      const { name, namespace } = w.object.metadata
+      const done = await mutate(env, kind, keyFor(kind, namespace ?? '', name), (w.part ?? 'main') as Part, () => ({ object: structuredClone(w.object) }), options(component), ctx)
+      return Number(done.object.metadata.resourceVersion)
+    }
+    case 'delete':
+      return removeIgnoringGone(cluster, w, ctx)
+    case 'deleteAll': {
+      const page = await cluster.store.list({ resource: w.resource, ns: w.ns, limit: 500 })
+      const kind = kindOfResource(w.resource)!
+      for (const i of page.items) await remove(env, kind, { resource: w.resource, ns: i.ns, name: i.name }, {}, ctx).catch(ignoreGone)
+      return undefined
+    }
+    case 'bind': {
+      const done = await bindPod(env, w.pod.metadata.namespace!, w.pod.metadata.name, w.node, options(component), ctx)
+      return Number(done.object.metadata.resourceVersion)
+    }
+    case 'event':
+      return recordEvent(cluster, w, ctx)
+  }
+}
+
+const ignoreGone = (e: { code?: number }) => {
+  if (e?.code !== 404) throw e
+  return undefined
+}
+
+async function removeIgnoringGone(cluster: Cluster, w: Extract<Write, { verb: 'delete' }>, ctx: RequestContext): Promise<number | undefined> {
+  const kind = kindOfResource(w.resource)!
+  const { name, namespace, uid } = w.object.metadata
+  const done = await remove(
+    cluster.env,
+    kind,
+    keyFor(kind, namespace ?? '', name),
+    { preconditions: { uid }, ...(w.gracePeriodSeconds !== undefined ? { gracePeriodSeconds: w.gracePeriodSeconds } : {}), ...(w.propagationPolicy ? { propagationPolicy: w.propagationPolicy } : {}) },
+    ctx,
+  ).catch(ignoreGone)
+  return done?.rv
+}
+
+/** 64 bits of FNV-1a as hex: names events by what they say, so that a repeat finds its first. */
+export function fnv(text: string): string {
+  let h = 0xcbf29ce484222325n
+  for (let i = 0; i < text.length; i++) h = ((h ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & 0xffffffffffffffffn
+  return h.toString(16).padStart(16, '0')
+}
+
+/** Records what happened to an object; the same thing again counts up. Events never fail the work they tell of. */
+async function recordEvent(cluster: Cluster, w: Extract<Write, { verb: 'event' }>, ctx: RequestContext): Promise<number | undefined> {
+  const { object, resource } = w.about
+  const kind = kindOfResource(resource)!
+  const events = kindOfResource('events')!
+  const ns = object.metadata.namespace ?? 'default'
+  const name = `${object.metadata.name.slice(0, 200)}.${fnv([object.metadata.uid, w.reason, w.message, w.component].join('\n'))}`
+  const now = timeString(cluster.clock.now())
+  const event: KObject = {
+    metadata: { name, namespace: ns } as KObject['metadata'],
+    involvedObject: {
+      kind: kind.kind,
+      namespace: object.metadata.namespace ?? '',
+      name: object.metadata.name,
+      uid: object.metadata.uid,
+      apiVersion: apiVersionOf(kind),
+      resourceVersion: object.metadata.resourceVersion ?? '',
+    },
+    reason: w.reason,
+    message: w.message.slice(0, 1024),
+    type: w.type,
+    source: { component: w.component },
+    reportingComponent: w.component,
+    firstTimestamp: now,
+    lastTimestamp: now,
+    count: 1,
+  }
+  try {
+    await create(cluster.env, events, ns, event, options(w.component), ctx)
+  } catch (cause) {
+    const code = (cause as { code?: number }).code
+    if (code === 409)
+      await mutate(
+        cluster.env,
+        events,
+        keyFor(events, ns, name),
+        'main',
+        (old) => {
+          delete old.metadata.resourceVersion
+          return { object: { ...old, count: (old.count ?? 1) + 1, lastTimestamp: now } }
+        },
+        options(w.component),
+        ctx,
+      ).catch(ignoreGone)
+    else if (code !== 403 && code !== 404) cluster.log.error('an event could not be recorded', cause, { reason: w.reason })
+  }
+  return undefined
+}

@@ -1,0 +1,135 @@
+// The engine's view of the cluster: parsed objects with the indexes that controllers ask by. Filled from rows at a cold start, kept fresh by the log.
+import { kindOfResource, kinds, resourceOf } from '../../shared/kinds/index.ts'
+import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
+import { decodeBody } from '../registry/codec.ts'
+import type { LogEvent, Store } from '../store/store.ts'
+import type { Change, EngineSettings, Reader } from './types.ts'
+
+// Events are written by many and read by no controller; secrets are nobody's business here but the garbage collector's, by metadata.
+const uncached = new Set(['events'])
+const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.io', 'controllerrevisions.apps'])
+
+class Index {
+  readonly #map = new Map<string, Map<string, KObject>>()
+  add(value: string, key: string, o: KObject): void {
+    const entry = this.#map.get(value)
+    if (entry) entry.set(key, o)
+    else this.#map.set(value, new Map([[key, o]]))
+  }
+  remove(value: string, key: string): void {
+    const entry = this.#map.get(value)
+    if (!entry) return
+    entry.delete(key)
+    if (!entry.size) this.#map.delete(value)
+  }
+  get(value: string): KObject[] {
+    return [...(this.#map.get(value)?.values() ?? [])]
+  }
+}
+
+export class Cache implements Reader {
+  readonly settings: EngineSettings
+  readonly #objects = new Map<string, Map<string, KObject>>()
+  readonly #byNamespace = new Index()
+  readonly #byController = new Index()
+  readonly #byNode = new Index()
+  readonly #byUid = new Map<string, { resource: string; object: KObject }>()
+  readonly #byOwner = new Map<string, Map<string, { resource: string; object: KObject }>>()
+  readonly #sessions: (node: string) => { connected: boolean; lostAt: number }
+  rv = 0
+
+  constructor(settings: EngineSettings, sessions: (node: string) => { connected: boolean; lostAt: number }) {
+    this.settings = settings
+    this.#sessions = sessions
+  }
+
+  /** Reads every cached resource; events up to `rv` are then in it. */
+  async load(store: Store): Promise<void> {
+    const { rv } = await store.head()
+    for (const kind of kinds) {
+      const resource = resourceOf(kind)
+      if (kind.virtual || uncached.has(resource)) continue
+      let after: { ns: string; name: string } | undefined
+      do {
+        const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })
+        for (const i of page.items) this.#put(resource, parse(resource, i.body, i.rv))
+        after = page.next
+      } while (after)
+    }
+    this.rv = rv
+  }
+
+  /** Takes an event in; the change it made, or undefined when it was known already. */
+  apply(e: LogEvent): Change | undefined {
+    if (uncached.has(e.resource) || !kindOfResource(e.resource)) return undefined
+    const key = e.ns ? `${e.ns}/${e.name}` : e.name
+    const old = this.#objects.get(e.resource)?.get(key)
+    if (old && Number(old.metadata.resourceVersion) >= e.rv) return undefined
+    const now = parse(e.resource, e.body, e.rv)
+    if (old) this.#drop(e.resource, old)
+    if (e.verb === 'delete') return { resource: e.resource, old: old ?? now }
+    this.#put(e.resource, now)
+    return { resource: e.resource, ...(old ? { old } : {}), new: now }
+  }
+
+  #put(resource: string, o: KObject): void {
+    const key = keyOf(o)
+    const map = this.#objects.get(resource) ?? new Map<string, KObject>()
+    this.#objects.set(resource, map.set(key, o))
+    const id = `${resource} ${key}`
+    if (o.metadata.namespace) this.#byNamespace.add(`${resource} ${o.metadata.namespace}`, key, o)
+    const controller = controllerOf(o)
+    if (controller) this.#byController.add(`${resource} ${controller.uid}`, key, o)
+    if (resource === 'pods' && o.spec?.nodeName) this.#byNode.add(o.spec.nodeName, key, o)
+    this.#byUid.set(o.metadata.uid, { resource, object: o })
+    for (const r of o.metadata.ownerReferences ?? []) {
+      const of = this.#byOwner.get(r.uid) ?? new Map()
+      this.#byOwner.set(r.uid, of.set(id, { resource, object: o }))
+    }
+  }
+
+  #drop(resource: string, o: KObject): void {
+    const key = keyOf(o)
+    this.#objects.get(resource)?.delete(key)
+    const id = `${resource} ${key}`
+    if (o.metadata.namespace) this.#byNamespace.remove(`${resource} ${o.metadata.namespace}`, key)
+    const controller = controllerOf(o)
+    if (controller) this.#byController.remove(`${resource} ${controller.uid}`, key)
+    if (resource === 'pods' && o.spec?.nodeName) this.#byNode.remove(o.spec.nodeName, key)
+    this.#byUid.delete(o.metadata.uid)
+    for (const r of o.metadata.ownerReferences ?? []) {
+      const of = this.#byOwner.get(r.uid)
+      of?.delete(id)
+      if (of && !of.size) this.#byOwner.delete(r.uid)
+    }
+  }
+
+  get(resource: string, ns: string, name: string): KObject | undefined {
+    return this.#objects.get(resource)?.get(ns ? `${ns}/${name}` : name)
+  }
+  list(resource: string, ns?: string): KObject[] {
+    return ns === undefined ? [...(this.#objects.get(resource)?.values() ?? [])] : this.#byNamespace.get(`${resource} ${ns}`)
+  }
+  controlledBy(resource: string, uid: string): KObject[] {
+    return this.#byController.get(`${resource} ${uid}`)
+  }
+  dependents(uid: string): { resource: string; object: KObject }[] {
+    return [...(this.#byOwner.get(uid)?.values() ?? [])]
+  }
+  byUid(uid: string): { resource: string; object: KObject } | undefined {
+    return this.#byUid.get(uid)
+  }
+  podsOn(node: string): KObject[] {
+    return this.#byNode.get(node)
+  }
+  session(node: string): { connected: boolean; lostAt: number } {
+    return this.#sessions(node)
+  }
+}
+
+function parse(resource: string, body: string, rv: number): KObject {
+  const o = decodeBody(body, rv)
+  // Ownership of fields is no controller's concern, and half of an object's size.
+  if (!metadataOnly.has(resource)) return o
+  return { metadata: { ...o.metadata, managedFields: undefined }, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }
+}

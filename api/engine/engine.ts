@@ -1,0 +1,242 @@
+// The engine: wakes controllers by the log and by due times, builds their views, applies their writes, backs off on failure.
+// Level-triggered: a cold start looks at every key, so nothing that a crash cut short is forgotten.
+import { controllers } from '../controllers/index.ts'
+import type { Cluster } from '../cluster.ts'
+import type { LocalHub } from '../hub/local-hub.ts'
+import type { Alarm } from '../ports/clock.ts'
+import type { LogEvent } from '../store/store.ts'
+import { applyWrite } from './apply.ts'
+import { Cache } from './cache.ts'
+import type { Controller, Result, Write } from './types.ts'
+
+const CONCURRENCY = 64
+/** Independent writes of one reconcile that are under way at once. */
+const TOGETHER = 64
+const MIN_BACKOFF = 100
+const MAX_BACKOFF = 60_000
+const CONFLICT_DELAY = 20
+/** Due times further off than this become rows, which a restart finds again. */
+const DURABLE_AFTER = 5000
+const HISTORY = 24 * 3600 * 1000
+const EVENT_AGE = 3600 * 1000
+const SWEEP_EVERY = 10 * 60_000
+
+interface Lane {
+  controller: Controller
+  dirty: Set<string>
+  active: Set<string>
+  failures: Map<string, number>
+  due: Map<string, number>
+}
+
+export interface EngineOptions {
+  cluster: Cluster
+  hub: LocalHub
+  alarm: Alarm
+  nodeMonitorGracePeriod?: number
+}
+
+export interface Engine {
+  /** The alarm rang: look at what is due. Rings that come late, twice or early do no harm. */
+  wake(): void
+  sessionChanged(node: string, connected: boolean): void
+  /** Resolves when no key is waiting or being worked on. */
+  idle(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod = 40_000 }: EngineOptions): Promise<Engine> {
+  const { clock, log, store } = cluster
+  const startedAt = clock.now()
+  const lost = new Map<string, number>()
+  const cache = new Cache({ podCidr: cluster.env.settings.podCidr, caCertificate: cluster.env.settings.caCertificate, nodeMonitorGracePeriod }, (node) => ({
+    connected: hub.sessions.isConnected(node),
+    lostAt: lost.get(node) ?? startedAt,
+  }))
+  const lanes = controllers.map((controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map() }))
+  let active = 0
+  let closed = false
+  let loaded = false
+  let pumping = false
+  const early: LogEvent[] = []
+  const idlers = new Set<() => void>()
+  let armed: number | undefined
+
+  const busy = () => active > 0 || lanes.some((l) => l.dirty.size > 0)
+  const enqueue = (lane: Lane, key: string) => {
+    lane.dirty.add(key)
+    schedulePump()
+  }
+  const schedulePump = () => {
+    if (pumping || closed || !loaded) return
+    pumping = true
+    // One tick later: the events of one commit group wake a key once.
+    setImmediate(() => {
+      pumping = false
+      pump()
+    })
+  }
+
+  function observe(e: LogEvent): void {
+    if (!loaded) {
+      early.push(e)
+      return
+    }
+    const change = cache.apply(e)
+    if (!change) return
+    for (const lane of lanes) for (const key of lane.controller.wakes[e.resource]?.(change, cache) ?? []) enqueue(lane, key)
+  }
+
+  function pump(): void {
+    for (let more = true; more && active < CONCURRENCY && !closed; ) {
+      more = false
+      for (const lane of lanes) {
+        if (active >= CONCURRENCY) break
+        for (const key of lane.dirty) {
+          if (lane.active.has(key)) continue
+          lane.dirty.delete(key)
+          void run(lane, key)
+          more = true
+          break
+        }
+      }
+    }
+    if (!busy()) for (const done of [...idlers]) done()
+  }
+
+  async function run(lane: Lane, key: string): Promise<void> {
+    lane.active.add(key)
+    active++
+    lane.due.delete(key)
+    const { controller } = lane
+    try {
+      const view = controller.view(key, cache)
+      const result: Result = view === undefined ? { writes: [] } : controller.reconcile(key, view, clock.now())
+      const newest = await applyAll(controller.name, result.writes)
+      // The next look at this key must see what this one wrote.
+      if (newest > hub.fanOut.head) await hub.fanOut.catchUp()
+      lane.failures.delete(key)
+      if (result.requeueAt !== undefined) await setDue(lane, key, result.requeueAt)
+    } catch (cause) {
+      const code = (cause as { code?: number }).code
+      if (code === 409 || code === 404) {
+        // Someone else was faster: the view was old.
+        await hub.fanOut.catchUp()
+        await setDue(lane, key, clock.now() + CONFLICT_DELAY)
+      } else {
+        const n = (lane.failures.get(key) ?? 0) + 1
+        lane.failures.set(key, n)
+        if (code === undefined || code >= 500 || n === 5) log.error('reconciling failed; trying again', cause, { controller: controller.name, key, failures: n })
+        await setDue(lane, key, clock.now() + Math.min(MIN_BACKOFF * 2 ** Math.min(n, 12), MAX_BACKOFF))
+      }
+    } finally {
+      lane.active.delete(key)
+      active--
+      pump()
+    }
+  }
+
+  /** In order; runs of writes that do not touch each other (creates, binds, deletes, events) travel together. */
+  async function applyAll(component: string, writes: Write[]): Promise<number> {
+    let newest = 0
+    for (let at = 0; at < writes.length; ) {
+      let end = at + 1
+      while (end < writes.length && end - at < TOGETHER && writes[at]!.verb !== 'update' && writes[end]!.verb !== 'update') end++
+      const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w)))
+      for (const d of done) if (d.status === 'fulfilled') newest = Math.max(newest, d.value ?? 0)
+      const failed = done.find((d) => d.status === 'rejected')
+      if (failed) throw failed.reason
+      at = end
+    }
+    return newest
+  }
+
+  async function setDue(lane: Lane, key: string, at: number): Promise<void> {
+    const before = lane.due.get(key)
+    if (before !== undefined && before <= at) return
+    lane.due.set(key, at)
+    arm()
+    if (at - clock.now() < DURABLE_AFTER) return
+    await store.database
+      .write([{ sql: 'INSERT INTO wakeups(controller, key, due) VALUES (?, ?, ?) ON CONFLICT(controller, key) DO UPDATE SET due = excluded.due', args: [lane.controller.name, key, at] }])
+      .catch((cause) => log.error('a due time could not be kept', cause, { controller: lane.controller.name, key }))
+  }
+
+  function arm(): void {
+    let earliest = nextSweep
+    for (const lane of lanes) for (const at of lane.due.values()) if (at < earliest) earliest = at
+    if (earliest === armed) return
+    armed = earliest
+    void alarm.set(earliest)
+  }
+
+  let nextSweep = startedAt + SWEEP_EVERY
+  /** Forgets old history, old events and due times that have passed. */
+  async function sweep(): Promise<void> {
+    const now = clock.now()
+    nextSweep = now + SWEEP_EVERY
+    try {
+      await store.database.write([{ sql: 'DELETE FROM wakeups WHERE due < ?', args: [now - 60_000] }])
+      await expireEvents(now)
+      while ((await store.compact(now - HISTORY)) >= 5000) await new Promise((r) => setImmediate(r))
+    } catch (cause) {
+      log.error('the sweep failed; the next one tries again', cause)
+    }
+  }
+
+  async function expireEvents(now: number): Promise<void> {
+    const [rows] = await store.database.read([
+      { sql: "SELECT o.ns, o.name FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = 'events' AND l.at < ? LIMIT 1000", args: [now - EVENT_AGE] },
+    ])
+    for (const [ns, name] of rows ?? [])
+      await applyWrite(cluster, 'event-ttl', { verb: 'delete', resource: 'events', object: { metadata: { namespace: ns as string, name: name as string } as never } }).catch(() => undefined)
+  }
+
+  const unsubscribe = hub.fanOut.subscribe(observe)
+  await cache.load(store)
+  loaded = true
+  for (const e of early.splice(0)) observe(e)
+  for (const lane of lanes) for (const key of lane.controller.all(cache)) lane.dirty.add(key)
+  const [rows] = await store.database.read([{ sql: 'SELECT controller, key, due FROM wakeups', args: [] }])
+  for (const [name, key, due] of rows ?? []) lanes.find((l) => l.controller.name === name)?.due.set(key as string, due as number)
+  arm()
+  schedulePump()
+
+  return {
+    wake: () => {
+      if (closed) return
+      const now = clock.now()
+      armed = undefined
+      for (const lane of lanes)
+        for (const [key, at] of lane.due)
+          if (at <= now) {
+            lane.due.delete(key)
+            enqueue(lane, key)
+          }
+      if (now >= nextSweep) void sweep()
+      arm()
+    },
+    sessionChanged: (node, connected) => {
+      if (connected) lost.delete(node)
+      else lost.set(node, clock.now())
+      const lane = lanes.find((l) => l.controller.name === 'node-lifecycle')
+      if (lane) enqueue(lane, node)
+    },
+    idle: () =>
+      new Promise((resolve) => {
+        const check = () => {
+          if (busy()) return
+          idlers.delete(check)
+          resolve()
+        }
+        idlers.add(check)
+        setImmediate(check)
+      }),
+    close: async () => {
+      closed = true
+      unsubscribe()
+      void alarm.set(undefined)
+      while (active > 0) await new Promise((r) => setTimeout(r, 5))
+    },
+  }
+}

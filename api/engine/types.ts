@@ -1,0 +1,66 @@
+// The engine's contract with controllers. A controller is pure: frozen view in, writes out; the engine applies them through the registry.
+import type { KObject } from '../../shared/meta/object.ts'
+
+/** What a view is built from: the cluster as the engine's cache has it, by index. Objects must not be changed. */
+export interface Reader {
+  get(resource: string, ns: string, name: string): KObject | undefined
+  /** All of a resource, or those of one namespace. */
+  list(resource: string, ns?: string): KObject[]
+  /** Objects whose managing owner has this uid. */
+  controlledBy(resource: string, uid: string): KObject[]
+  /** Objects of any resource that name this uid among their owners. */
+  dependents(uid: string): { resource: string; object: KObject }[]
+  byUid(uid: string): { resource: string; object: KObject } | undefined
+  podsOn(node: string): KObject[]
+  /** Whether the node's daemon has a session, and since when (ms) it has not. */
+  session(node: string): { connected: boolean; lostAt: number }
+  settings: EngineSettings
+}
+
+export interface EngineSettings {
+  podCidr: string
+  caCertificate?: string
+  /** How long a node may be silent before it counts as lost, ms. */
+  nodeMonitorGracePeriod: number
+}
+
+export type Write =
+  | { verb: 'create'; resource: string; object: KObject }
+  /** The object carries the resourceVersion that it was computed from: a newer one makes the write a conflict. */
+  | { verb: 'update'; resource: string; object: KObject; part?: 'main' | 'status' | 'finalize' }
+  | { verb: 'delete'; resource: string; object: KObject; gracePeriodSeconds?: number; propagationPolicy?: string }
+  | { verb: 'deleteAll'; resource: string; ns: string }
+  | { verb: 'bind'; pod: KObject; node: string }
+  | { verb: 'event'; about: { resource: string; object: KObject }; type: 'Normal' | 'Warning'; reason: string; message: string; component: string }
+
+export interface Result {
+  /** Applied in order; the first conflict drops the rest and the key is looked at again. */
+  writes: Write[]
+  /** Look again at this time (ms), whatever happens until then. */
+  requeueAt?: number
+}
+
+export interface Change {
+  resource: string
+  old?: KObject
+  new?: KObject
+}
+
+export interface Controller<View = any> {
+  name: string
+  /** Which keys a change concerns, by the resource that changed. */
+  wakes: Record<string, (change: Change, reader: Reader) => string[]>
+  /** Keys to look at when the engine starts cold. */
+  all: (reader: Reader) => string[]
+  /** Everything that reconcile needs, or undefined when there is nothing to do. */
+  view: (key: string, reader: Reader) => View | undefined
+  /** Pure and synchronous; `now` is the only time there is. The same view gives the same result. */
+  reconcile: (key: string, view: View, now: number) => Result
+}
+
+export const nothing: Result = { writes: [] }
+
+export const splitKey = (key: string): [ns: string, name: string] => {
+  const at = key.indexOf('/')
+  return at < 0 ? ['', key] : [key.slice(0, at), key.slice(at + 1)]
+}

@@ -1,0 +1,146 @@
+// The Hono app: the middleware chain and the routes. The same on every platform; what differs comes in as the cluster's ports.
+import { type Context, Hono } from 'hono'
+import { apiVersionOf } from '../../shared/kinds/index.ts'
+import { genericNotFound, StatusError, tooLarge } from '../../shared/status/index.ts'
+import { anonymous, authenticate, impersonate } from '../auth/authentication.ts'
+import { ISSUER } from '../auth/service-accounts.ts'
+import type { Cluster } from '../cluster.ts'
+import type { Sessions } from '../hub/sessions.ts'
+import type { Connection } from '../ports/socket.ts'
+import type { Identity } from '../registry/context.ts'
+import { KEDGE_VERSION, versionInfo } from '../version.ts'
+import { errorAnswer, json } from './answer.ts'
+import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
+import { join, openSession } from './node-session.ts'
+import { openapiIndex, openapiV3 } from './openapi.ts'
+import { parseResourcePath } from './request.ts'
+import { handleResource } from './resource.ts'
+import { issueJoinToken } from './join-tokens.ts'
+
+type Env = { Bindings: Connection; Variables: { user: Identity } }
+
+export interface AppOptions {
+  cluster: Cluster
+  /** Where node sessions live; absent in a stateless handler, whose platform routes them to the hub. */
+  sessions?: Sessions
+}
+
+const MAX_URL = 16 * 1024
+const open = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])
+const textAnswer = (text: string, status = 200) => new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
+
+export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
+  const app = new Hono<Env>()
+  const { authorizer, authenticators, log } = cluster
+
+  app.onError((cause, c) => errorAnswer(cause, log, c.req.path))
+  app.notFound(() => textAnswer('404 page not found\n', 404))
+
+  app.post('/kedge/v1/join', (c) => join(cluster, c.req.raw))
+
+  app.use('*', async (c, next) => {
+    if (c.req.url.length > MAX_URL) throw tooLarge('the request URL is too long')
+    let user: Identity
+    try {
+      user = await authenticate(authenticators, c.req.header('authorization'))
+    } catch (cause) {
+      if (cause instanceof StatusError && open.has(c.req.path)) user = anonymous
+      else throw cause
+    }
+    if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid')) user = await impersonate(user, c.req.raw.headers, (u, a) => authorizer.allows(u, a))
+    c.set('user', user)
+    await next()
+  })
+
+  /** Non-resource paths are guarded by path. */
+  const guarded = (handler: (c: Context<Env>) => Response | Promise<Response>) => async (c: Context<Env>) => {
+    await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
+    return handler(c)
+  }
+  const answer = (value: unknown) => json(JSON.stringify(value))
+
+  const resource = (group: string, version: string, segments: string[], c: Context<Env>) => {
+    const user = c.get('user')
+    const r = parseResourcePath(group, version, segments)
+    const url = c.req.url
+    const at = url.indexOf('?')
+    const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
+    const by = JSON.stringify({ user: user.username, ...(c.env?.address ? { from: c.env.address } : {}), ...(c.req.header('x-request-id') ? { request: c.req.header('x-request-id') } : {}) })
+    return handleResource({ cluster, request: c.req.raw, r, query, user, ctx: { user, by, warnings: [] }, connection: c.env ?? {} })
+  }
+  const segmentsAfter = (c: Context<Env>, n: number) =>
+    c.req.path
+      .split('/')
+      .slice(n)
+      .map((s) => {
+        try {
+          return decodeURIComponent(s)
+        } catch {
+          throw genericNotFound()
+        }
+      })
+
+  app.all('/api/v1/*', (c) => resource('', 'v1', segmentsAfter(c, 3), c))
+  app.all('/apis/:group/:version/*', async (c) => {
+    const { group, version } = c.req.param()
+    if (!apiGroup(group)) {
+      await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
+      return textAnswer('404 page not found\n', 404)
+    }
+    return resource(group, version, segmentsAfter(c, 4), c)
+  })
+
+  app.get('/api', guarded((c) => aggregatedOr(c, true, () => coreVersions(new URL(c.req.url).host))))
+  app.get('/apis', guarded((c) => aggregatedOr(c, false, apiGroupList)))
+  app.get('/api/v1', guarded(() => answer(resourceList('', 'v1'))))
+  app.get('/apis/:group', guarded((c) => found(apiGroup(c.req.param('group')!))))
+  app.get('/apis/:group/:version', guarded((c) => found(resourceList(c.req.param('group')!, c.req.param('version')!))))
+  const found = (value: unknown) => (value ? answer(value) : textAnswer('404 page not found\n', 404))
+  const aggregatedOr = (c: Context<Env>, core: boolean, plain: () => unknown) => {
+    const version = wantsAggregated(c.req.header('accept'))
+    if (!version) return answer(plain())
+    return new Response(JSON.stringify(aggregated(core, version)), {
+      headers: { 'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, vary: 'Accept' },
+    })
+  }
+
+  const version = () => answer(versionInfo)
+  app.get('/version', guarded(version))
+  app.get('/version/', guarded(version))
+  const ready = guarded(async () => {
+    await cluster.store.head()
+    return textAnswer('ok')
+  })
+  app.get('/healthz', guarded(() => textAnswer('ok')))
+  app.get('/livez', guarded(() => textAnswer('ok')))
+  app.get('/readyz', ready)
+
+  app.get('/openapi/v3', guarded(() => answer(openapiIndex(KEDGE_VERSION))))
+  app.get('/openapi/v3/api/v1', guarded(() => document('', 'v1')))
+  app.get('/openapi/v3/apis/:group/:version', guarded((c) => document(c.req.param('group')!, c.req.param('version')!)))
+  const document = (group: string, version: string) => {
+    const text = openapiV3(group, version)
+    if (!text) return textAnswer('404 page not found\n', 404)
+    return new Response(text, { headers: { 'content-type': 'application/json', etag: `"${KEDGE_VERSION}-${apiVersionOf({ group, version })}"`, 'cache-control': 'public' } })
+  }
+
+  app.get('/.well-known/openid-configuration', (c) =>
+    answer({
+      issuer: ISSUER,
+      jwks_uri: `${new URL(c.req.url).origin}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    }),
+  )
+  app.get('/openid/v1/jwks', async () => answer(await authenticators.accounts.jwks()))
+
+  app.post('/kedge/v1/tokens', (c) => issueJoinToken(cluster, c.get('user'), c.req.raw))
+  if (sessions) app.get('/kedge/v1/session', (c) => openSession(cluster, sessions, c.get('user'), c.env ?? {}, c))
+
+  app.all('*', async (c) => {
+    await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
+    return textAnswer('404 page not found\n', 404)
+  })
+  return app
+}

@@ -1,0 +1,77 @@
+// Reading request bodies: JSON or YAML, bounded in size, with kube-apiserver's messages.
+import { parse as parseYaml } from 'yaml'
+import { badRequest, StatusError, tooLarge } from '../../shared/status/index.ts'
+
+export const MAX_BODY = 3 * 1024 * 1024
+
+/** The body's text; 413 past three megabytes. */
+export async function readText(request: Request): Promise<string> {
+  const length = Number(request.headers.get('content-length') ?? 0)
+  if (length > MAX_BODY) throw tooLarge(`the request body is too large: the limit is ${MAX_BODY} bytes`)
+  if (length) return request.text()
+  if (!request.body) return ''
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > MAX_BODY) throw tooLarge(`the request body is too large: the limit is ${MAX_BODY} bytes`)
+    parts.push(chunk)
+  }
+  return new TextDecoder().decode(parts.length === 1 ? parts[0] : concat(parts, size))
+}
+
+function concat(parts: Uint8Array[], size: number): Uint8Array {
+  const out = new Uint8Array(size)
+  let at = 0
+  for (const p of parts) {
+    out.set(p, at)
+    at += p.length
+  }
+  return out
+}
+
+/** YAML 1.1 as Kubernetes reads it: yes/no are booleans, but times and binaries stay text; aliases are bounded. */
+export function yaml(text: string): unknown {
+  return parseYaml(text, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, customTags: (tags) => tags.filter((t) => typeof t === 'string' || !/timestamp|binary|:time|:float-time|:int-time/i.test(`${t.tag}${'format' in t && t.format === 'TIME' ? ':time' : ''}`)) })
+}
+
+const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'application/apply-patch+yaml']
+
+/** Parses by content type; `kind` names what was expected in the message. */
+export function parseBody(text: string, contentType: string, kind: string): unknown {
+  const type = contentType.split(';')[0]!.trim()
+  if (type === 'application/vnd.kubernetes.protobuf' || type === 'application/cbor')
+    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`, {})
+  if (yamlTypes.includes(type)) {
+    const trimmed = text.trimStart()
+    if (!trimmed.startsWith('{'))
+      try {
+        return yaml(text)
+      } catch (cause) {
+        throw badRequest(`error decoding YAML: ${(cause as Error).message.split('\n')[0]}`)
+      }
+  }
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${goJsonError(text)} (${preview(text)})`)
+  }
+}
+
+/** Go's words for the commonest fault; others keep the engine's. */
+function goJsonError(text: string): string {
+  try {
+    JSON.parse(text)
+  } catch (cause) {
+    const message = (cause as Error).message
+    if (/Unexpected end|Expected double-quoted property name in JSON at position \d+$|Expected.*(end|after)/i.test(message) && !balanced(text)) return 'unexpected end of JSON input'
+    const at = /position (\d+)/.exec(message)
+    const c = at && text[Number(at[1])]
+    return c ? `invalid character ${JSON.stringify(c).replaceAll('"', "'")} looking for beginning of value` : message
+  }
+  return ''
+}
+
+const balanced = (text: string) => (text.match(/[{[]/g) ?? []).length === (text.match(/[}\]]/g) ?? []).length
+
+const preview = (text: string) => (text.length > 30 ? `${[...new TextEncoder().encode(text.slice(0, 30))].map((b) => b.toString(16).padStart(2, '0')).join('')} ...` : text)

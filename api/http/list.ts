@@ -1,0 +1,162 @@
+// List and watch: pages at a version, selectors, tables; answers are concatenations of stored bytes.
+import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
+import { parseFieldSelector, parseLabelSelector, type Selector } from '../../shared/meta/selector.ts'
+import { badRequest, expired, StatusError } from '../../shared/status/index.ts'
+import type { Cluster } from '../cluster.ts'
+import { decodeBody, itemText, objectText } from '../registry/codec.ts'
+import { type IncludeObject, partial, partialList, table } from '../registry/table.ts'
+import { Compacted, type Page } from '../store/store.ts'
+import { JSON_TYPE, json, negotiate } from './answer.ts'
+import { integerParam, isTrue, type ResourceRequest } from './request.ts'
+
+const encoder = new TextEncoder()
+const MAX_TIMEOUT = 3600
+
+interface Selection {
+  resource: string
+  ns?: string
+  labels?: Selector
+  fields?: Selector
+}
+
+const metaFields = ['metadata.name', 'metadata.namespace']
+
+function selection(r: ResourceRequest, query: URLSearchParams): Selection {
+  const label = query.get('labelSelector')
+  const field = query.get('fieldSelector')
+  const labels = label ? parseLabelSelector(label) : undefined
+  const fields = field ? parseFieldSelector(field) : []
+  const known = Object.keys(r.kind.fields?.({ metadata: {} } as never) ?? {})
+  for (const f of fields) if (!metaFields.includes(f.key) && !known.includes(f.key)) throw badRequest(`field label not supported: ${f.key}`)
+  if (r.name !== undefined) fields.push({ key: 'metadata.name', operator: '=', values: [r.name] })
+  return { resource: resourceOf(r.kind), ns: r.namespace, ...(labels?.length ? { labels } : {}), ...(fields.length ? { fields } : {}) }
+}
+
+interface Continue {
+  v: 'meta.k8s.io/v1'
+  rv: number
+  ns: string
+  name: string
+}
+
+const encodeContinue = (c: Continue) => btoa(unescape(encodeURIComponent(JSON.stringify(c)))).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+
+function decodeContinue(token: string): Continue {
+  let text: string
+  try {
+    text = atob(token.replaceAll('-', '+').replaceAll('_', '/'))
+  } catch {
+    throw badRequest('invalid continue token: continue key is not valid: illegal base64 data')
+  }
+  try {
+    const c = JSON.parse(decodeURIComponent(escape(text)))
+    if (c.v !== 'meta.k8s.io/v1' || typeof c.rv !== 'number' || typeof c.name !== 'string') throw new Error('shape')
+    return c
+  } catch {
+    const first = text.codePointAt(0) ?? 0
+    const shown = first < 0x20 || first > 0x7e ? `\\u${first.toString(16).padStart(4, '0')}` : text[0]
+    throw badRequest(`invalid continue token: continue key is not valid: invalid character '${shown}' looking for beginning of value`)
+  }
+}
+
+/** A resource version parameter; empty counts as absent. */
+function versionParam(query: URLSearchParams): number | undefined {
+  const v = query.get('resourceVersion')
+  if (!v) return undefined
+  if (!/^\d{1,15}$/.test(v))
+    throw new StatusError(400, 'BadRequest', `resourceVersion: Invalid value: ${JSON.stringify(v)}: strconv.ParseUint: parsing ${JSON.stringify(v)}: invalid syntax`)
+  return Number(v)
+}
+
+const gone = (rv: number) => expired(`The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. (version ${rv})`)
+
+export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearchParams, accept: string | undefined): Promise<Response> {
+  const face = negotiate(accept)
+  const s = selection(r, query)
+  const limit = integerParam(query, 'limit') || undefined
+  const token = query.get('continue')
+  const rv = versionParam(query)
+  const match = query.get('resourceVersionMatch')
+  if (match && match !== 'Exact' && match !== 'NotOlderThan')
+    throw new StatusError(400, 'BadRequest', `resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`)
+  if (match && rv === undefined) throw badRequest('resourceVersionMatch is forbidden for an unset resourceVersion')
+  const from = token ? decodeContinue(token) : undefined
+  if (from && rv) throw badRequest('specifying resource version is not allowed when using continue')
+  const at = from?.rv ?? (match === 'Exact' ? rv : undefined)
+  let page: Page
+  try {
+    page = await cluster.store.list({ ...s, limit, ...(from ? { after: { ns: from.ns, name: from.name } } : {}), ...(at ? { at } : {}) })
+  } catch (cause) {
+    if (cause instanceof Compacted) throw gone(at ?? 0)
+    throw cause
+  }
+  if (rv !== undefined && rv > page.rv) throw tooLarge(rv, page.rv)
+  const meta = {
+    resourceVersion: String(page.rv),
+    ...(page.next ? { continue: encodeContinue({ v: 'meta.k8s.io/v1', rv: page.rv, ...page.next }) } : {}),
+    ...(page.remaining !== undefined && page.next ? { remainingItemCount: page.remaining } : {}),
+  }
+  if (face === 'object') return json(listText(r.kind, page, meta))
+  const objects = page.items.map((i) => decodeBody(i.body, i.rv))
+  return json(JSON.stringify(face === 'table' ? table(r.kind, objects, meta, cluster.clock.now(), include(query)) : partialList(objects, meta)))
+}
+
+const include = (query: URLSearchParams): IncludeObject => {
+  const v = query.get('includeObject')
+  return v === 'None' || v === 'Object' ? v : 'Metadata'
+}
+
+const tooLarge = (asked: number, current: number) =>
+  new StatusError(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }], retryAfterSeconds: 1 })
+
+function listText(kind: Kind, page: Page, meta: object): string {
+  let out = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(meta)},"items":[`
+  for (let i = 0; i < page.items.length; i++) {
+    if (i) out += ','
+    out += itemText(page.items[i]!.body, page.items[i]!.rv)
+  }
+  return `${out}]}`
+}
+
+/** The initial objects of a watch that starts from now, as ADDED events. */
+function initialEvents(cluster: Cluster, r: ResourceRequest, page: Page, face: 'object' | 'table' | 'partial', inc: IncludeObject): Uint8Array[] {
+  return page.items.map((i, index) => {
+    const o = () => decodeBody(i.body, i.rv)
+    const text =
+      face === 'object'
+        ? objectText(r.kind, i.body, i.rv)
+        : JSON.stringify(face === 'partial' ? partial(o()) : table(r.kind, [o()], { resourceVersion: String(i.rv) }, cluster.clock.now(), inc, index === 0))
+    return encoder.encode(`{"type":"ADDED","object":${text}}\n`)
+  })
+}
+
+export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSearchParams, accept: string | undefined): Promise<Response> {
+  const face = negotiate(accept)
+  const s = selection(r, query)
+  const rv = versionParam(query)
+  const seconds = integerParam(query, 'timeoutSeconds')
+  const bookmarks = isTrue(query.get('allowWatchBookmarks'))
+  const initial = query.get('sendInitialEvents')
+  const timeoutMs = Math.min(seconds || 1800 + (cluster.clock.now() % 1800), MAX_TIMEOUT) * 1000
+  let start = rv ?? 0
+  let first: Uint8Array[] | undefined
+  if (!rv || isTrue(initial)) {
+    const page = await cluster.store.list(s)
+    start = page.rv
+    first = initial === 'false' ? [] : initialEvents(cluster, r, page, face, include(query))
+    if (isTrue(initial) && bookmarks)
+      first.push(
+        encoder.encode(
+          `{"type":"BOOKMARK","object":${objectText(r.kind, '{"metadata":{"creationTimestamp":null,"annotations":{"k8s.io/initial-events-end":"true"}}}', page.rv)}}\n`,
+        ),
+      )
+  } else {
+    const { rv: head, floor } = await cluster.store.head()
+    if (rv < floor) throw expired(`too old resource version: ${rv} (${floor})`)
+    if (rv > head) throw tooLarge(rv, head)
+  }
+  const stream = await cluster.hub.watch({ ...s, rv: start, bookmarks, timeoutMs, encoding: face, includeObject: include(query), ...(first ? { first } : {}) })
+  // Nothing on the way may hold a watch back: no compression, no transformation.
+  return new Response(stream, { headers: { 'content-type': JSON_TYPE, 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' } })
+}

@@ -1,0 +1,150 @@
+// OpenAPI v3, one document per group version, made from the kinds table and the generated structure: what kubectl explain and validation read.
+import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
+import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
+import { type Schema, schemaOf } from '../../shared/schema/types.ts'
+import { groupVersions } from './discovery.ts'
+
+const about = descriptions as Record<string, Record<string, string>>
+const metaTypes = /^V1(ObjectMeta|ListMeta|LabelSelector|LabelSelectorRequirement|OwnerReference|ManagedFieldsEntry|Status|StatusDetails|StatusCause|DeleteOptions|Preconditions|Condition)$/
+
+const shortName = (type: string) => type.replace(/^[A-Z][a-z]+(?=V\d)/, '').replace(/^V\d+/, '')
+const componentName = (type: string, group: string, version: string) =>
+  metaTypes.test(type) ? `io.k8s.apimachinery.pkg.apis.meta.v1.${shortName(type)}` : `io.k8s.api.${group.split('.')[0] || 'core'}.${version}.${shortName(type)}`
+
+type Json = Record<string, any>
+
+class Document {
+  readonly schemas: Record<string, Json> = {}
+  readonly #group: string
+  readonly #version: string
+  constructor(group: string, version: string) {
+    this.#group = group
+    this.#version = version
+  }
+
+  ref(type: string): Json {
+    const name = componentName(type, this.#group, this.#version)
+    if (!this.schemas[name]) {
+      this.schemas[name] = {}
+      this.schemas[name] = this.#object(schemaOf(type))
+    }
+    return { $ref: `#/components/schemas/${name}` }
+  }
+
+  #object(s: Schema): Json {
+    const texts = about[s.name!] ?? {}
+    const properties: Json = {}
+    for (const [key, child] of Object.entries(s.properties!)) properties[key] = { ...this.#value(child, texts[key]) }
+    return {
+      description: texts[''] ?? '',
+      type: 'object',
+      ...(Object.keys(properties).length ? { properties } : {}),
+      ...(s.required?.size ? { required: [...s.required] } : {}),
+      ...(s.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+    }
+  }
+
+  #value(s: Schema, description?: string): Json {
+    const d = description ? { description } : {}
+    switch (s.type) {
+      case 'object':
+        return { ...d, allOf: [this.ref(s.name!)], default: {} }
+      case 'map':
+        return { ...d, type: 'object', additionalProperties: this.#value(s.items!), ...(s.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}) }
+      case 'array':
+        return {
+          ...d,
+          type: 'array',
+          items: this.#value(s.items!),
+          'x-kubernetes-list-type': s.listKeys === 'set' ? 'set' : s.listKeys ? 'map' : 'atomic',
+          ...(Array.isArray(s.listKeys) ? { 'x-kubernetes-list-map-keys': s.listKeys } : {}),
+          ...(s.mergeKey ? { 'x-kubernetes-patch-strategy': 'merge', ...(s.mergeKey === 'set' ? {} : { 'x-kubernetes-patch-merge-key': s.mergeKey }) } : {}),
+        }
+      case 'integer':
+        return { ...d, type: 'integer', format: s.format }
+      case 'number':
+        return { ...d, type: 'number', format: 'double' }
+      case 'boolean':
+        return { ...d, type: 'boolean' }
+      case 'time':
+      case 'micro-time':
+        return { ...d, type: 'string', format: 'date-time' }
+      case 'bytes':
+        return { ...d, type: 'string', format: 'byte' }
+      case 'int-or-string':
+        return { ...d, 'x-kubernetes-int-or-string': true, oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' }
+      case 'quantity':
+        return { ...d, oneOf: [{ type: 'string' }, { type: 'number' }] }
+      case 'any':
+        return { ...d, 'x-kubernetes-preserve-unknown-fields': true }
+      default:
+        return { ...d, type: 'string' }
+    }
+  }
+}
+
+const query = (name: string, description: string) => ({ name, in: 'query', description, schema: { type: 'string', uniqueItems: true } })
+const writeParameters = [
+  query('dryRun', 'When present, indicates that modifications should not be persisted.'),
+  query('fieldManager', 'fieldManager is a name associated with the actor or entity that is making these changes.'),
+  query('fieldValidation', 'fieldValidation instructs the server on how to handle objects with unknown or duplicate fields.'),
+]
+const patchTypes = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json']
+
+function operation(k: Kind, action: string, ref: Json, parameters: Json[] = [], bodyTypes?: string[]): Json {
+  return {
+    operationId: `${action}${k.namespaced ? 'Namespaced' : ''}${k.kind}`,
+    ...(parameters.length ? { parameters } : {}),
+    ...(bodyTypes ? { requestBody: { content: Object.fromEntries(bodyTypes.map((t) => [t, { schema: ref }])) } } : {}),
+    responses: { '200': { description: 'OK', content: { 'application/json': { schema: ref } } } },
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': { group: k.group, version: k.version, kind: k.kind },
+  }
+}
+
+function pathsOf(k: Kind, base: string, ref: Json): Json {
+  const collection = `${base}${k.namespaced ? '/namespaces/{namespace}' : ''}/${k.plural}`
+  const item: Json = {}
+  const list: Json = {}
+  if (k.verbs.includes('list')) list.get = operation(k, 'list', ref)
+  if (k.verbs.includes('create')) list.post = operation(k, 'post', ref, writeParameters, ['application/json', 'application/yaml'])
+  if (k.verbs.includes('get')) item.get = operation(k, 'get', ref)
+  if (k.verbs.includes('update')) item.put = operation(k, 'put', ref, writeParameters, ['application/json', 'application/yaml'])
+  if (k.verbs.includes('patch')) item.patch = operation(k, 'patch', ref, [...writeParameters, query('force', 'Force is going to "force" Apply requests.')], patchTypes)
+  if (k.verbs.includes('delete')) item.delete = operation(k, 'delete', ref)
+  return { [collection]: list, ...(Object.keys(item).length ? { [`${collection}/{name}`]: item } : {}) }
+}
+
+const cache = new Map<string, string>()
+
+/** The document of a group version as JSON text; undefined when it is not served. */
+export function openapiV3(group: string, version: string): string | undefined {
+  const id = apiVersionOf({ group, version })
+  const known = cache.get(id)
+  if (known) return known
+  const served = kinds.filter((k) => k.group === group && k.version === version)
+  if (!served.length) return undefined
+  const document = new Document(group, version)
+  const base = group ? `/apis/${group}/${version}` : `/api/${version}`
+  const paths: Json = {}
+  for (const k of served) {
+    const ref = document.ref(k.type)
+    const component = document.schemas[componentName(k.type, group, version)]!
+    component['x-kubernetes-group-version-kind'] = [{ group, version, kind: k.kind }]
+    Object.assign(paths, pathsOf(k, base, ref))
+  }
+  const text = JSON.stringify({ openapi: '3.0.0', info: { title: 'Kubernetes', version: 'v1.36.0' }, paths, components: { schemas: document.schemas } })
+  cache.set(id, text)
+  return text
+}
+
+/** The index that /openapi/v3 answers with. The hash lets clients keep what they have. */
+export const openapiIndex = (build: string) => ({
+  paths: Object.fromEntries(
+    groupVersions.map((g) => {
+      const path = g.group ? `apis/${g.group}/${g.version}` : `api/${g.version}`
+      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${build}` }]
+    }),
+  ),
+})

@@ -1,0 +1,109 @@
+// What a request asks for, read from its path and query: resource, verb, options. No cluster state is needed here.
+import { kindByResource } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
+import { badRequest, genericNotFound, invalid, StatusError } from '../../shared/status/index.ts'
+import type { Attributes, WriteOptions } from '../registry/context.ts'
+
+export interface ResourceRequest {
+  kind: Kind
+  /** Absent on cluster-wide lists. */
+  namespace?: string
+  name?: string
+  subresource?: string
+  /** Path behind the subresource, as proxies need it. */
+  rest: string[]
+  watch: boolean
+}
+
+const MAX_NAME = 253
+
+/** Reads `/api/v1/…` or `/apis/G/V/…` after its version. Throws 404 for what is not served. */
+export function parseResourcePath(group: string, version: string, segments: string[]): ResourceRequest {
+  let parts = segments
+  let watch = false
+  if (parts[0] === 'watch') {
+    watch = true
+    parts = parts.slice(1)
+  }
+  let namespace: string | undefined
+  // `namespaces/NAME` and `namespaces/NAME/status` are the namespace itself.
+  const own = parts[0] === 'namespaces' && (parts.length <= 2 || ['status', 'finalize'].includes(parts[2]!))
+  if (parts[0] === 'namespaces' && !own) {
+    namespace = parts[1]
+    parts = parts.slice(2)
+  }
+  const [plural, name, subresource, ...rest] = parts
+  const kind = plural && kindByResource(group, version, plural)
+  if (!kind) throw genericNotFound()
+  if ((name?.length ?? 0) > MAX_NAME) throw genericNotFound()
+  if (namespace !== undefined && !kind.namespaced) throw genericNotFound()
+  if (kind.namespaced && name !== undefined && namespace === undefined) throw genericNotFound()
+  if (subresource !== undefined && !kind.subresources?.[subresource]) throw genericNotFound()
+  return { kind, namespace, name, subresource, rest, watch }
+}
+
+const verbs: Record<string, [string, string]> = {
+  GET: ['list', 'get'],
+  HEAD: ['list', 'get'],
+  POST: ['create', 'create'],
+  PUT: ['', 'update'],
+  PATCH: ['', 'patch'],
+  DELETE: ['deletecollection', 'delete'],
+}
+
+export const methodRefused = () => new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
+
+/** The verb as the authorizer names it. Throws 405 where the resource has none for the method. */
+export function verbOf(method: string, r: ResourceRequest, query: URLSearchParams): string {
+  let verb = verbs[method]?.[r.name === undefined ? 0 : 1] ?? ''
+  if (verb === 'list' && (r.watch || isTrue(query.get('watch')))) verb = 'watch'
+  if (verb === 'get' && r.watch) verb = 'watch'
+  if (!verb) throw methodRefused()
+  if (r.subresource) {
+    if (!r.kind.subresources![r.subresource]!.verbs.includes(verb)) throw methodRefused()
+    return verb
+  }
+  if (!r.kind.verbs.includes(verb)) throw methodRefused()
+  if (verb === 'create' && r.name !== undefined) throw methodRefused()
+  if (verb === 'create' && r.kind.namespaced && r.namespace === undefined) throw methodRefused()
+  return verb
+}
+
+export const attributesOf = (r: ResourceRequest, verb: string): Attributes => ({
+  verb,
+  group: r.kind.group,
+  resource: r.kind.plural,
+  ...(r.subresource ? { subresource: r.subresource } : {}),
+  // A namespace lives in itself, as far as rights go.
+  ...(r.namespace !== undefined ? { namespace: r.namespace } : r.kind.kind === 'Namespace' && r.name ? { namespace: r.name } : {}),
+  ...(r.name !== undefined ? { name: r.name } : {}),
+})
+
+export const isTrue = (v: string | null): boolean => v === 'true' || v === '1'
+
+/** A number parameter as Go parses it. */
+export function integerParam(query: URLSearchParams, name: string): number | undefined {
+  const v = query.get(name)
+  if (v === null || v === '') return undefined
+  if (!/^-?\d{1,18}$/.test(v)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(v)}: invalid syntax`)
+  return Number(v)
+}
+
+/** dryRun, fieldManager and fieldValidation; the manager defaults to the client's name. */
+export function writeOptions(query: URLSearchParams, userAgent: string | null, what: string): WriteOptions {
+  const dry = query.getAll('dryRun')
+  if (dry.some((d) => d !== 'All')) {
+    throw invalid('meta.k8s.io', what, '', [
+      { reason: 'FieldValueNotSupported', field: 'dryRun', message: `Unsupported value: ${JSON.stringify(dry.find((d) => d !== 'All'))}: supported values: "All"` },
+    ])
+  }
+  const manager = query.get('fieldManager')
+  if (manager && manager.length > 128)
+    throw invalid('meta.k8s.io', what, '', [{ reason: 'FieldValueTooLong', field: 'fieldManager', message: 'Too long: may not be more than 128 bytes' }])
+  const validation = query.get('fieldValidation') ?? 'Warn'
+  if (!['Ignore', 'Warn', 'Strict', ''].includes(validation))
+    throw invalid('meta.k8s.io', what, '', [
+      { reason: 'FieldValueNotSupported', field: 'fieldValidation', message: `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"` },
+    ])
+  return { dryRun: dry.length > 0, fieldManager: manager || (userAgent ?? 'unknown').split('/')[0]!.slice(0, 128) || 'unknown', fieldValidation: (validation || 'Warn') as WriteOptions['fieldValidation'] }
+}

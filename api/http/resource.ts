@@ -1,0 +1,202 @@
+// One request for a stored resource: authorize, then the verb's handler. Subresources with a life of their own are in files beside this one.
+import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
+import { decode, DecodeError } from '../../shared/schema/decode.ts'
+import { schemaOf } from '../../shared/schema/types.ts'
+import { badRequest, invalid, notFound, StatusError } from '../../shared/status/index.ts'
+import type { Cluster } from '../cluster.ts'
+import type { Connection } from '../ports/socket.ts'
+import { decodeBody, objectText, type Outcome } from '../registry/codec.ts'
+import type { Identity, RequestContext } from '../registry/context.ts'
+import { create } from '../registry/create.ts'
+import { decodeObject } from '../registry/decode.ts'
+import { type DeleteOptions, keyFor, remove } from '../registry/delete.ts'
+import { patch, type PatchType, serverSideApply } from '../registry/patch.ts'
+import { partial, table } from '../registry/table.ts'
+import { type Part, update } from '../registry/update.ts'
+import { subjectOf } from '../registry/validate.ts'
+import { json, negotiate } from './answer.ts'
+import { parseBody, readText } from './body.ts'
+import { bind } from './binding.ts'
+import { list, watch } from './list.ts'
+import { podLog } from './pod-log.ts'
+import { podExec } from './pod-exec.ts'
+import { attributesOf, integerParam, isTrue, methodRefused, type ResourceRequest, verbOf, writeOptions } from './request.ts'
+import { review } from './reviews.ts'
+import { getScale, writeScale } from './scale.ts'
+import { createToken } from './token.ts'
+
+export interface Asked {
+  cluster: Cluster
+  request: Request
+  r: ResourceRequest
+  verb: string
+  query: URLSearchParams
+  user: Identity
+  ctx: RequestContext
+  connection: Connection
+}
+
+const patchTypes: Record<string, PatchType | 'apply'> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+}
+
+/** Answers a request whose path names a served resource. Throws StatusErrors. */
+export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> {
+  const { cluster, request, r, query, user } = a
+  const verb = verbOf(request.method, r, query)
+  await cluster.authorizer.require(user, attributesOf(r, verb))
+  const asked: Asked = { ...a, verb }
+  const accept = request.headers.get('accept') ?? undefined
+  if (r.kind.virtual) return answerReview(asked)
+  if (r.subresource && r.subresource !== 'status' && r.subresource !== 'finalize') return subresource(asked)
+  switch (verb) {
+    case 'list':
+      return list(cluster, r, query, accept)
+    case 'watch':
+      return watch(cluster, r, query, accept)
+    case 'get':
+      return get(asked, accept)
+    case 'create':
+      return write(asked, 201, async (options) => create(cluster.env, r.kind, r.namespace ?? '', await body(asked), options, asked.ctx))
+    case 'update':
+      return write(asked, 200, async (options) => update(cluster.env, r.kind, key(asked), part(r), await body(asked), options, asked.ctx))
+    case 'patch':
+      return patchResource(asked)
+    case 'delete':
+      return deleteOne(asked)
+    default:
+      return deleteCollection(asked)
+  }
+}
+
+export const key = ({ r }: Pick<Asked, 'r'>) => keyFor(r.kind, r.namespace ?? '', r.name!)
+const part = (r: ResourceRequest): Part => (r.subresource === 'status' || r.subresource === 'finalize' ? r.subresource : 'main')
+export const body = async ({ request, r }: Pick<Asked, 'request' | 'r'>): Promise<unknown> => parseBody(await readText(request), request.headers.get('content-type') ?? 'application/json', r.kind.kind)
+
+async function write(a: Asked, status: number, run: (options: ReturnType<typeof writeOptions>) => Promise<Outcome>): Promise<Response> {
+  const what = a.verb === 'create' ? 'CreateOptions' : a.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions'
+  const outcome = await run(writeOptions(a.query, a.request.headers.get('user-agent'), what))
+  return face(a, outcome, a.verb === 'patch' && outcome.created ? 201 : status)
+}
+
+/** A written object in the face that the client accepts. */
+function face(a: Asked, outcome: Outcome, status: number): Response {
+  const encoding = negotiate(a.request.headers.get('accept') ?? undefined)
+  if (encoding === 'object') return json(outcome.text, status, a.ctx.warnings)
+  const o = outcome.object
+  const meta = { resourceVersion: o.metadata.resourceVersion ?? '' }
+  return json(JSON.stringify(encoding === 'partial' ? partial(o) : table(a.r.kind, [o], meta, a.cluster.clock.now(), 'Metadata')), status, a.ctx.warnings)
+}
+
+async function get(a: Asked, accept: string | undefined): Promise<Response> {
+  const encoding = negotiate(accept)
+  const stored = await a.cluster.store.get(key(a))
+  if (!stored) throw notFound(subjectOf(a.r.kind, a.r.name))
+  if (encoding === 'object') return json(objectText(a.r.kind, stored.body, stored.rv))
+  const o = decodeBody(stored.body, stored.rv)
+  return json(JSON.stringify(encoding === 'partial' ? partial(o) : table(a.r.kind, [o], { resourceVersion: String(stored.rv) }, a.cluster.clock.now(), 'Metadata')))
+}
+
+async function patchResource(a: Asked): Promise<Response> {
+  const { cluster, r, request, query } = a
+  const contentType = request.headers.get('content-type') ?? ''
+  const type = patchTypes[contentType.split(';')[0]!.trim()]
+  if (!type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
+  const raw = parseBody(await readText(request), contentType, r.kind.kind)
+  return write(a, 200, async (options) => {
+    if (type !== 'apply') {
+      if (isTrue(query.get('force'))) throw patchFault('force', 'Forbidden: may not be specified for non-apply patch', 'FieldValueForbidden')
+      return patch(cluster.env, r.kind, key(a), part(r), type, raw, options, a.ctx)
+    }
+    if (!query.get('fieldManager')) throw patchFault('fieldManager', 'Required value: is required for apply patch', 'FieldValueRequired')
+    if (r.subresource === undefined) {
+      const exists = await cluster.store.get(key(a))
+      // Creating through apply needs the right to create.
+      if (!exists) await cluster.authorizer.require(a.user, { ...attributesOf(r, 'create') })
+    }
+    return serverSideApply(cluster.env, r.kind, key(a), part(r), raw, isTrue(query.get('force')), options, a.ctx)
+  })
+}
+
+const patchFault = (field: string, message: string, reason: string) => invalid('meta.k8s.io', 'PatchOptions', '', [{ field, message, reason }])
+
+async function deleteOptions(a: Asked): Promise<DeleteOptions> {
+  const text = await readText(a.request)
+  let o: DeleteOptions & { dryRun?: any } = {}
+  if (text) {
+    const raw: any = parseBody(text, a.request.headers.get('content-type') ?? 'application/json', 'DeleteOptions')
+    if (typeof raw !== 'object' || raw === null) throw badRequest('the request body must be DeleteOptions')
+    try {
+      o = decode(schemaOf('V1DeleteOptions'), raw, [])
+    } catch (cause) {
+      if (cause instanceof DecodeError) throw badRequest(cause.message)
+      throw cause
+    }
+  }
+  const { query } = a
+  const grace = integerParam(query, 'gracePeriodSeconds')
+  const policy = query.get('propagationPolicy')
+  const orphan = query.get('orphanDependents')
+  const dry = writeOptions(query, null, 'DeleteOptions').dryRun || !!o.dryRun?.length
+  return {
+    ...o,
+    ...(grace !== undefined ? { gracePeriodSeconds: grace } : {}),
+    ...(policy ? { propagationPolicy: policy } : {}),
+    ...(orphan ? { orphanDependents: isTrue(orphan) } : {}),
+    dryRun: dry,
+  }
+}
+
+async function deleteOne(a: Asked): Promise<Response> {
+  const { cluster, r } = a
+  if (r.subresource) throw methodRefused()
+  const options = await deleteOptions(a)
+  const done = await remove(cluster.env, r.kind, key(a), options, a.ctx)
+  const text = JSON.stringify({ kind: r.kind.kind, apiVersion: apiVersionOf(r.kind), ...done.object, metadata: { ...done.object.metadata, resourceVersion: String(done.rv) } })
+  if (!done.final || r.kind.deleteReturnsObject) return json(text)
+  const details = { name: r.name, ...(r.kind.group ? { group: r.kind.group } : {}), kind: r.kind.plural, uid: done.object.metadata.uid }
+  return json(JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }))
+}
+
+/** Deletes page by page what the selectors meet; answers with the list of it. */
+async function deleteCollection(a: Asked): Promise<Response> {
+  const { cluster, r, query } = a
+  const options = await deleteOptions(a)
+  const found = await list(cluster, r, query, 'application/json')
+  const page = JSON.parse(await found.text())
+  for (let i = 0; i < page.items.length; i += 32)
+    await Promise.all(
+      page.items.slice(i, i + 32).map((o: any) =>
+        remove(cluster.env, r.kind, { resource: resourceOf(r.kind), ns: o.metadata.namespace ?? '', name: o.metadata.name }, options, a.ctx).catch((e) => {
+          if (e?.code !== 404) throw e
+        }),
+      ),
+    )
+  return json(JSON.stringify(page))
+}
+
+async function answerReview(a: Asked): Promise<Response> {
+  const options = writeOptions(a.query, null, 'CreateOptions')
+  const object = decodeObject(a.r.kind, await body(a), options, a.ctx)
+  return json(JSON.stringify(await review(a.cluster, a.r.kind, object, a.user, a.r.namespace)), 201)
+}
+
+function subresource(a: Asked): Promise<Response> {
+  switch (a.r.subresource) {
+    case 'scale':
+      return a.verb === 'get' ? getScale(a) : writeScale(a)
+    case 'binding':
+      return bind(a)
+    case 'token':
+      return createToken(a)
+    case 'log':
+      return podLog(a)
+    default:
+      return podExec(a)
+  }
+}
+
+export { write as answerWrite }

@@ -1,0 +1,61 @@
+// The scale subresource: replicas of any kind that has them, seen as autoscaling/v1 Scale.
+import type { Kind } from '../../shared/kinds/kind.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import { badRequest, invalid, notFound, staleVersion, StatusError } from '../../shared/status/index.ts'
+import { decodeBody } from '../registry/codec.ts'
+import { patched, type PatchType } from '../registry/patch.ts'
+import { mutate } from '../registry/update.ts'
+import { subjectOf } from '../registry/validate.ts'
+import { json } from './answer.ts'
+import { body, key, type Asked } from './resource.ts'
+import { writeOptions } from './request.ts'
+
+function scaleOf(kind: Kind, o: KObject) {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = o.metadata
+  const selector = kind.scale!.selector(o)
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    // Go leaves a zero out.
+    spec: o.spec?.replicas ? { replicas: o.spec.replicas } : {},
+    status: { replicas: o.status?.replicas ?? 0, ...(selector ? { selector } : {}) },
+  }
+}
+
+export async function getScale(a: Asked): Promise<Response> {
+  const stored = await a.cluster.store.get(key(a))
+  if (!stored) throw notFound(subjectOf(a.r.kind, a.r.name))
+  return json(JSON.stringify(scaleOf(a.r.kind, decodeBody(stored.body, stored.rv))))
+}
+
+const types: Record<string, PatchType> = { 'application/json-patch+json': 'json', 'application/merge-patch+json': 'merge', 'application/strategic-merge-patch+json': 'merge' }
+
+export async function writeScale(a: Asked): Promise<Response> {
+  const { cluster, r, request, query } = a
+  const type = types[(request.headers.get('content-type') ?? '').split(';')[0]!.trim()]
+  if (a.verb === 'patch' && !type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
+  const raw: any = await body(a)
+  const options = writeOptions(query, request.headers.get('user-agent'), 'UpdateOptions')
+  const outcome = await mutate(
+    cluster.env,
+    r.kind,
+    key(a),
+    'scale',
+    (old, stored) => {
+      const wanted = a.verb === 'patch' ? patched({ ...r.kind, type: 'V1Scale' }, type!, scaleOf(r.kind, old), raw) : raw
+      if (wanted?.kind !== 'Scale') throw badRequest(`expected a Scale, got ${JSON.stringify(wanted?.kind ?? '')}`)
+      const replicas = wanted.spec?.replicas ?? 0
+      if (typeof replicas !== 'number' || !Number.isInteger(replicas)) throw badRequest('spec.replicas must be an integer')
+      if (replicas < 0) throw invalid('autoscaling', 'Scale', r.name!, [{ reason: 'FieldValueInvalid', field: 'spec.replicas', message: `Invalid value: ${replicas}: must be greater than or equal to 0` }])
+      const pinned = wanted.metadata?.resourceVersion
+      if (pinned && pinned !== String(stored.rv)) throw staleVersion(subjectOf(r.kind, r.name))
+      delete old.metadata.resourceVersion
+      old.spec.replicas = replicas
+      return { object: old }
+    },
+    options,
+    a.ctx,
+  )
+  return json(JSON.stringify(scaleOf(r.kind, outcome.object)))
+}

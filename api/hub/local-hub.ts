@@ -1,0 +1,33 @@
+// The Hub port inside one process: Node's server, or a cluster's Durable Object.
+import type { Authorizer } from '../auth/authorizer.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Hub } from '../ports/hub.ts'
+import type { Log } from '../ports/log.ts'
+import type { Store } from '../store/store.ts'
+import { FanOut } from './fan-out.ts'
+import { type SessionEvents, Sessions } from './sessions.ts'
+
+export interface LocalHub extends Hub {
+  fanOut: FanOut
+  sessions: Sessions
+  close(): void
+}
+
+/** Starts at the log's head, so nothing from before is told again. */
+export async function createLocalHub(store: Store, authorizer: Authorizer, clock: Clock, log: Log, events: SessionEvents): Promise<LocalHub> {
+  const { rv } = await store.head()
+  const fanOut = new FanOut(store, clock, log, rv)
+  const sessions = new Sessions(store, fanOut, authorizer, log, events)
+  return {
+    fanOut,
+    sessions,
+    publish: (e) => fanOut.publish(e),
+    watch: (r) => fanOut.watch(r),
+    open: async (node, r) => sessions.open(node, r),
+    connected: () => sessions.connected(),
+    close: () => {
+      fanOut.close()
+      sessions.close()
+    },
+  }
+}

@@ -1,0 +1,224 @@
+// Node sessions: the daemon's one connection. It subscribes to what it may see, resumes by version, and serves streams opened from here.
+import { kindOfResource } from '../../shared/kinds/index.ts'
+import type { Selector } from '../../shared/meta/selector.ts'
+import { type DaemonFrame, decodeData, type HubFrame, type StreamRequest } from '../../shared/session/frames.ts'
+import { unavailable } from '../../shared/status/index.ts'
+import type { Authorizer } from '../auth/authorizer.ts'
+import { nodeIdentity } from '../auth/nodes.ts'
+import type { Duplex } from '../ports/hub.ts'
+import type { Log } from '../ports/log.ts'
+import type { Socket } from '../ports/socket.ts'
+import { objectText } from '../registry/codec.ts'
+import { Compacted, type LogEvent, type Store } from '../store/store.ts'
+import { type FanOut, typeFor, type WatchType } from './fan-out.ts'
+import { Stream } from './streams.ts'
+
+const MAX_SUBSCRIPTIONS = 4000
+const MAX_BUFFERED = 64 * 1024 * 1024
+const PAGE = 1000
+
+interface Subscription {
+  id: number
+  resource: string
+  ns?: string
+  fields?: Selector
+  /** Live events wait here until the list has been sent. */
+  waiting?: LogEvent[]
+  rv: number
+}
+
+class Session {
+  readonly node: string
+  readonly socket: Socket
+  readonly subscriptions = new Map<number, Subscription>()
+  readonly streams = new Map<number, Stream>()
+  nextStream = 1
+  constructor(node: string, socket: Socket) {
+    this.node = node
+    this.socket = socket
+  }
+  send(frame: HubFrame): void {
+    this.socket.send(JSON.stringify(frame))
+  }
+}
+
+export interface SessionEvents {
+  /** A node's first session came, or its last one went. */
+  changed: (node: string, connected: boolean) => void
+}
+
+export class Sessions {
+  readonly #store: Store
+  readonly #authorizer: Authorizer
+  readonly #log: Log
+  readonly #events: SessionEvents
+  readonly #byNode = new Map<string, Session>()
+
+  constructor(store: Store, fanOut: FanOut, authorizer: Authorizer, log: Log, events: SessionEvents) {
+    this.#store = store
+    this.#authorizer = authorizer
+    this.#log = log
+    this.#events = events
+    fanOut.subscribe((e) => {
+      for (const s of this.#byNode.values()) for (const sub of s.subscriptions.values()) if (sub.resource === e.resource) this.#deliver(s, sub, e)
+    })
+  }
+
+  connected(): string[] {
+    return [...this.#byNode.keys()]
+  }
+
+  isConnected(node: string): boolean {
+    return this.#byNode.has(node)
+  }
+
+  /** Takes over a daemon's socket; an older session of the same node ends. */
+  accept(node: string, socket: Socket): void {
+    const session = new Session(node, socket)
+    const before = this.#byNode.get(node)
+    this.#byNode.set(node, session)
+    if (before) {
+      this.#endStreams(before)
+      before.socket.close(1000, 'replaced by a newer session')
+    } else this.#events.changed(node, true)
+    this.#log.info('node session opened', { node })
+    socket.onMessage((data) => this.#received(session, data))
+    socket.onClose(() => {
+      this.#endStreams(session)
+      if (this.#byNode.get(node) !== session) return
+      this.#byNode.delete(node)
+      this.#log.info('node session closed', { node })
+      this.#events.changed(node, false)
+    })
+  }
+
+  #endStreams(session: Session): void {
+    for (const s of [...session.streams.values()]) s.ended(JSON.stringify(unavailable(`the session of node ${session.node} ended`).toStatus()))
+    session.subscriptions.clear()
+  }
+
+  /** A stream to a node; throws 503 when its daemon is not connected. */
+  open(node: string, request: StreamRequest): Duplex {
+    const session = this.#byNode.get(node)
+    if (!session) throw unavailable(`node ${JSON.stringify(node)} has no open session: its daemon is not connected`)
+    const id = session.nextStream++
+    const stream = new Stream(
+      id,
+      (frame) => session.send(frame),
+      (bytes) => session.socket.send(bytes),
+      () => session.streams.delete(id),
+    )
+    session.streams.set(id, stream)
+    session.send({ t: 'open', stream: id, request })
+    return stream
+  }
+
+  #received(session: Session, data: string | Uint8Array): void {
+    try {
+      if (typeof data !== 'string') {
+        const { stream, channel, bytes } = decodeData(data)
+        session.streams.get(stream)?.received(channel, bytes)
+        return
+      }
+      const frame = JSON.parse(data) as DaemonFrame
+      switch (frame.t) {
+        case 'subscribe':
+          void this.#subscribe(session, frame)
+          break
+        case 'unsubscribe':
+          session.subscriptions.delete(frame.id)
+          break
+        case 'close':
+          session.streams.get(frame.stream)?.ended(frame.status)
+          break
+        case 'credit':
+          session.streams.get(frame.stream)?.granted(frame.bytes)
+          break
+        case 'ping':
+          session.send({ t: 'pong' })
+      }
+    } catch (cause) {
+      this.#log.error('a node sent a frame that could not be read', cause, { node: session.node })
+      session.socket.close(1007, 'unreadable frame')
+    }
+  }
+
+  async #subscribe(session: Session, f: Extract<DaemonFrame, { t: 'subscribe' }>): Promise<void> {
+    const refuse = (message: string) => session.send({ t: 'refused', id: f.id, message })
+    try {
+      const kind = kindOfResource(f.resource)
+      if (!kind) return refuse(`no resource ${f.resource}`)
+      if (session.subscriptions.size >= MAX_SUBSCRIPTIONS) return refuse('too many subscriptions')
+      const attributes = { verb: 'watch', group: kind.group, resource: kind.plural, ...(f.namespace ? { namespace: f.namespace } : {}), ...(f.name ? { name: f.name } : {}) }
+      if (!(await this.#authorizer.allows(nodeIdentity(session.node), attributes))) return refuse(`node ${session.node} may not watch ${f.resource} ${f.namespace ?? ''}/${f.name ?? ''}`)
+      const fields: Selector = []
+      if (f.name) fields.push({ key: 'metadata.name', operator: '=', values: [f.name] })
+      // Of pods a node sees its own alone.
+      if (f.resource === 'pods') fields.push({ key: 'spec.nodeName', operator: '=', values: [session.node] })
+      const sub: Subscription = { id: f.id, resource: f.resource, ns: f.namespace, ...(fields.length ? { fields } : {}), waiting: [], rv: f.rv ?? 0 }
+      session.subscriptions.set(f.id, sub)
+      await this.#fill(session, sub)
+    } catch (cause) {
+      this.#log.error('a subscription failed', cause, { node: session.node, resource: f.resource })
+      session.subscriptions.delete(f.id)
+      refuse('the subscription failed; try again')
+    }
+  }
+
+  /** Sends what happened since the daemon's version, or a whole list when that is gone or there was none. */
+  async #fill(session: Session, sub: Subscription): Promise<void> {
+    let resumed = false
+    if (sub.rv) {
+      try {
+        for (;;) {
+          const { events, head } = await this.#store.since(sub.rv, PAGE, sub.resource)
+          for (const e of events) this.#send(session, sub, e)
+          if (events.length < PAGE) {
+            sub.rv = Math.max(sub.rv, events.at(-1)?.rv ?? 0, head)
+            break
+          }
+          sub.rv = events.at(-1)!.rv
+        }
+        resumed = true
+      } catch (cause) {
+        if (!(cause instanceof Compacted)) throw cause
+      }
+    }
+    if (!resumed) {
+      const page = await this.#store.list({ resource: sub.resource, ns: sub.ns, fields: sub.fields })
+      session.send({ t: 'replace', id: sub.id })
+      for (const i of page.items) this.#event(session, sub, 'ADDED', i)
+      sub.rv = page.rv
+    }
+    session.send({ t: 'synced', id: sub.id, rv: sub.rv })
+    const waiting = sub.waiting ?? []
+    sub.waiting = undefined
+    for (const e of waiting) this.#deliver(session, sub, e)
+  }
+
+  #deliver(session: Session, sub: Subscription, e: LogEvent): void {
+    if (sub.waiting) {
+      sub.waiting.push(e)
+      return
+    }
+    if (e.rv <= sub.rv) return
+    sub.rv = e.rv
+    this.#send(session, sub, e)
+  }
+
+  #send(session: Session, sub: Subscription, e: LogEvent): void {
+    const type = typeFor(e, sub)
+    if (type) this.#event(session, sub, type, e)
+  }
+
+  #event(session: Session, sub: Subscription, type: WatchType, e: { resource: string; body: string; rv: number }): void {
+    const object = objectText(kindOfResource(e.resource)!, e.body, e.rv)
+    session.socket.send(`{"t":"event","id":${sub.id},"type":"${type}","object":${object}}`)
+    // A daemon that does not read is cut off; it comes back and resumes.
+    if (session.socket.buffered() > MAX_BUFFERED) session.socket.close(1013, 'too far behind')
+  }
+
+  close(): void {
+    for (const s of this.#byNode.values()) s.socket.close(1001, 'the control plane is stopping')
+  }
+}

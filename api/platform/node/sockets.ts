@@ -1,0 +1,73 @@
+// WebSockets on Node: the upgrade event becomes a request for the app, and the handler's upgrade() takes the socket over.
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Connection, Socket } from '../../ports/socket.ts'
+
+const MAX_MESSAGE = 16 * 1024 * 1024
+const PING_EVERY = 10_000
+
+/** A ws socket as the Socket port. Dead peers are found by ping: two missed ones end it. */
+export function wrapSocket(ws: WebSocket): Socket {
+  let alive = true
+  const timer = setInterval(() => {
+    if (!alive) ws.terminate()
+    alive = false
+    ws.ping()
+  }, PING_EVERY)
+  timer.unref()
+  ws.on('pong', () => {
+    alive = true
+  })
+  ws.on('close', () => clearInterval(timer))
+  ws.on('error', () => ws.terminate())
+  return {
+    send: (data) => {
+      if (ws.readyState === ws.OPEN) ws.send(data)
+    },
+    close: (code, reason) => ws.close(code, reason),
+    buffered: () => ws.bufferedAmount,
+    onMessage: (handler) =>
+      ws.on('message', (data: Buffer, binary: boolean) => {
+        alive = true
+        handler(binary ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data.toString())
+      }),
+    onClose: (handler) => ws.on('close', () => handler()),
+  }
+}
+
+const statusLine = (r: Response) => `HTTP/1.1 ${r.status} ${r.statusText || 'Error'}\r\n`
+
+/** Serves upgrade requests of `server` by `fetch`, the app. */
+export function serveUpgrades(server: Server, fetch: (request: Request, connection: Connection) => Response | Promise<Response>): void {
+  const wss = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE, perMessageDeflate: false, handleProtocols: () => false })
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    let taken = false
+    socket.on('error', () => socket.destroy())
+    const connection: Connection = {
+      address: (req.socket as { remoteAddress?: string }).remoteAddress,
+      upgrade: (protocols) => {
+        if (req.headers.upgrade?.toLowerCase() !== 'websocket') return undefined
+        const offered = (req.headers['sec-websocket-protocol'] ?? '').split(',').map((p) => p.trim())
+        const protocol = protocols.find((p) => offered.includes(p))
+        if (!protocol) return undefined
+        taken = true
+        const accepted = new Promise<Socket>((resolve) => {
+          wss.options.handleProtocols = () => protocol
+          wss.handleUpgrade(req, socket, head, (ws) => resolve(wrapSocket(ws)))
+        })
+        return { response: new Response(null, { status: 200 }), protocol, accepted }
+      },
+    }
+    const headers = new Headers()
+    for (const [k, v] of Object.entries(req.headers)) if (v !== undefined) headers.set(k, Array.isArray(v) ? v.join(', ') : v)
+    const request = new Request(`https://${req.headers.host ?? 'localhost'}${req.url}`, { method: req.method, headers })
+    void (async () => {
+      const response = await fetch(request, connection)
+      if (taken) return
+      const body = Buffer.from(await response.arrayBuffer())
+      const lines = [...response.headers].map(([k, v]) => `${k}: ${v}\r\n`).join('')
+      socket.end(Buffer.concat([Buffer.from(`${statusLine(response)}${lines}content-length: ${body.length}\r\nconnection: close\r\n\r\n`), body]))
+    })().catch(() => socket.destroy())
+  })
+}

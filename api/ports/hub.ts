@@ -1,0 +1,41 @@
+// The hub port: whoever fans the log out to watchers and node sessions, in this process or in the cluster's Durable Object.
+import type { Selector } from '../../shared/meta/selector.ts'
+import type { StreamRequest } from '../../shared/session/frames.ts'
+import type { LogEvent } from '../store/store.ts'
+
+export type Encoding = 'object' | 'table' | 'partial'
+
+export interface WatchRequest {
+  resource: string
+  ns?: string
+  labels?: Selector
+  fields?: Selector
+  /** Events after this version; the caller has answered what came before. */
+  rv: number
+  bookmarks: boolean
+  timeoutMs: number
+  encoding: Encoding
+  /** Objects inside table rows: whole ones only when asked for. */
+  includeObject?: 'None' | 'Metadata' | 'Object'
+  /** Lines to send before the first event, already encoded. */
+  first?: Uint8Array[]
+}
+
+/** Two byte streams and an end, however they travel. Channels number what flows: 0 stdin, 1 stdout, 2 stderr, 3 error, 4 resize. */
+export interface Duplex {
+  send(channel: number, bytes: Uint8Array): void | Promise<void>
+  /** Ends both directions; `status` is the Status JSON of how it ended. */
+  close(status?: string): void
+  onData(handler: (channel: number, bytes: Uint8Array) => void | Promise<void>): void
+  onClose(handler: (status?: string) => void): void
+}
+
+export interface Hub {
+  /** Told of a commit; a lost call loses nothing, the log fills the gap. */
+  publish(event: LogEvent): void
+  watch(request: WatchRequest): ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>
+  /** A stream to the daemon of a node; throws 503 when no session is open. */
+  open(node: string, request: StreamRequest): Promise<Duplex>
+  /** Nodes with an open session. */
+  connected(): string[] | Promise<string[]>
+}

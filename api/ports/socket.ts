@@ -1,0 +1,18 @@
+// A WebSocket as both platforms give it to us, and how a handler gets one.
+
+export interface Socket {
+  send(data: string | Uint8Array): void
+  close(code?: number, reason?: string): void
+  /** Bytes accepted but not yet on the wire, where the platform tells. */
+  buffered(): number
+  onMessage(handler: (data: string | Uint8Array) => void): void
+  onClose(handler: () => void): void
+}
+
+/** What the platform hands to handlers besides the request. */
+export interface Connection {
+  /** Turns the request into a WebSocket speaking the first of `protocols` that the client offers; undefined when it is no upgrade. */
+  upgrade?: (protocols: string[]) => { response: Response; protocol: string; accepted: Promise<Socket> } | undefined
+  /** Where the client is, for the audit trail. */
+  address?: string
+}

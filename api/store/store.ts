@@ -1,0 +1,317 @@
+// The log-and-objects store: compare-and-swap writes, lists at a version, history for watches, compaction.
+// Bodies are JSON text `{"metadata":{…},…}` without kind, apiVersion and resourceVersion; nothing here parses one.
+import type { Selector } from '../../shared/meta/selector.ts'
+import type { Clock } from '../ports/clock.ts'
+import { type Database, guard, type Row, type Statement, type Value } from '../ports/database.ts'
+import type { Seal } from './seal.ts'
+import { selectorSql } from './selector-sql.ts'
+
+export interface Key {
+  resource: string
+  /** Empty for cluster-scoped objects. */
+  ns: string
+  name: string
+}
+
+export interface Stored extends Key {
+  rv: number
+  body: string
+}
+
+export type Verb = 'create' | 'update' | 'delete'
+
+/** One row of the log, with what the replaced version matched by, so that watchers see objects leave their selection. */
+export interface LogEvent extends Key {
+  rv: number
+  uid: string
+  verb: Verb
+  body: string
+  labels: Record<string, string>
+  fields: Record<string, string>
+  oldLabels?: Record<string, string>
+  oldFields?: Record<string, string>
+  at: number
+}
+
+export interface Version extends Key {
+  uid: string
+  body: string
+  labels: Record<string, string>
+  fields: Record<string, string>
+  /** Who wrote it, from where, in which request. */
+  by: string
+}
+
+export interface Replaced {
+  rv: number
+  labels: Record<string, string>
+  fields: Record<string, string>
+}
+
+export type Written = { ok: true; rv: number } | { ok: false; why: 'exists' | 'conflict' } | { ok: false; why: 'extra'; index: number }
+
+export interface ListQuery {
+  resource: string
+  ns?: string
+  labels?: Selector
+  fields?: Selector
+  limit?: number
+  /** Continue after this key. */
+  after?: { ns: string; name: string }
+  /** The state at this version; the newest where absent. */
+  at?: number
+}
+
+export interface Page {
+  rv: number
+  items: Stored[]
+  /** Where the next page begins, when there is one. */
+  next?: { ns: string; name: string }
+  /** How many follow this page; known only for unselected lists. */
+  remaining?: number
+}
+
+/** The state asked for is older than what compaction left. */
+export class Compacted extends Error {
+  readonly floor: number
+  constructor(floor: number) {
+    super(`compacted at ${floor}`)
+    this.floor = floor
+  }
+}
+
+const NEWEST: Statement = { sql: "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0), coalesce((SELECT value FROM meta WHERE key = 'floor'), '0')", args: [] }
+const INSERT = 'INSERT INTO log(resource, ns, name, uid, verb, prev, labels, fields, at, by, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+const POINT = 'INSERT INTO objects(resource, ns, name, rv) VALUES (?, ?, ?, last_insert_rowid())'
+const MOVE = 'UPDATE objects SET rv = last_insert_rowid() WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
+const DROP = 'DELETE FROM objects WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
+const EVENT_COLUMNS = 'l.rv, l.resource, l.ns, l.name, l.uid, l.verb, l.body, l.labels, l.fields, p.labels, p.fields, l.at'
+
+export interface StoreOptions {
+  database: Database
+  clock: Clock
+  /** Resources whose bodies are encrypted at rest. */
+  sealed?: ReadonlySet<string>
+  seal?: Seal
+  /** Told of every commit made here, after it is durable. */
+  onCommit?: (event: LogEvent) => void
+}
+
+export class Store {
+  readonly database: Database
+  readonly #clock: Clock
+  readonly #sealed: ReadonlySet<string>
+  readonly #seal?: Seal
+  #onCommit?: (event: LogEvent) => void
+
+  constructor(options: StoreOptions) {
+    this.database = options.database
+    this.#clock = options.clock
+    this.#sealed = options.seal ? (options.sealed ?? new Set()) : new Set()
+    this.#seal = options.seal
+    this.#onCommit = options.onCommit
+  }
+
+  #context = (k: Key) => `${k.resource}/${k.ns}/${k.name}`
+  #close(v: Version): string | Promise<string> {
+    return this.#sealed.has(v.resource) ? this.#seal!.close(this.#context(v), v.body) : v.body
+  }
+  async #open<T extends Stored>(items: T[]): Promise<T[]> {
+    if (!items.length || !this.#seal) return items
+    await Promise.all(
+      items.map(async (i) => {
+        if (this.#sealed.has(i.resource)) i.body = await this.#seal!.open(this.#context(i), i.body)
+      }),
+    )
+    return items
+  }
+
+  /** The newest version of one object, in one round trip. */
+  async get(key: Key): Promise<Stored | undefined> {
+    const [rows] = await this.database.read([
+      { sql: 'SELECT l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = ? AND o.ns = ? AND o.name = ?', args: [key.resource, key.ns, key.name] },
+    ])
+    const row = rows![0]
+    if (!row) return undefined
+    const stored: Stored = { resource: key.resource, ns: key.ns, name: key.name, rv: row[0] as number, body: row[1] as string }
+    if (this.#sealed.has(key.resource)) await this.#open([stored])
+    return stored
+  }
+
+  /** Makes a first version. `extra` statements join the batch: allocations, guards. */
+  async create(v: Version, extra: Statement[] = []): Promise<Written> {
+    const body = this.#sealed.has(v.resource) ? await this.#close(v) : v.body
+    const at = this.#clock.now()
+    const outcome = await this.database.write([
+      { sql: INSERT, args: [v.resource, v.ns, v.name, v.uid, 'create', null, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, body] },
+      { sql: POINT, args: [v.resource, v.ns, v.name] },
+      ...extra,
+    ])
+    if (!outcome.ok) return outcome.index >= 2 ? { ok: false, why: 'extra', index: outcome.index - 2 } : { ok: false, why: 'exists' }
+    return this.#committed(v, outcome.rowids[0]!, 'create', at)
+  }
+
+  /** Replaces version `old.rv` and no other. */
+  async update(v: Version, old: Replaced, extra: Statement[] = []): Promise<Written> {
+    return this.#replace(v, old, 'update', { sql: MOVE, args: [v.resource, v.ns, v.name, old.rv], expect: 1 }, extra)
+  }
+
+  /** Ends the object; `v.body` is its last state, which watchers get. */
+  async delete(v: Version, old: Replaced, extra: Statement[] = []): Promise<Written> {
+    const free: Statement = { sql: 'DELETE FROM allocations WHERE owner = ?', args: [v.uid] }
+    return this.#replace(v, old, 'delete', { sql: DROP, args: [v.resource, v.ns, v.name, old.rv], expect: 1 }, [free, ...extra])
+  }
+
+  async #replace(v: Version, old: Replaced, verb: Verb, swap: Statement, extra: Statement[]): Promise<Written> {
+    const body = this.#sealed.has(v.resource) ? await this.#close(v) : v.body
+    const at = this.#clock.now()
+    const outcome = await this.database.write([
+      { sql: INSERT, args: [v.resource, v.ns, v.name, v.uid, verb, old.rv, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, body] },
+      swap,
+      ...extra,
+    ])
+    if (!outcome.ok) return outcome.index >= 2 ? { ok: false, why: 'extra', index: outcome.index - 2 } : { ok: false, why: 'conflict' }
+    return this.#committed(v, outcome.rowids[0]!, verb, at, old)
+  }
+
+  #committed(v: Version, rv: number, verb: Verb, at: number, old?: Replaced): Written {
+    this.#onCommit?.({ ...v, rv, verb, at, ...(old ? { oldLabels: old.labels, oldFields: old.fields } : {}) })
+    return { ok: true, rv }
+  }
+
+  /** A page of objects ordered by namespace and name, and the version it shows. Throws Compacted. */
+  async list(q: ListQuery): Promise<Page> {
+    const { sql, args } = q.at === undefined ? this.#liveList(q) : this.#pastList(q)
+    const statements: Statement[] = [NEWEST, { sql, args }]
+    const counted = q.limit !== undefined && !q.labels?.length && !q.fields?.length
+    if (counted) {
+      const after = q.after ? ' AND (ns, name) > (?, ?)' : ''
+      statements.push({
+        sql: `SELECT count(*) FROM objects WHERE resource = ?${q.ns === undefined ? '' : ' AND ns = ?'}${after}`,
+        args: [q.resource, ...(q.ns === undefined ? [] : [q.ns]), ...(q.after ? [q.after.ns, q.after.name] : [])],
+      })
+    }
+    const [newest, rows, count] = await this.database.read(statements)
+    const head = newest![0]![0] as number
+    const floor = Number(newest![0]![1])
+    if (q.at !== undefined && q.at < floor) throw new Compacted(floor)
+    let items = rows!.map((r): Stored => ({ resource: q.resource, ns: r[0] as string, name: r[1] as string, rv: r[2] as number, body: r[3] as string }))
+    const page: Page = { rv: q.at ?? head, items }
+    if (q.limit !== undefined && items.length > q.limit) {
+      items = items.slice(0, q.limit)
+      page.items = items
+      const last = items.at(-1)!
+      page.next = { ns: last.ns, name: last.name }
+      if (counted) page.remaining = Math.max(1, (count![0]![0] as number) - items.length)
+    }
+    if (this.#sealed.has(q.resource)) await this.#open(items)
+    return page
+  }
+
+  #where(q: ListQuery, args: Value[]): string {
+    let sql = 'o.resource = ?'
+    args.push(q.resource)
+    if (q.ns !== undefined) {
+      sql += ' AND o.ns = ?'
+      args.push(q.ns)
+    }
+    if (q.after) {
+      sql += q.ns === undefined ? ' AND (o.ns, o.name) > (?, ?)' : ' AND o.name > ?'
+      args.push(...(q.ns === undefined ? [q.after.ns, q.after.name] : [q.after.name]))
+    }
+    return sql
+  }
+
+  #tail(q: ListQuery, args: Value[]): string {
+    let sql = selectorSql('labels', q.labels, args) + selectorSql('fields', q.fields, args)
+    sql += ' ORDER BY o.ns, o.name'
+    if (q.limit !== undefined) {
+      sql += ' LIMIT ?'
+      args.push(q.limit + 1)
+    }
+    return sql
+  }
+
+  #liveList(q: ListQuery): Statement {
+    const args: Value[] = []
+    const where = this.#where(q, args)
+    return { sql: `SELECT o.ns, o.name, l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE ${where}${this.#tail(q, args)}`, args }
+  }
+
+  #pastList(q: ListQuery): Statement {
+    const args: Value[] = []
+    const where = this.#where(q, args)
+    args.push(q.at!)
+    const inner = `SELECT o.ns AS ns, o.name AS name, max(o.rv) AS rv FROM log o WHERE ${where} AND o.rv <= ? GROUP BY o.ns, o.name`
+    return { sql: `SELECT o.ns, o.name, l.rv, l.body FROM (${inner}) o JOIN log l ON l.rv = o.rv WHERE l.verb <> 'delete'${this.#tail(q, args)}`, args }
+  }
+
+  /** Log rows after `rv`, oldest first, at most `limit`; with the newest version there is. Throws Compacted when rows are missing. */
+  async since(rv: number, limit: number, resource?: string): Promise<{ head: number; events: LogEvent[] }> {
+    const [newest, rows] = await this.database.read([
+      NEWEST,
+      {
+        sql: `SELECT ${EVENT_COLUMNS} FROM log l LEFT JOIN log p ON p.rv = l.prev WHERE l.rv > ?${resource ? ' AND l.resource = ?' : ''} ORDER BY l.rv LIMIT ?`,
+        args: [rv, ...(resource ? [resource] : []), limit],
+      },
+    ])
+    const floor = Number(newest![0]![1])
+    if (rv < floor) throw new Compacted(floor)
+    const events = rows!.map(toEvent)
+    await this.#open(events as unknown as Stored[])
+    return { head: newest![0]![0] as number, events }
+  }
+
+  /** The newest version of anything, and the floor below which history is gone. */
+  async head(): Promise<{ rv: number; floor: number }> {
+    const [rows] = await this.database.read([NEWEST])
+    return { rv: rows![0]![0] as number, floor: Number(rows![0]![1]) }
+  }
+
+  /**
+   * Forgets versions that were replaced before `before` (ms) and lifts the floor there. Live objects are never touched.
+   * Bounded: at most `limit` rows a call; returns how many went.
+   */
+  async compact(before: number, limit = 5000): Promise<number> {
+    const [found] = await this.database.read([{ sql: 'SELECT coalesce(max(rv), 0) FROM log WHERE at < ?', args: [before] }])
+    const floor = found![0]![0] as number
+    if (!floor) return 0
+    const outcome = await this.database.write([
+      {
+        sql: `DELETE FROM log WHERE rv IN (SELECT l.rv FROM log l WHERE l.rv <= ? AND (l.verb = 'delete' OR EXISTS (SELECT 1 FROM log n WHERE n.resource = l.resource AND n.ns = l.ns AND n.name = l.name AND n.prev = l.rv AND n.rv <= ?)) ORDER BY l.rv LIMIT ?) RETURNING rv`,
+        args: [floor, floor, limit],
+      },
+      { sql: "INSERT INTO meta(key, value) VALUES ('floor', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)", args: [String(floor)] },
+    ])
+    return outcome.ok ? outcome.rows[0]!.length : 0
+  }
+
+  /** A value of the meta table, made by `make` when it is not there yet; the first writer wins. */
+  async metaValue(key: string, make: () => string | Promise<string>): Promise<string> {
+    const read = async () => (await this.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [key] }]))[0]![0]?.[0] as string | undefined
+    const known = await read()
+    if (known !== undefined) return known
+    await this.database.write([{ sql: 'INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO NOTHING', args: [key, await make()] }])
+    return (await read())!
+  }
+}
+
+function toEvent(r: Row): LogEvent {
+  return {
+    rv: r[0] as number,
+    resource: r[1] as string,
+    ns: r[2] as string,
+    name: r[3] as string,
+    uid: r[4] as string,
+    verb: r[5] as Verb,
+    body: r[6] as string,
+    labels: JSON.parse(r[7] as string),
+    fields: JSON.parse(r[8] as string),
+    ...(r[9] === null ? {} : { oldLabels: JSON.parse(r[9] as string), oldFields: JSON.parse(r[10] as string) }),
+    at: r[11] as number,
+  }
+}
+
+/** Fails a batch unless the namespace is there and not going away. */
+export const namespaceGuard = (ns: string): Statement =>
+  guard("SELECT json_extract(l.fields, '$.\"status.phase\"') = 'Active' FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = 'namespaces' AND o.ns = '' AND o.name = ?", [ns])

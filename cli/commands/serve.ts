@@ -1,0 +1,43 @@
+// kedge serve: the control plane in the foreground.
+import { parseFlags } from '../flags.ts'
+
+export async function run(args: string[]): Promise<number | undefined> {
+  const parsed = parseFlags(
+    'serve',
+    'Runs the control plane over HTTPS until it is told to stop.',
+    {
+      data: { type: 'string', value: 'DIR', about: 'where the database, the CA and the admin kubeconfig live', default: '.kedge/server' },
+      listen: { type: 'string', value: 'HOST:PORT', about: 'address to listen on', default: '127.0.0.1:6443' },
+      'token-file': { type: 'string', value: 'FILE', about: 'static tokens, a line each: token,user,uid,"group1,group2"' },
+      'database-url': { type: 'string', value: 'URL', about: 'a libSQL server instead of the embedded database' },
+      name: { type: 'string', value: 'NAME', about: 'another name or address of this server, for its certificate', multiple: true },
+      platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
+      'node-monitor-grace-period': { type: 'string', value: 'SECONDS', about: 'how long a node may be silent before it is NotReady', default: '40' },
+    },
+    args,
+  )
+  if (!parsed) return 0
+  const { values: v } = parsed
+  const m = /^(.*):(\d+)$/.exec(v.listen)
+  if (!m) throw new Error(`--listen wants HOST:PORT, got ${JSON.stringify(v.listen)}`)
+  const grace = Number(v['node-monitor-grace-period'])
+  if (!(grace > 0)) throw new Error('--node-monitor-grace-period wants a number of seconds')
+  const options = {
+    data: v.data,
+    host: m[1] || '0.0.0.0',
+    port: Number(m[2]),
+    ...(v['token-file'] ? { tokenFile: v['token-file'] } : {}),
+    ...(v['database-url'] ? { databaseUrl: v['database-url'] } : {}),
+    ...(v.name ? { names: v.name } : {}),
+    nodeMonitorGracePeriod: grace * 1000,
+  }
+  if (v.platform !== 'node' && v.platform !== 'workers') throw new Error(`--platform is node or workers, not ${JSON.stringify(v.platform)}`)
+  const { serve } = v.platform === 'workers' ? await import('../../api/platform/workers/serve.ts') : await import('../../api/platform/node/server.ts')
+  const serving = await serve(options)
+  process.stdout.write(`kedge serves ${serving.url}\nCA:         ${serving.caFile}\nkubeconfig: ${serving.kubeconfig}\n`)
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+  await serving.close()
+  return 0
+}

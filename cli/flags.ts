@@ -1,0 +1,34 @@
+// Flags of our commands: declared once, parsed by node:util, shown by --help.
+import { parseArgs } from 'node:util'
+
+export interface Flag {
+  type: 'string' | 'boolean'
+  about: string
+  /** What stands for the value in the help, as DIR. */
+  value?: string
+  multiple?: boolean
+  default?: string | boolean
+}
+
+export interface Parsed {
+  values: Record<string, any>
+  positionals: string[]
+}
+
+/** Parses, or prints the help and returns undefined. Throws on unknown flags. */
+export function parseFlags(command: string, about: string, flags: Record<string, Flag>, args: string[]): Parsed | undefined {
+  const options = Object.fromEntries(
+    Object.entries({ ...flags, help: { type: 'boolean', about: 'show this help' } as Flag }).map(([name, f]) => [
+      name,
+      { type: f.type, ...(f.multiple ? { multiple: true } : {}), ...(f.default !== undefined ? { default: f.default } : {}), ...(name === 'help' ? { short: 'h' } : {}) },
+    ]),
+  )
+  const { values, positionals } = parseArgs({ args, options: options as never, allowPositionals: true })
+  if (!(values as { help?: boolean }).help) return { values, positionals }
+  const lines = Object.entries(flags).map(([name, f]) => {
+    const left = `--${name}${f.type === 'string' ? ` ${f.value ?? 'VALUE'}` : ''}`
+    return `  ${left.padEnd(30)}${f.about}${f.default !== undefined && f.default !== false ? ` (default ${f.default})` : ''}`
+  })
+  process.stdout.write(`${about}\n\nUsage: kedge ${command} [flags]\n\nFlags:\n${lines.join('\n')}\n`)
+  return undefined
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// The `kedge` command: finds the subcommand and gives it the rest. One file per command in commands/.
+import { enableCompileCache } from 'node:module'
+
+enableCompileCache?.()
+
+const commands: Record<string, { about: string; load: () => Promise<{ run(args: string[]): Promise<number | undefined> }> }> = {
+  up: { about: 'start a cluster on this machine and deploy a small example', load: () => import('./commands/up.ts') },
+  down: { about: 'stop it; --purge forgets it', load: () => import('./commands/down.ts') },
+  serve: { about: 'run the control plane', load: () => import('./commands/serve.ts') },
+  node: { about: 'run the node daemon', load: () => import('./commands/node.ts') },
+  token: { about: 'make tokens: token create --join', load: () => import('./commands/token.ts') },
+  version: { about: 'print the version', load: () => import('./commands/version.ts') },
+}
+
+function usage(): string {
+  const lines = Object.entries(commands).map(([name, c]) => `  ${name.padEnd(10)}${c.about}`)
+  return `kedge: Kubernetes without servers to keep\n\nUsage: kedge COMMAND [flags]\n\nCommands:\n${lines.join('\n')}\n\nUse "kedge COMMAND --help" for its flags. kubectl does the rest: the cluster is a real Kubernetes API.\n`
+}
+
+const [name, ...rest] = process.argv.slice(2)
+if (!name || name === 'help' || name === '--help' || name === '-h') process.stdout.write(usage())
+else if (!commands[name]) {
+  process.stderr.write(`error: unknown command "${name}"\n\n${usage()}`)
+  process.exitCode = 1
+} else {
+  const command = await commands[name].load()
+  try {
+    const code = await command.run(rest)
+    if (code !== undefined) process.exitCode = code
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    process.stderr.write(`error: ${message}\n`)
+    if (process.env.KEDGE_DEBUG && cause instanceof Error) process.stderr.write(`${cause.stack}\n`)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,105 @@
+// What a kind is: names, scope, defaults, validation, strategy and columns. One file per kind fills this record; index.ts lists them.
+// Pure: anything that needs other objects or I/O is admission (api/admission).
+import type { FieldErrors } from '../meta/field-error.ts'
+import type { KObject } from '../meta/object.ts'
+
+export interface Column {
+  name: string
+  type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
+  format?: string
+  description: string
+  /** 0 shows always, 1 only with `-o wide`. */
+  priority?: number
+}
+
+export interface Subresource {
+  /** Kind in the body, as Scale or Eviction; the parent's where absent. */
+  kind?: string
+  group?: string
+  version?: string
+  verbs: string[]
+}
+
+export interface Kind {
+  group: string
+  version: string
+  kind: string
+  plural: string
+  singular: string
+  shortNames?: string[]
+  categories?: string[]
+  namespaced: boolean
+  /** Name of the generated type. */
+  type: string
+  verbs: string[]
+  subresources?: Record<string, Subresource>
+  /** Reviews and the like: created, answered, never stored. */
+  virtual?: boolean
+  /** Checks metadata.name; DNS subdomain where absent. */
+  nameFormat?: (name: string) => string[]
+  /** A change of anything but metadata and status moves metadata.generation. */
+  generation?: boolean
+  /** Fills what the client left out. Changes its argument, a freshly decoded object. */
+  defaults?: (o: KObject) => void
+  /** Strategy: what a client may not set at creation is reset here. */
+  prepareForCreate?: (o: KObject) => void
+  /** Strategy of a main-resource update: what only a subresource may change is taken from `old`. */
+  prepareForUpdate?: (o: KObject, old: KObject) => void
+  validate?: (o: KObject, errors: FieldErrors) => void
+  validateUpdate?: (o: KObject, old: KObject, errors: FieldErrors) => void
+  /** Selectable fields beyond metadata.name and metadata.namespace. */
+  fields?: (o: KObject) => Record<string, string>
+  /** Columns after Name and before nothing: Age is listed by the kind where it has one. */
+  columns: Column[]
+  /** Cells in the order of `columns`; `now` in ms since the epoch. */
+  cells: (o: KObject, now: number) => unknown[]
+  /** Paths for the scale subresource. */
+  scale?: { selector: (o: KObject) => string }
+  /** Deletion answers with the object instead of a Status. */
+  deleteReturnsObject?: boolean
+  /** Seconds that a deletion may wait for the object's agents; absent: objects go at once. */
+  gracePeriod?: (o: KObject, asked: number | undefined) => number
+}
+
+export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+export const statusVerbs = ['get', 'patch', 'update']
+
+const described = (name: string, type: Column['type'], description: string, extra: Partial<Column> = {}): Column => ({ name, type, description, ...extra })
+export const nameColumn: Column = described('Name', 'string', 'Name must be unique within a namespace.', { format: 'name' })
+export const ageColumn: Column = described('Age', 'string', 'Time since the object was created, by the server clock.')
+export const text = (name: string, description = name, priority = 0): Column => described(name, 'string', description, priority ? { priority } : {})
+export const integer = (name: string, description = name, priority = 0): Column => described(name, 'integer', description, priority ? { priority } : {})
+
+/** A kind with neither spec rules nor special columns. */
+export function plainKind(k: Partial<Kind> & Pick<Kind, 'group' | 'kind' | 'plural' | 'type' | 'namespaced'>): Kind {
+  return {
+    version: 'v1',
+    singular: k.kind.toLowerCase(),
+    verbs: allVerbs,
+    columns: [nameColumn, ageColumn],
+    cells: (o, now) => [o.metadata.name, ageOf(o, now)],
+    ...k,
+  }
+}
+
+/** Kubernetes' HumanDuration: `5s`, `2m30s`, `3h`, `4d2h`. */
+export function humanDuration(ms: number): string {
+  const s = Math.floor(ms / 1000)
+  if (s < 0) return s < -1 ? '<invalid>' : '0s'
+  if (s < 120) return `${s}s`
+  const m = Math.floor(s / 60)
+  if (m < 10) return s % 60 ? `${m}m${s % 60}s` : `${m}m`
+  if (m < 180) return `${m}m`
+  const h = Math.floor(m / 60)
+  if (h < 8) return m % 60 ? `${h}h${m % 60}m` : `${h}h`
+  if (h < 48) return `${h}h`
+  const d = Math.floor(h / 24)
+  if (h < 192) return h % 24 ? `${d}d${h % 24}h` : `${d}d`
+  if (d < 365 * 2) return `${d}d`
+  const y = Math.floor(d / 365)
+  if (d < 365 * 8) return d % 365 ? `${y}y${d % 365}d` : `${y}y`
+  return `${y}y`
+}
+
+export const since = (time: string | undefined, now: number): string => (time ? humanDuration(now - Date.parse(time)) : '<unknown>')
+export const ageOf = (o: KObject, now: number): string => since(o.metadata.creationTimestamp, now)

@@ -1,0 +1,144 @@
+// Service: cluster IP, node port and headless; addresses and ports are allocated by admission.
+import type { FieldErrors } from '../meta/field-error.ts'
+import type { KObject } from '../meta/object.ts'
+import { dns1035Label, dnsLabel, dnsSubdomain, isIP, portName, portNumber } from '../meta/names.ts'
+import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
+import { validateLabels } from './pod-validation.ts'
+
+const exposed = (type: string) => type === 'NodePort' || type === 'LoadBalancer'
+
+function defaults(o: KObject) {
+  o.spec ??= {}
+  const s = o.spec
+  s.type ||= 'ClusterIP'
+  s.sessionAffinity ||= 'None'
+  if (s.sessionAffinity === 'ClientIP') {
+    s.sessionAffinityConfig ??= {}
+    s.sessionAffinityConfig.clientIP ??= {}
+    s.sessionAffinityConfig.clientIP.timeoutSeconds ??= 10800
+  }
+  for (const p of s.ports ?? []) {
+    p.protocol ||= 'TCP'
+    p.targetPort = p.targetPort === undefined || p.targetPort === '' || p.targetPort === 0 ? p.port : p.targetPort
+  }
+  if (exposed(s.type)) s.externalTrafficPolicy ||= 'Cluster'
+  if (s.type === 'LoadBalancer') s.allocateLoadBalancerNodePorts ??= true
+  if (s.type !== 'ExternalName') {
+    s.internalTrafficPolicy ||= 'Cluster'
+    s.ipFamilies ??= ['IPv4']
+    s.ipFamilyPolicy ||= 'SingleStack'
+    if (s.clusterIP && !s.clusterIPs) s.clusterIPs = [s.clusterIP]
+    if (s.clusterIPs?.length && !s.clusterIP) s.clusterIP = s.clusterIPs[0]
+  }
+}
+
+function validate(o: KObject, e: FieldErrors) {
+  const s = o.spec
+  const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
+  if (!types.includes(s.type)) e.notSupported('spec.type', s.type, types)
+  const headless = s.clusterIP === 'None'
+  if (!s.ports?.length && !headless && s.type !== 'ExternalName') e.required('spec.ports')
+  if (s.type === 'ExternalName') {
+    if (!s.externalName) e.required('spec.externalName', '')
+    else e.format('spec.externalName', s.externalName, dnsSubdomain(s.externalName.replace(/\.$/, '').toLowerCase()))
+    if (s.clusterIP && s.clusterIP !== 'None') e.forbidden('spec.clusterIPs', 'may not be set when type is \'ExternalName\'')
+  }
+  if (headless && exposed(s.type)) e.invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${s.type} services`)
+  if (s.clusterIP && !headless && !isIP(s.clusterIP)) e.invalid('spec.clusterIPs[0]', s.clusterIP, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  if (!['None', 'ClientIP'].includes(s.sessionAffinity)) e.notSupported('spec.sessionAffinity', s.sessionAffinity, ['ClientIP', 'None'])
+  for (const f of ['externalTrafficPolicy', 'internalTrafficPolicy'])
+    if (s[f] && !['Cluster', 'Local'].includes(s[f])) e.notSupported(`spec.${f}`, s[f], ['Cluster', 'Local'])
+  if (s.externalTrafficPolicy && !exposed(s.type) && !s.externalIPs?.length) e.invalid('spec.externalTrafficPolicy', s.externalTrafficPolicy, 'may only be set for externally-accessible services')
+  validateLabels(s.selector, 'spec.selector', e)
+  const names = new Set<string>()
+  const ports = new Set<string>()
+  s.ports?.forEach((p: any, i: number) => {
+    const at = `spec.ports[${i}]`
+    if (s.ports.length > 1 && !p.name) e.required(`${at}.name`)
+    else if (p.name) {
+      e.format(`${at}.name`, p.name, dnsLabel(p.name))
+      if (names.has(p.name)) e.duplicate(`${at}.name`, p.name)
+      names.add(p.name)
+    }
+    e.format(`${at}.port`, p.port, portNumber(p.port))
+    if (!['TCP', 'UDP', 'SCTP'].includes(p.protocol)) e.notSupported(`${at}.protocol`, p.protocol, ['SCTP', 'TCP', 'UDP'])
+    if (typeof p.targetPort === 'number') e.format(`${at}.targetPort`, p.targetPort, portNumber(p.targetPort))
+    else if (p.targetPort) e.format(`${at}.targetPort`, p.targetPort, portName(p.targetPort))
+    if (p.nodePort && !exposed(s.type)) e.forbidden(`${at}.nodePort`, "may not be used when `type` is 'ClusterIP'")
+    const key = `${p.protocol}/${p.port}`
+    if (ports.has(key)) e.duplicate(at, { protocol: p.protocol, port: p.port })
+    ports.add(key)
+  })
+}
+
+export const service: Kind = {
+  group: '',
+  version: 'v1',
+  kind: 'Service',
+  plural: 'services',
+  singular: 'service',
+  shortNames: ['svc'],
+  categories: ['all'],
+  namespaced: true,
+  type: 'V1Service',
+  verbs: allVerbs,
+  subresources: { status: { verbs: statusVerbs } },
+  nameFormat: dns1035Label,
+  defaults,
+  prepareForCreate: (o) => {
+    o.status = { loadBalancer: {} }
+  },
+  prepareForUpdate: (o, old) => {
+    o.status = old.status
+    const [s, was] = [o.spec, old.spec]
+    // What the server allocated stays when the client leaves it out.
+    if (s.type !== 'ExternalName' && was.type !== 'ExternalName') {
+      if (s.clusterIP === undefined && s.clusterIPs === undefined) {
+        if (was.clusterIP !== undefined) s.clusterIP = was.clusterIP
+        if (was.clusterIPs !== undefined) s.clusterIPs = was.clusterIPs
+      }
+    }
+    if (exposed(s.type) && exposed(was.type))
+      for (const p of s.ports ?? []) {
+        if (p.nodePort) continue
+        const before = was.ports?.find((b: any) => b.port === p.port && b.protocol === p.protocol)
+        if (before?.nodePort && !s.ports.some((o2: any) => o2.nodePort === before.nodePort)) p.nodePort = before.nodePort
+      }
+    if (!exposed(s.type) && exposed(was.type)) {
+      for (const p of s.ports ?? []) delete p.nodePort
+      delete s.externalTrafficPolicy
+      delete s.allocateLoadBalancerNodePorts
+    }
+  },
+  validate,
+  validateUpdate: (o, old, e) => {
+    const [s, was] = [o.spec, old.spec]
+    if (was.type !== 'ExternalName' && s.type !== 'ExternalName' && was.clusterIP && s.clusterIP !== was.clusterIP)
+      e.invalid('spec.clusterIPs[0]', s.clusterIP ?? '', 'may not change once set')
+  },
+  fields: (o) => ({ 'spec.clusterIP': o.spec?.clusterIP ?? '', 'spec.type': o.spec?.type ?? '' }),
+  columns: [
+    nameColumn,
+    text('Type', 'How the service is exposed.'),
+    text('Cluster-IP', 'Address of the service inside the cluster.'),
+    text('External-IP', 'Addresses of the service outside the cluster.'),
+    text('Port(s)', 'Ports, with their node ports.'),
+    ageColumn,
+    text('Selector', 'Labels of the pods behind the service.', 1),
+  ],
+  cells: (o, now) => {
+    const s = o.spec ?? {}
+    const ingress: any[] = o.status?.loadBalancer?.ingress ?? []
+    const external = [...ingress.map((i) => i.ip ?? i.hostname), ...(s.externalIPs ?? [])]
+    return [
+      o.metadata.name,
+      s.type,
+      s.clusterIP || '<none>',
+      s.type === 'ExternalName' ? s.externalName : external.length ? external.join(',') : s.type === 'LoadBalancer' ? '<pending>' : '<none>',
+      (s.ports ?? []).map((p: any) => `${p.port}${p.nodePort ? `:${p.nodePort}` : ''}/${p.protocol}`).join(',') || '<none>',
+      ageOf(o, now),
+      Object.entries(s.selector ?? {}).map(([k, v]) => `${k}=${v}`).join(',') || '<none>',
+    ]
+  },
+  deleteReturnsObject: true,
+}

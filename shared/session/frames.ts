@@ -1,0 +1,60 @@
+// The node session's frames. Text frames are JSON control messages; binary frames carry stream data: u32 stream id, u8 channel, bytes.
+// The daemon dials; the hub opens streams; either side closes them. Credit bounds what a slow reader can pile up.
+
+/** What a stream does at the node. */
+export type StreamRequest =
+  | { kind: 'exec'; namespace: string; pod: string; uid: string; container: string; command: string[]; stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }
+  | { kind: 'attach'; namespace: string; pod: string; uid: string; container: string; stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }
+  | {
+      kind: 'logs'
+      namespace: string
+      pod: string
+      uid: string
+      container: string
+      follow: boolean
+      previous: boolean
+      timestamps: boolean
+      tailLines?: number
+      sinceSeconds?: number
+      sinceTime?: string
+      limitBytes?: number
+    }
+
+/** From the daemon to the hub. */
+export type DaemonFrame =
+  /** Starts (or with `rv` resumes) a list+watch. Answered by `event`s and one `synced`. */
+  | { t: 'subscribe'; id: number; resource: string; namespace?: string; name?: string; rv?: number }
+  | { t: 'unsubscribe'; id: number }
+  | { t: 'close'; stream: number; status?: string }
+  | { t: 'credit'; stream: number; bytes: number }
+  | { t: 'ping' }
+
+/** From the hub to the daemon. */
+export type HubFrame =
+  /** `object` has kind and apiVersion; DELETED carries the last state. `replace` starts a new list: what is not in it is gone. */
+  | { t: 'event'; id: number; type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: any }
+  | { t: 'replace'; id: number }
+  | { t: 'synced'; id: number; rv: number }
+  | { t: 'refused'; id: number; message: string }
+  | { t: 'open'; stream: number; request: StreamRequest }
+  | { t: 'close'; stream: number; status?: string }
+  | { t: 'credit'; stream: number; bytes: number }
+  | { t: 'pong' }
+
+/** Bytes that may be under way on a stream before the receiver grants more. */
+export const WINDOW = 256 * 1024
+
+export const Channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, closeStdin: 255 } as const
+
+export function encodeData(stream: number, channel: number, bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(5 + bytes.length)
+  new DataView(out.buffer).setUint32(0, stream)
+  out[4] = channel
+  out.set(bytes, 5)
+  return out
+}
+
+export function decodeData(frame: Uint8Array): { stream: number; channel: number; bytes: Uint8Array } {
+  if (frame.length < 5) throw new Error('short data frame')
+  return { stream: new DataView(frame.buffer, frame.byteOffset).getUint32(0), channel: frame[4]!, bytes: frame.subarray(5) }
+}
