@@ -7,6 +7,7 @@ import type { Part } from '../registry/update.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
+import { nodeTaint } from './node-taint.ts'
 import { priority } from './priority.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
 import { serviceAccount } from './service-account.ts'
@@ -36,7 +37,7 @@ export interface Step {
   delete?: (r: Request) => Promise<void> | void
 }
 
-const chain: readonly Step[] = [namespaceLifecycle, nodeRestriction, priority, defaultTolerationSeconds, serviceAccount, serviceAllocation, rbacEscalation]
+const chain: readonly Step[] = [namespaceLifecycle, nodeRestriction, nodeTaint, priority, defaultTolerationSeconds, serviceAccount, serviceAllocation, rbacEscalation]
 
 async function run(which: 'create' | 'update', r: Request): Promise<Admission> {
   let claims: Admission = {}

@@ -80,16 +80,6 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
         }
       })
 
-  app.all('/api/v1/*', (c) => resource('', 'v1', segmentsAfter(c, 3), c))
-  app.all('/apis/:group/:version/*', async (c) => {
-    const { group, version } = c.req.param()
-    if (!apiGroup(group)) {
-      await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
-      return textAnswer('404 page not found\n', 404)
-    }
-    return resource(group, version, segmentsAfter(c, 4), c)
-  })
-
   app.get('/api', guarded((c) => aggregatedOr(c, true, () => coreVersions(new URL(c.req.url).host))))
   app.get('/apis', guarded((c) => aggregatedOr(c, false, apiGroupList)))
   app.get('/api/v1', guarded(() => answer(resourceList('', 'v1'))))
@@ -103,6 +93,16 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
       headers: { 'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, vary: 'Accept' },
     })
   }
+
+  app.all('/api/v1/*', (c) => resource('', 'v1', segmentsAfter(c, 3), c))
+  app.all('/apis/:group/:version/*', async (c) => {
+    const { group, version } = c.req.param()
+    if (!apiGroup(group)) {
+      await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
+      return textAnswer('404 page not found\n', 404)
+    }
+    return resource(group, version, segmentsAfter(c, 4), c)
+  })
 
   const version = () => answer(versionInfo)
   app.get('/version', guarded(version))

@@ -1,15 +1,16 @@
 // Reading request bodies: JSON or YAML, bounded in size, with kube-apiserver's messages.
 import { parse as parseYaml } from 'yaml'
+import { decodeProtobuf, ProtobufError } from '../../shared/schema/protobuf.ts'
 import { badRequest, StatusError, tooLarge } from '../../shared/status/index.ts'
 
 export const MAX_BODY = 3 * 1024 * 1024
 
-/** The body's text; 413 past three megabytes. */
-export async function readText(request: Request): Promise<string> {
+/** The body's bytes; 413 past three megabytes. */
+async function readBytes(request: Request): Promise<Uint8Array> {
   const length = Number(request.headers.get('content-length') ?? 0)
   if (length > MAX_BODY) throw tooLarge(`the request body is too large: the limit is ${MAX_BODY} bytes`)
-  if (length) return request.text()
-  if (!request.body) return ''
+  if (length) return new Uint8Array(await request.arrayBuffer())
+  if (!request.body) return new Uint8Array()
   const parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
@@ -17,7 +18,14 @@ export async function readText(request: Request): Promise<string> {
     if (size > MAX_BODY) throw tooLarge(`the request body is too large: the limit is ${MAX_BODY} bytes`)
     parts.push(chunk)
   }
-  return new TextDecoder().decode(parts.length === 1 ? parts[0] : concat(parts, size))
+  return parts.length === 1 ? parts[0]! : concat(parts, size)
+}
+
+/** The body as text; 413 past three megabytes. */
+export async function readText(request: Request): Promise<string> {
+  const length = Number(request.headers.get('content-length') ?? 0)
+  if (length && length <= MAX_BODY) return request.text()
+  return new TextDecoder().decode(await readBytes(request))
 }
 
 function concat(parts: Uint8Array[], size: number): Uint8Array {
@@ -40,8 +48,8 @@ const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'appli
 /** Parses by content type; `kind` names what was expected in the message. */
 export function parseBody(text: string, contentType: string, kind: string): unknown {
   const type = contentType.split(';')[0]!.trim()
-  if (type === 'application/vnd.kubernetes.protobuf' || type === 'application/cbor')
-    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`, {})
+  if (type === 'application/cbor')
+    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`, {})
   if (yamlTypes.includes(type)) {
     const trimmed = text.trimStart()
     if (!trimmed.startsWith('{'))
@@ -64,14 +72,29 @@ function goJsonError(text: string): string {
     JSON.parse(text)
   } catch (cause) {
     const message = (cause as Error).message
-    if (/Unexpected end|Expected double-quoted property name in JSON at position \d+$|Expected.*(end|after)/i.test(message) && !balanced(text)) return 'unexpected end of JSON input'
     const at = /position (\d+)/.exec(message)
+    if (/Unexpected end/i.test(message) || (at && Number(at[1]) >= text.trimEnd().length)) return 'unexpected end of JSON input'
     const c = at && text[Number(at[1])]
     return c ? `invalid character ${JSON.stringify(c).replaceAll('"', "'")} looking for beginning of value` : message
   }
   return ''
 }
 
-const balanced = (text: string) => (text.match(/[{[]/g) ?? []).length === (text.match(/[}\]]/g) ?? []).length
-
 const preview = (text: string) => (text.length > 30 ? `${[...new TextEncoder().encode(text.slice(0, 30))].map((b) => b.toString(16).padStart(2, '0')).join('')} ...` : text)
+
+/** The parsed body of a request, whatever type it has; undefined when there is none. */
+export async function readBody(request: Request, kind: string): Promise<any> {
+  const contentType = request.headers.get('content-type') ?? 'application/json'
+  if (contentType.startsWith('application/vnd.kubernetes.protobuf')) {
+    const bytes = await readBytes(request)
+    if (!bytes.length) return undefined
+    try {
+      return decodeProtobuf(bytes)
+    } catch (cause) {
+      if (cause instanceof ProtobufError) throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${cause.message}`)
+      throw cause
+    }
+  }
+  const text = await readText(request)
+  return text ? parseBody(text, contentType, kind) : undefined
+}

@@ -94,7 +94,7 @@ export function writeOptions(query: URLSearchParams, userAgent: string | null, w
   const dry = query.getAll('dryRun')
   if (dry.some((d) => d !== 'All')) {
     throw invalid('meta.k8s.io', what, '', [
-      { reason: 'FieldValueNotSupported', field: 'dryRun', message: `Unsupported value: ${JSON.stringify(dry.find((d) => d !== 'All'))}: supported values: "All"` },
+      { reason: 'FieldValueNotSupported', field: 'dryRun', message: `Unsupported value: []string{${dry.map((d) => JSON.stringify(d)).join(', ')}}: supported values: "All"` },
     ])
   }
   const manager = query.get('fieldManager')

@@ -15,7 +15,7 @@ import { partial, table } from '../registry/table.ts'
 import { type Part, update } from '../registry/update.ts'
 import { subjectOf } from '../registry/validate.ts'
 import { json, negotiate } from './answer.ts'
-import { parseBody, readText } from './body.ts'
+import { parseBody, readBody, readText } from './body.ts'
 import { bind } from './binding.ts'
 import { list, watch } from './list.ts'
 import { podLog } from './pod-log.ts'
@@ -74,7 +74,7 @@ export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> 
 
 export const key = ({ r }: Pick<Asked, 'r'>) => keyFor(r.kind, r.namespace ?? '', r.name!)
 const part = (r: ResourceRequest): Part => (r.subresource === 'status' || r.subresource === 'finalize' ? r.subresource : 'main')
-export const body = async ({ request, r }: Pick<Asked, 'request' | 'r'>): Promise<unknown> => parseBody(await readText(request), request.headers.get('content-type') ?? 'application/json', r.kind.kind)
+export const body = async ({ request, r }: Pick<Asked, 'request' | 'r'>): Promise<unknown> => readBody(request, r.kind.kind)
 
 async function write(a: Asked, status: number, run: (options: ReturnType<typeof writeOptions>) => Promise<Outcome>): Promise<Response> {
   const what = a.verb === 'create' ? 'CreateOptions' : a.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions'
@@ -124,10 +124,9 @@ async function patchResource(a: Asked): Promise<Response> {
 const patchFault = (field: string, message: string, reason: string) => invalid('meta.k8s.io', 'PatchOptions', '', [{ field, message, reason }])
 
 async function deleteOptions(a: Asked): Promise<DeleteOptions> {
-  const text = await readText(a.request)
+  const raw: any = await readBody(a.request, 'DeleteOptions')
   let o: DeleteOptions & { dryRun?: any } = {}
-  if (text) {
-    const raw: any = parseBody(text, a.request.headers.get('content-type') ?? 'application/json', 'DeleteOptions')
+  if (raw !== undefined) {
     if (typeof raw !== 'object' || raw === null) throw badRequest('the request body must be DeleteOptions')
     try {
       o = decode(schemaOf('V1DeleteOptions'), raw, [])

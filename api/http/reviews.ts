@@ -55,7 +55,7 @@ export async function review(cluster: Cluster, kind: Kind, object: KObject, user
       return answer({ userInfo: userInfo(user) })
     default: {
       const found = spec.token ? await identify(cluster.authenticators, spec.token) : undefined
-      if (!found || found.groups.includes('system:bootstrappers')) return answer({ user: {}, error: 'invalid bearer token', authenticated: false })
+      if (!found || found.groups.includes('system:bootstrappers')) return answer({ user: {}, error: 'invalid bearer token' })
       return answer({ authenticated: true, user: userInfo(found) })
     }
   }

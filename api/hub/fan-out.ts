@@ -41,13 +41,15 @@ class Encoded {
   line(type: WatchType, w: WatchRequest, now: number): Uint8Array {
     const key = `${type} ${w.encoding} ${w.includeObject ?? ''}`
     let bytes = this.#bytes.get(key)
-    if (!bytes) this.#bytes.set(key, (bytes = encoder.encode(`{"type":"${type}","object":${this.#object(w, now)}}\n`)))
+    if (!bytes) this.#bytes.set(key, (bytes = encoder.encode(`{"type":"${type}","object":${this.#object(type, w, now)}}\n`)))
     return bytes
   }
-  #object(w: WatchRequest, now: number): string {
+  #object(type: WatchType, w: WatchRequest, now: number): string {
     const kind = kindOfResource(this.event.resource)!
-    if (w.encoding === 'object') return objectText(kind, this.event.body, this.event.rv)
-    const o = decodeBody(this.event.body, this.event.rv)
+    // An object that left the selection is shown as it last was in it.
+    const body = type === 'DELETED' && this.event.verb !== 'delete' ? (this.event.oldBody ?? this.event.body) : this.event.body
+    if (w.encoding === 'object') return objectText(kind, body, this.event.rv)
+    const o = decodeBody(body, this.event.rv)
     return JSON.stringify(w.encoding === 'partial' ? partial(o) : table(kind, [o], { resourceVersion: String(this.event.rv) }, now, w.includeObject ?? 'Metadata'))
   }
 }

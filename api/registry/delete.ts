@@ -31,8 +31,8 @@ function checkOptions(o: DeleteOptions) {
   if (o.propagationPolicy !== undefined && !policies.includes(o.propagationPolicy))
     throw invalid('meta.k8s.io', 'DeleteOptions', '', [
       {
-        reason: 'FieldValueInvalid',
-        message: `Invalid value: ${JSON.stringify(o.propagationPolicy)}: must be one of {"Background","Foreground","Orphan"}`,
+        reason: 'FieldValueNotSupported',
+        message: `Unsupported value: ${JSON.stringify(o.propagationPolicy)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
         field: 'propagationPolicy',
       },
     ])
@@ -73,11 +73,9 @@ export async function remove(env: Environment, kind: Kind, key: Key, options: De
     const held = finalizers.length > 0 || (kind.kind === 'Namespace' && o.spec?.finalizers?.length)
     if (finalizers.length) o.metadata.finalizers = finalizers
     else delete o.metadata.finalizers
-    const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {} }
+    const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {}, body: stored.body }
     if (!held && left === 0) {
       if (options.dryRun) return { object: old, rv: stored.rv, final: true }
-      o.metadata.deletionTimestamp ??= timeString(env.clock.now())
-      if (kind.gracePeriod) o.metadata.deletionGracePeriodSeconds = 0
       const written = await env.store.delete(versionOf(kind, o, encodeBody(o), ctx.by), replaced)
       if (written.ok) return { object: o, rv: written.rv, final: true }
     } else {

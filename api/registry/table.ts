@@ -35,5 +35,5 @@ export const partialList = (objects: KObject[], meta: Record<string, unknown>) =
   kind: 'PartialObjectMetadataList',
   apiVersion: 'meta.k8s.io/v1',
   metadata: meta,
-  items: objects.map((o) => ({ metadata: o.metadata })),
+  items: objects.map(partial),
 })

@@ -79,7 +79,7 @@ async function replace(env: Environment, kind: Kind, stored: Stored, old: KObjec
   const body = encodeBody(o)
   if (sameButManagers(o, old)) return outcomeOf(kind, decodeBody(stored.body, stored.rv), stored.body, stored.rv)
   if (options.dryRun) return { object: o, text: unstoredText(kind, body, stored.rv), created: false }
-  const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {} }
+  const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {}, body: stored.body }
   const version = versionOf(kind, o, body, ctx.by)
   const claims = admission.claims?.() ?? []
   const finished = o.metadata.deletionTimestamp && !o.metadata.finalizers?.length && !o.metadata.deletionGracePeriodSeconds && isFinal(kind, o)

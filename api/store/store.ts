@@ -30,6 +30,8 @@ export interface LogEvent extends Key {
   fields: Record<string, string>
   oldLabels?: Record<string, string>
   oldFields?: Record<string, string>
+  /** The replaced version: watchers whose selection the object leaves get it as what was deleted. */
+  oldBody?: string
   at: number
 }
 
@@ -44,6 +46,7 @@ export interface Version extends Key {
 
 export interface Replaced {
   rv: number
+  body: string
   labels: Record<string, string>
   fields: Record<string, string>
 }
@@ -85,7 +88,7 @@ const INSERT = 'INSERT INTO log(resource, ns, name, uid, verb, prev, labels, fie
 const POINT = 'INSERT INTO objects(resource, ns, name, rv) VALUES (?, ?, ?, last_insert_rowid())'
 const MOVE = 'UPDATE objects SET rv = last_insert_rowid() WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
 const DROP = 'DELETE FROM objects WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
-const EVENT_COLUMNS = 'l.rv, l.resource, l.ns, l.name, l.uid, l.verb, l.body, l.labels, l.fields, p.labels, p.fields, l.at'
+const EVENT_COLUMNS = 'l.rv, l.resource, l.ns, l.name, l.uid, l.verb, l.body, l.labels, l.fields, p.labels, p.fields, l.at, p.body'
 
 export interface StoreOptions {
   database: Database
@@ -120,7 +123,10 @@ export class Store {
     if (!items.length || !this.#seal) return items
     await Promise.all(
       items.map(async (i) => {
-        if (this.#sealed.has(i.resource)) i.body = await this.#seal!.open(this.#context(i), i.body)
+        if (!this.#sealed.has(i.resource)) return
+        i.body = await this.#seal!.open(this.#context(i), i.body)
+        const old = (i as { oldBody?: string }).oldBody
+        if (old) (i as { oldBody?: string }).oldBody = await this.#seal!.open(this.#context(i), old)
       }),
     )
     return items
@@ -175,7 +181,7 @@ export class Store {
   }
 
   #committed(v: Version, rv: number, verb: Verb, at: number, old?: Replaced): Written {
-    this.#onCommit?.({ ...v, rv, verb, at, ...(old ? { oldLabels: old.labels, oldFields: old.fields } : {}) })
+    this.#onCommit?.({ ...v, rv, verb, at, ...(old ? { oldLabels: old.labels, oldFields: old.fields, oldBody: old.body } : {}) })
     return { ok: true, rv }
   }
 
@@ -307,7 +313,7 @@ function toEvent(r: Row): LogEvent {
     body: r[6] as string,
     labels: JSON.parse(r[7] as string),
     fields: JSON.parse(r[8] as string),
-    ...(r[9] === null ? {} : { oldLabels: JSON.parse(r[9] as string), oldFields: JSON.parse(r[10] as string) }),
+    ...(r[9] === null ? {} : { oldLabels: JSON.parse(r[9] as string), oldFields: JSON.parse(r[10] as string), oldBody: r[12] as string }),
     at: r[11] as number,
   }
 }

@@ -14,6 +14,8 @@ export const event: Kind = plainKind({
   type: 'CoreV1Event',
   defaults: (o) => {
     o.source ??= {}
+    // Written even when it is not set.
+    o.eventTime ??= null
     o.reportingComponent ??= ''
     o.reportingInstance ??= ''
   },

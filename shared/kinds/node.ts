@@ -3,6 +3,7 @@ import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
 
+const emptyInfo = Object.fromEntries(['architecture', 'bootID', 'containerRuntimeVersion', 'kernelVersion', 'kubeProxyVersion', 'kubeletVersion', 'machineID', 'operatingSystem', 'osImage', 'systemUUID'].map((k) => [k, '']))
 const ROLE = 'node-role.kubernetes.io/'
 
 function statusOf(o: KObject): string {
@@ -28,6 +29,8 @@ export const node: Kind = {
     if (o.spec.podCIDR && !o.spec.podCIDRs) o.spec.podCIDRs = [o.spec.podCIDR]
     o.status ??= {}
     if (o.status.capacity) o.status.allocatable ??= { ...o.status.capacity }
+    o.status.daemonEndpoints ??= { kubeletEndpoint: { Port: 0 } }
+    o.status.nodeInfo ??= emptyInfo
   },
   prepareForUpdate: (o, old) => {
     o.status = old.status

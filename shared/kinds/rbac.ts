@@ -53,7 +53,6 @@ const bindingKind = (kind: string, namespaced: boolean): Kind =>
       if (o.roleRef) o.roleRef.apiGroup ||= GROUP
       for (const s of o.subjects ?? []) {
         if (s.kind !== 'ServiceAccount') s.apiGroup ||= GROUP
-        else if (namespaced) s.namespace ||= o.metadata.namespace
       }
     },
     validate: (o, e) => {
@@ -68,7 +67,7 @@ const bindingKind = (kind: string, namespaced: boolean): Kind =>
         if (!kinds.includes(s.kind)) e.notSupported(`${at}.kind`, s.kind ?? '', kinds)
         else if (s.kind === 'ServiceAccount') {
           if (s.name) e.format(`${at}.name`, s.name, dnsSubdomain(s.name))
-          if (!s.namespace) e.required(`${at}.namespace`)
+          if (!s.namespace && !namespaced) e.required(`${at}.namespace`)
         } else if (s.apiGroup !== GROUP) e.notSupported(`${at}.apiGroup`, s.apiGroup ?? '', [GROUP])
       })
     },

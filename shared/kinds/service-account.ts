@@ -1,5 +1,5 @@
 // ServiceAccount: an identity for pods; tokens come from its `token` subresource.
-import { ageColumn, ageOf, nameColumn, plainKind } from './kind.ts'
+import { ageColumn, ageOf, nameColumn, plainKind, text } from './kind.ts'
 
 export const serviceAccount = plainKind({
   group: '',
@@ -9,7 +9,7 @@ export const serviceAccount = plainKind({
   namespaced: true,
   type: 'V1ServiceAccount',
   subresources: { token: { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: ['create'] } },
-  columns: [nameColumn, { ...ageColumn }],
-  cells: (o, now) => [o.metadata.name, ageOf(o, now)],
+  columns: [nameColumn, text('Secrets', 'How many secrets the account lists.'), ageColumn],
+  cells: (o, now) => [o.metadata.name, o.secrets?.length ?? 0, ageOf(o, now)],
   deleteReturnsObject: true,
 })

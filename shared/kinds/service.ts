@@ -140,5 +140,4 @@ export const service: Kind = {
       Object.entries(s.selector ?? {}).map(([k, v]) => `${k}=${v}`).join(',') || '<none>',
     ]
   },
-  deleteReturnsObject: true,
 }

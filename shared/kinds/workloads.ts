@@ -30,7 +30,7 @@ export function validateWorkload(o: KObject, e: FieldErrors): void {
   validateLabels(template.metadata?.labels, 'spec.template.metadata.labels', e)
   const usable = selector && (Object.keys(selector.matchLabels ?? {}).length || selector.matchExpressions?.length)
   if (usable && !matches(fromLabelSelector(selector), template.metadata?.labels))
-    e.invalid('spec.template.metadata.labels', template.metadata?.labels ?? {}, '`selector` does not match template `labels`')
+    e.invalidType('spec.template.metadata.labels', `${goMap(template.metadata?.labels)}: \`selector\` does not match template \`labels\``)
   validatePodSpec(template.spec ?? {}, 'spec.template.spec', e)
   const { restartPolicy } = template.spec ?? {}
   if (restartPolicy === 'OnFailure' || restartPolicy === 'Never') e.notSupported('spec.template.spec.restartPolicy', restartPolicy, ['Always'])

@@ -78,7 +78,7 @@ function mergeList(schema: Schema | undefined, target: any, patch: any[], wanted
   const key = schema?.mergeKey
   if (!key) return clone(patch).filter((v) => !(isObject(v) && '$patch' in v))
   const current: any[] = Array.isArray(target) ? target : []
-  if (key === 'set') return order(schema, [...new Set([...current, ...patch])], current, wanted)
+  if (key === 'set') return order(schema, [...new Set([...current, ...patch])], current, wanted ?? patch)
   if (patch.some((p) => isObject(p) && p['$patch'] === 'replace')) return clone(patch.filter((p) => p['$patch'] !== 'replace'))
   let out = [...current]
   for (const item of patch) {
@@ -91,7 +91,7 @@ function mergeList(schema: Schema | undefined, target: any, patch: any[], wanted
     } else if (at >= 0) out[at] = strategicPatch(schema.items, out[at], item)
     else out.push(strategicPatch(schema.items, undefined, item))
   }
-  return order(schema, out, current, wanted)
+  return order(schema, out, current, wanted ?? patch)
 }
 
 /** Elements in the wanted order first among themselves; the server's own elements keep their place before what follows them. */

@@ -81,7 +81,7 @@ export function invalid(group: string, kind: string, name: string, causes: Cause
   const lines = causes.map((c) => `${c.field}: ${c.message}`)
   const all = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`
   return new StatusError(422, 'Invalid', `${kind}${group ? `.${group}` : ''} "${name}" is invalid: ${all}`, {
-    name,
+    ...(name ? { name } : {}),
     ...(group ? { group } : {}),
     kind,
     causes,

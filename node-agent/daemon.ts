@@ -1,0 +1,247 @@
+// The daemon: puts session, runtime, workers and network together. Containers outlive it; at a start it adopts what runs.
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import path from 'node:path'
+import type { StreamRequest } from '../shared/session/frames.ts'
+import type { Log } from './log.ts'
+import { cniPath } from './network/cni.ts'
+import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
+import { ServiceProxy } from './network/service-proxy.ts'
+import { writeNodeStatus } from './node-status.ts'
+import { newest } from './plan/plan.ts'
+import { EventRecorder } from './pods/events.ts'
+import { Images } from './pods/images.ts'
+import { StatusWriter } from './pods/status-writer.ts'
+import { PodTokens } from './pods/tokens.ts'
+import { PodWorker, type WorkerContext } from './pods/worker.ts'
+import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
+import { Runtime } from './runtime/docker.ts'
+import { failure, serveAttach, serveExec, serveLogs } from './runtime/exec.ts'
+import { createApi } from './session/api.ts'
+import { type Identity, openIdentity } from './session/identity.ts'
+import { DiskCopy, ObjectList, References } from './session/objects.ts'
+import { type NodeStream, Session } from './session/session.ts'
+import { removeVolumes } from './volumes/volumes.ts'
+
+export interface DaemonOptions {
+  data: string
+  server?: string
+  token?: string
+  caFile?: string
+  name: string
+  nodeIp?: string
+  dockerSocket: string
+  log: Log
+}
+
+export interface Daemon {
+  /** Stops the daemon and leaves the containers running. */
+  close(): Promise<void>
+  /** Stops the daemon and takes containers, rules and routes away with it. */
+  purge(): Promise<void>
+}
+
+const STATUS_RETRY = 2000
+
+/** The address that other machines reach this one by: the one it dials the control plane from, unless that is loopback. */
+async function ownAddress(server: string): Promise<string> {
+  const url = new URL(server)
+  const dialled = await new Promise<string>((resolve) => {
+    const s = connect({ host: url.hostname, port: Number(url.port || 443) }, () => {
+      resolve(s.localAddress ?? '')
+      s.destroy()
+    })
+    s.on('error', () => resolve(''))
+    s.setTimeout(3000, () => s.destroy())
+  })
+  if (dialled && !dialled.startsWith('127.') && !dialled.includes(':')) return dialled
+  const first = Object.entries(networkInterfaces())
+    .filter(([name]) => !/^(docker|br-|veth|cni)/.test(name))
+    .flatMap(([, list]) => list ?? [])
+    .find((i) => i.family === 'IPv4' && !i.internal)
+  return first?.address ?? '127.0.0.1'
+}
+
+function instanceOf(data: string): string {
+  const file = path.join(data, 'instance')
+  if (!existsSync(file)) writeFileSync(file, randomUUID())
+  return readFileSync(file, 'utf8').trim()
+}
+
+/** Joins if need be, and runs until it is closed. */
+export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
+  const { log } = o
+  mkdirSync(o.data, { recursive: true, mode: 0o700 })
+  const identity: Identity = await openIdentity(o)
+  const hostIP = o.nodeIp ?? (await ownAddress(identity.server))
+  const api = createApi(identity)
+  const runtime = new Runtime(o.dockerSocket, instanceOf(o.data), log)
+  const workers = new Map<string, PodWorker>()
+  const tokens = new PodTokens(api)
+  const status = new StatusWriter(api, log)
+  const events = new EventRecorder(api, identity.node, log)
+  let ownRange: string | undefined
+  let closed = false
+
+  const session = new Session(identity, log, (request, stream) => void serveStream(request, stream), () => {
+    void reportNode()
+    status.retryNow()
+  })
+
+  const sandbox: SandboxOptions = {
+    data: o.data,
+    hostIP,
+    clusterDomain: identity.clusterDomain,
+    cni: () => {
+      if (!ownRange) throw new Error('this node has no pod range yet')
+      return { podCidr: ownRange, dataDir: path.join(o.data, 'cni') }
+    },
+  }
+  const references = new References(session, (users) => {
+    for (const uid of users) workers.get(uid)?.contentChanged()
+  })
+  const localPods = () => [...workers.values()].flatMap((w) => (w.ip ? [w.ip] : []))
+  const proxy = new ServiceProxy({ podCidr: identity.podCidr, serviceCidr: identity.serviceCidr }, () => ({ services: services.objects.values(), slices: slices.objects.values(), localPods: localPods() }), log)
+  const routes = new Routes(identity.node, () => nodes.objects.values(), log)
+  const services = new ObjectList(session, 'services', {}, () => proxy.changed())
+  const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxy.changed())
+  const nodes = new ObjectList(session, 'nodes', {}, (key, _old, now) => {
+    routes.changed()
+    const range = now?.spec?.podCIDR
+    if (key === identity.node && range && range !== ownRange) {
+      ownRange = range
+      writeFileSync(path.join(o.data, 'pod-range'), range)
+      for (const w of workers.values()) w.wake()
+    }
+  })
+  const rangeFile = path.join(o.data, 'pod-range')
+  if (existsSync(rangeFile)) ownRange = readFileSync(rangeFile, 'utf8').trim()
+
+  const context: WorkerContext = {
+    runtime,
+    images: new Images(runtime),
+    status,
+    events,
+    log,
+    sandbox,
+    services: (ns) => [...services.objects.values()].filter((s) => s.metadata.namespace === ns || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes')),
+    object: (resource, ns, name) => references.get(resource, ns, name),
+    hold: (uid, wanted) => references.hold(uid, wanted),
+    token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
+    finished: (uid) => {
+      workers.delete(uid)
+      tokens.forget(uid)
+    },
+    addressChanged: () => proxy.changed(),
+  }
+
+  const saved = new DiskCopy(path.join(o.data, 'state'), 'pods', log)
+  const podChanged = (_key: string, old: any, now: any) => {
+    saved.save(() => [...workers.values()].map((w) => w.pod))
+    if (old && old.metadata.uid !== now?.metadata.uid) workers.get(old.metadata.uid)?.vanish()
+    if (!now) return
+    const known = workers.get(now.metadata.uid)
+    if (known) known.update(now)
+    else if (!(now.metadata.deletionTimestamp && gone.has(now.metadata.uid))) {
+      const w = new PodWorker(now, context)
+      workers.set(now.metadata.uid, w)
+      w.wake()
+    }
+  }
+  // A pod that has ended here may be seen once more before the API has forgotten it.
+  const gone = new Set<string>()
+  const pods = new ObjectList(session, 'pods', {}, podChanged)
+
+  async function reportNode(): Promise<void> {
+    for (let delay = STATUS_RETRY; !closed; delay = Math.min(delay * 2, 30_000)) {
+      try {
+        const problem = !runtime.connected ? 'container runtime is down' : !cniPath() ? 'container runtime network not ready: no CNI plugins' : undefined
+        const version = runtime.connected ? (await runtime.docker.version()).Version : ''
+        await writeNodeStatus(api, { name: identity.node, ip: hostIP, runtimeVersion: version }, { ok: !problem, message: problem ?? 'kubelet is posting ready status' })
+        return
+      } catch (cause) {
+        log.warn('the node status could not be written; trying again', { cause: (cause as Error).message })
+        await new Promise((r) => setTimeout(r, delay))
+      }
+    }
+  }
+
+  /** Containers whose pod is neither known to the API nor remembered: they are taken away, once the API has said so. */
+  async function removeStrays(): Promise<void> {
+    await pods.ready()
+    if (!runtime.connected) return
+    const known = new Set([...workers.keys()])
+    for (const uid of runtime.podUids()) {
+      if (known.has(uid)) continue
+      const all = runtime.ofPod(uid)
+      log.info('removing containers of a pod that is gone', { pod: `${all[0]!.podNamespace}/${all[0]!.podName}` })
+      await Promise.all(all.filter((c) => !c.sandbox).map((c) => runtime.remove(c.id)))
+      await removeSandbox(runtime, uid, all, sandbox, false).catch((cause) => log.error('a stray sandbox could not be removed', cause, { uid }))
+      await removeVolumes(o.data, uid)
+    }
+    const folder = path.join(o.data, 'pods')
+    if (existsSync(folder)) for (const uid of readdirSync(folder)) if (!workers.has(uid) && !runtime.ofPod(uid).length) await removeVolumes(o.data, uid)
+  }
+
+  async function serveStream(request: StreamRequest, stream: NodeStream): Promise<void> {
+    try {
+      const all = runtime.ofPod(request.uid)
+      let target = newest(all, request.container)
+      if (request.kind === 'logs' && request.previous) {
+        const ended = all.filter((c) => !c.sandbox && c.name === request.container && c.id !== target?.id).sort((a, b) => b.restarts - a.restarts)
+        target = target?.state === 'exited' && !ended.length ? target : ended[0]
+        if (!target) return stream.end(failure(400, 'BadRequest', `previous terminated container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} not found`))
+      }
+      if (!target) return stream.end(failure(400, 'BadRequest', `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} is waiting to start: ContainerCreating`))
+      if (request.kind === 'logs') {
+        const since = request.sinceSeconds !== undefined ? Math.floor(Date.now() / 1000) - request.sinceSeconds : request.sinceTime ? Math.floor(Date.parse(request.sinceTime) / 1000) : undefined
+        return await serveLogs(runtime, target.id, { ...request, ...(since !== undefined ? { since } : {}) }, stream)
+      }
+      if (target.state !== 'running') return stream.end(failure(400, 'BadRequest', `container ${request.container} is not running`))
+      if (request.kind === 'exec') await serveExec(runtime, target.id, request.command, request, stream)
+      else await serveAttach(runtime, target.id, request, stream)
+    } catch (cause) {
+      log.error('a stream failed', cause, { kind: request.kind, pod: `${request.namespace}/${request.pod}` })
+      stream.end(failure(500, 'InternalError', `error in container runtime: ${(cause as Error).message}`))
+    }
+  }
+
+  runtime.on('changed', (uid) => workers.get(uid)?.wake())
+  runtime.on('reset', () => {
+    for (const w of workers.values()) w.wake()
+    void allowForwarding(identity.podCidr, log)
+    void reportNode()
+    void removeStrays().catch((cause) => log.error('strays could not be removed', cause))
+  })
+  await allowForwarding(identity.podCidr, log)
+  // What ran before goes on by the saved state until the API answers.
+  for (const pod of saved.load()) pods.objects.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod)
+  for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
+  session.start()
+  void runtime.start()
+  proxy.changed()
+  log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
+
+  const close = async () => {
+    closed = true
+    for (const w of workers.values()) w.detach()
+    session.close()
+    runtime.close()
+  }
+  return {
+    close,
+    purge: async () => {
+      await close()
+      for (const c of runtime.containers.values()) if (!c.sandbox) await runtime.remove(c.id).catch(() => {})
+      for (const uid of runtime.podUids()) {
+        await removeSandbox(runtime, uid, runtime.ofPod(uid), sandbox, false).catch(() => {})
+        await removeVolumes(o.data, uid).catch(() => {})
+      }
+      await proxy.remove()
+      await routes.remove()
+      await forbidForwarding(identity.podCidr)
+    },
+  }
+}

@@ -1,0 +1,66 @@
+// CNI plugins by exec, per the spec: config on stdin, CNI_* in the environment, JSON back. Our default network is ptp with host-local addresses.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+const PATHS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
+
+export interface CniResult {
+  ips?: { address: string; gateway?: string }[]
+}
+
+export interface CniOptions {
+  podCidr: string
+  /** Where host-local keeps its leases. */
+  dataDir: string
+  mtu?: number
+}
+
+/** The folder with the plugins; undefined when they are not installed. */
+export const cniPath = (): string | undefined => PATHS.find((p) => existsSync(`${p}/ptp`))
+
+const config = (o: CniOptions) => ({
+  cniVersion: '1.0.0',
+  name: 'kedge',
+  type: 'ptp',
+  ipMasq: false,
+  ...(o.mtu ? { mtu: o.mtu } : {}),
+  ipam: { type: 'host-local', ranges: [[{ subnet: o.podCidr }]], dataDir: o.dataDir, routes: [{ dst: '0.0.0.0/0' }] },
+})
+
+function run(command: 'ADD' | 'DEL', id: string, netns: string, o: CniOptions, extra: object = {}): Promise<CniResult> {
+  const path = cniPath()
+  if (!path) return Promise.reject(new Error(`no CNI plugins in ${PATHS.join(', ')}: install containernetworking-plugins`))
+  return new Promise((resolve, reject) => {
+    const p = spawn(`${path}/ptp`, [], { env: { CNI_COMMAND: command, CNI_CONTAINERID: id, CNI_NETNS: netns, CNI_IFNAME: 'eth0', CNI_PATH: path, PATH: process.env.PATH ?? '' } })
+    let out = ''
+    let err = ''
+    p.stdout.on('data', (d) => (out += d))
+    p.stderr.on('data', (d) => (err += d))
+    p.on('error', reject)
+    p.on('close', (code) => {
+      if (code === 0) return resolve(out.trim() ? JSON.parse(out) : {})
+      let message = err || out
+      try {
+        message = JSON.parse(out).msg ?? message
+      } catch {
+        // Some faults come as plain text.
+      }
+      reject(new Error(`CNI ${command} failed: ${message.trim() || `exit status ${code}`}`))
+    })
+    p.stdin.on('error', () => {})
+    p.stdin.end(JSON.stringify({ ...config(o), ...extra }))
+  })
+}
+
+/** Connects a network namespace; the pod's address without its prefix. */
+export async function cniAdd(id: string, netns: string, o: CniOptions): Promise<string> {
+  const r = await run('ADD', id, netns, o)
+  const address = r.ips?.[0]?.address
+  if (!address) throw new Error('CNI ADD gave no address')
+  return address.split('/')[0]!
+}
+
+/** Gives the address back; idempotent, and works when the namespace is gone already. */
+export async function cniDel(id: string, netns: string, o: CniOptions): Promise<void> {
+  await run('DEL', id, netns, o)
+}

@@ -1,0 +1,74 @@
+// Pod ranges of other nodes: direct routes to their addresses. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
+import type { Log } from '../log.ts'
+import { exec, sysctl } from './commands.ts'
+
+const PROTOCOL = '107'
+const RETRY = 2000
+
+export class Routes {
+  readonly #log: Log
+  readonly #nodes: () => Iterable<any>
+  readonly #self: string
+  #timer?: ReturnType<typeof setTimeout>
+
+  constructor(self: string, nodes: () => Iterable<any>, log: Log) {
+    this.#self = self
+    this.#nodes = nodes
+    this.#log = log
+  }
+
+  changed(delay = 20): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#sync().catch((cause) => {
+        this.#log.error('routes could not be written; trying again', cause)
+        this.changed(RETRY)
+      })
+    }, delay)
+  }
+
+  async #sync(): Promise<void> {
+    const wanted = new Map<string, string>()
+    for (const n of this.#nodes()) {
+      if (n.metadata.name === this.#self || !n.spec?.podCIDR) continue
+      const ip = n.status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address
+      if (ip && !ip.startsWith('127.')) wanted.set(n.spec.podCIDR, ip)
+    }
+    const text = await exec('ip', '-4', 'route', 'show', 'proto', PROTOCOL)
+    const current = new Map([...text.matchAll(/^(\S+) via (\S+)/gm)].map((m) => [m[1]!, m[2]!]))
+    for (const [cidr, via] of wanted) if (current.get(cidr) !== via) await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', PROTOCOL, 'onlink', 'dev', await deviceTo(via))
+    for (const cidr of current.keys()) if (!wanted.has(cidr)) await exec('ip', 'route', 'del', cidr, 'proto', PROTOCOL)
+  }
+
+  async remove(): Promise<void> {
+    clearTimeout(this.#timer)
+    await exec('ip', 'route', 'flush', 'proto', PROTOCOL).catch(() => {})
+  }
+}
+
+async function deviceTo(ip: string): Promise<string> {
+  const m = /dev (\S+)/.exec(await exec('ip', '-4', 'route', 'get', ip))
+  if (!m) throw new Error(`no route to ${ip}`)
+  return m[1]!
+}
+
+const COMMENT = 'kedge pod traffic'
+const rule = (side: string, cidr: string) => ['FORWARD', side, cidr, '-m', 'comment', '--comment', COMMENT, '-j', 'ACCEPT']
+
+/** Lets pod traffic through: forwarding on, and past Docker's default drop where iptables has one. */
+export async function allowForwarding(podCidr: string, log: Log): Promise<void> {
+  if (!sysctl('net/ipv4/ip_forward', '1')) log.warn('net.ipv4.ip_forward could not be set: pods will reach nothing beyond this host')
+  // Bridged traffic is none of ours; loose reverse paths let answers come back over other links.
+  sysctl('net/ipv4/conf/all/rp_filter', '0')
+  for (const side of ['-s', '-d']) {
+    try {
+      await exec('iptables', '-w', '-C', ...rule(side, podCidr))
+    } catch {
+      await exec('iptables', '-w', '-I', ...rule(side, podCidr)).catch(() => {})
+    }
+  }
+}
+
+export async function forbidForwarding(podCidr: string): Promise<void> {
+  for (const side of ['-s', '-d']) await exec('iptables', '-w', '-D', ...rule(side, podCidr)).catch(() => {})
+}

@@ -1,0 +1,75 @@
+// Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
+import type { Log } from '../log.ts'
+import { exec, nft } from './commands.ts'
+import { baseTable, difference, type Elements, MAX_ENDPOINTS, type Ranges, serviceElements, TABLE } from './service-rules.ts'
+
+const SETTLE = 5
+const RETRY = 1000
+
+export class ServiceProxy {
+  readonly #ranges: Ranges
+  readonly #log: Log
+  readonly #source: () => { services: Iterable<any>; slices: Iterable<any>; localPods: Iterable<string> }
+  #applied: Elements | undefined
+  /** Endpoints per service that the table has chains for. */
+  #room = 16
+  #timer?: ReturnType<typeof setTimeout>
+  #running = false
+  #again = false
+
+  constructor(ranges: Ranges, source: () => { services: Iterable<any>; slices: Iterable<any>; localPods: Iterable<string> }, log: Log) {
+    this.#ranges = ranges
+    this.#source = source
+    this.#log = log
+  }
+
+  /** Something changed: the table follows within milliseconds. */
+  changed(delay = SETTLE): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      void this.#sync()
+    }, delay)
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#running) {
+      this.#again = true
+      return
+    }
+    this.#running = true
+    try {
+      const { services, slices, localPods } = this.#source()
+      const byService = new Map<string, any[]>()
+      for (const s of slices) {
+        const key = `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`
+        byService.set(key, [...(byService.get(key) ?? []), s])
+      }
+      const { elements, most } = serviceElements(services, (s) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [], localPods)
+      if (most > this.#room) {
+        while (this.#room < most) this.#room *= 2
+        this.#applied = undefined
+      }
+      const base = this.#applied === undefined ? baseTable(this.#ranges, Math.min(this.#room, MAX_ENDPOINTS)) : ''
+      const script = base + difference(this.#applied ?? new Map(), elements)
+      if (script) await nft(script)
+      this.#applied = elements
+    } catch (cause) {
+      // Whatever is there now, the next attempt writes it whole.
+      this.#applied = undefined
+      this.#log.error('the service table could not be written; trying again', cause)
+      this.changed(RETRY)
+    } finally {
+      this.#running = false
+      if (this.#again) {
+        this.#again = false
+        this.changed()
+      }
+    }
+  }
+
+  /** Takes the table away. */
+  async remove(): Promise<void> {
+    clearTimeout(this.#timer)
+    await exec('nft', 'delete', 'table', 'ip', TABLE).catch(() => {})
+  }
+}

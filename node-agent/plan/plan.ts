@@ -1,0 +1,112 @@
+// From what a pod wants and what runs to the next steps. Pure: the worker carries them out and asks again.
+import type { Observed } from '../runtime/docker.ts'
+
+/** Seconds to wait after the n-th crash in a row: 10, 20, 40 … 300; forgotten after ten quiet minutes. */
+export const BACKOFF_FIRST = 10_000
+export const BACKOFF_MAX = 300_000
+const BACKOFF_RESET = 600_000
+
+export type Step =
+  | { do: 'start'; container: any; init: boolean; restarts: number }
+  | { do: 'kill'; observed: Observed; reason: string }
+  /** Nothing to do before this time (ms). */
+  | { do: 'wait'; until: number; container: string; message: string }
+
+export interface Plan {
+  steps: Step[]
+  /** Containers in back-off, for their status. */
+  waiting: Map<string, { reason: string; message: string }>
+  /** Every container has ended for good. */
+  finished?: 'Succeeded' | 'Failed'
+  initialized: boolean
+}
+
+export interface Backoff {
+  /** Wait after the next crash, ms. */
+  delay: number
+}
+
+/** The newest container of a name. */
+export function newest(observed: Observed[], name: string): Observed | undefined {
+  return observed.filter((o) => !o.sandbox && o.name === name).sort((a, b) => b.restarts - a.restarts || b.created - a.created)[0]
+}
+
+const ended = (o: Observed | undefined) => o?.state === 'exited'
+const endedAt = (o: Observed) => Date.parse(o.finishedAt ?? '') || o.created
+
+export const isSidecar = (c: any): boolean => c.restartPolicy === 'Always'
+
+/** Whether an ended container starts again by the pod's policy. */
+export function shouldRestart(policy: string, o: Observed): boolean {
+  return policy === 'Always' || (policy === 'OnFailure' && o.exitCode !== 0)
+}
+
+/** Registers a crash: may it start now, or when? */
+export function nextStart(backoffs: Map<string, Backoff>, name: string, o: Observed): number {
+  const at = endedAt(o)
+  const known = backoffs.get(name)
+  const ran = at - (Date.parse(o.startedAt ?? '') || at)
+  if (!known || ran > BACKOFF_RESET) return at
+  return at + known.delay
+}
+
+export function afterStart(backoffs: Map<string, Backoff>, name: string, previous: Observed | undefined): void {
+  if (!previous) return
+  const ran = endedAt(previous) - (Date.parse(previous.startedAt ?? '') || endedAt(previous))
+  const known = ran > BACKOFF_RESET ? undefined : backoffs.get(name)
+  backoffs.set(name, { delay: known ? Math.min(known.delay * 2, BACKOFF_MAX) : BACKOFF_FIRST })
+}
+
+/** `unhealthy` names containers that a probe has condemned; `started` tells whether a sidecar has passed its startup. */
+export function plan(pod: any, observed: Observed[], backoffs: Map<string, Backoff>, unhealthy: ReadonlyMap<string, string>, started: (name: string) => boolean, now: number): Plan {
+  const out: Plan = { steps: [], waiting: new Map(), initialized: false }
+  const policy: string = pod.spec.restartPolicy ?? 'Always'
+
+  const consider = (c: any, init: boolean, restart: boolean): 'running' | 'ended' | 'pending' => {
+    const o = newest(observed, c.name)
+    if (o?.state === 'running') {
+      const reason = unhealthy.get(c.name)
+      if (reason) out.steps.push({ do: 'kill', observed: o, reason })
+      return 'running'
+    }
+    if (o && ended(o) && !restart) return 'ended'
+    const at = o && ended(o) ? nextStart(backoffs, c.name, o) : now
+    if (at > now) {
+      const message = `back-off ${Math.round((backoffs.get(c.name)?.delay ?? BACKOFF_FIRST) / 1000)}s restarting failed container=${c.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`
+      out.waiting.set(c.name, { reason: 'CrashLoopBackOff', message })
+      out.steps.push({ do: 'wait', until: at, container: c.name, message })
+    } else out.steps.push({ do: 'start', container: c, init, restarts: o && o.state !== 'created' ? o.restarts + 1 : (o?.restarts ?? 0) })
+    return 'pending'
+  }
+
+  // Init containers go one by one; sidecars among them stay.
+  for (const c of pod.spec.initContainers ?? []) {
+    const o = newest(observed, c.name)
+    if (isSidecar(c)) {
+      const state = consider(c, true, true)
+      if (state !== 'running' || !started(c.name)) return out
+      continue
+    }
+    if (o && ended(o) && o.exitCode === 0) continue
+    // Once the pod's own containers have run, a vanished init container is not run again.
+    if (!o && pod.spec.containers.some((a: any) => newest(observed, a.name))) continue
+    if (o && ended(o) && policy === 'Never') {
+      out.finished = 'Failed'
+      return out
+    }
+    consider(c, true, true)
+    return out
+  }
+  out.initialized = true
+
+  let allEnded = true
+  let failed = false
+  for (const c of pod.spec.containers) {
+    const o = newest(observed, c.name)
+    const state = consider(c, false, !!o && ended(o) && shouldRestart(policy, o))
+    if (state !== 'ended') allEnded = false
+    else if (o!.exitCode !== 0) failed = true
+  }
+  if (allEnded) out.finished = failed ? 'Failed' : 'Succeeded'
+  return out
+}

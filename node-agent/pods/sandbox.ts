@@ -1,0 +1,111 @@
+// A pod's sandbox: the pause container, its network by CNI and the files that every container of the pod shares. What was made is kept on disk, for adoption.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import path from 'node:path'
+import { type CniOptions, cniAdd, cniDel } from '../network/cni.ts'
+import { containerName, podLabels } from '../runtime/container-options.ts'
+import type { Observed, Runtime } from '../runtime/docker.ts'
+import { podFolder } from '../volumes/volumes.ts'
+
+export interface Sandbox {
+  id: string
+  ip: string
+  netns: string
+  hosts?: string
+  resolvConf?: string
+}
+
+export interface SandboxOptions {
+  data: string
+  hostIP: string
+  cni: () => CniOptions
+  clusterDns?: string
+  clusterDomain: string
+}
+
+const HEADER = '# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n'
+
+const fileOf = (o: SandboxOptions, uid: string) => path.join(podFolder(o.data, uid), 'sandbox.json')
+
+/** The sandbox that was made for a pod, as remembered. */
+export function rememberedSandbox(o: SandboxOptions, uid: string): Sandbox | undefined {
+  try {
+    return JSON.parse(readFileSync(fileOf(o, uid), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function hostsFile(pod: any, ip: string, domain: string): string {
+  const name = pod.spec.hostname ?? pod.metadata.name
+  const full = pod.spec.subdomain ? `${name}.${pod.spec.subdomain}.${pod.metadata.namespace}.svc.${domain}\t` : ''
+  const aliases = (pod.spec.hostAliases ?? []).map((a: any) => `${a.ip}\t${a.hostnames.join('\t')}\n`).join('')
+  return `${HEADER}${ip}\t${full}${name}\n${aliases ? `\n# Entries added by HostAliases.\n${aliases}` : ''}`
+}
+
+function resolvFile(pod: any, o: SandboxOptions): string {
+  const config = pod.spec.dnsConfig ?? {}
+  const policy = pod.spec.dnsPolicy
+  const host = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
+  const lines = (key: string) => host.split('\n').filter((l) => l.startsWith(`${key} `)).flatMap((l) => l.split(/\s+/).slice(1))
+  // Without a DNS service on this node, the host's own resolver serves.
+  const cluster = o.clusterDns && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork))
+  const d = o.clusterDomain
+  const servers = policy === 'None' ? [] : cluster ? [o.clusterDns!] : lines('nameserver')
+  const search = policy === 'None' ? [] : cluster ? [`${pod.metadata.namespace}.svc.${d}`, `svc.${d}`, d, ...lines('search')] : lines('search')
+  const options = policy === 'None' ? [] : cluster ? ['ndots:5'] : lines('options')
+  const extra = (config.options ?? []).map((x: any) => (x.value !== undefined ? `${x.name}:${x.value}` : x.name))
+  const names = [...new Set([...search, ...(config.searches ?? [])])]
+  return [
+    ...[...new Set([...servers, ...(config.nameservers ?? [])])].slice(0, 3).map((s) => `nameserver ${s}`),
+    ...(names.length ? [`search ${names.join(' ')}`] : []),
+    ...(options.length || extra.length ? [`options ${[...new Set([...options, ...extra])].join(' ')}`] : []),
+    '',
+  ].join('\n')
+}
+
+/** Makes the sandbox of a pod; what an earlier attempt left over is cleared first. */
+export async function createSandbox(runtime: Runtime, pod: any, attempt: number, o: SandboxOptions): Promise<Sandbox> {
+  const { uid } = pod.metadata
+  const folder = podFolder(o.data, uid)
+  mkdirSync(folder, { recursive: true })
+  const own = !pod.spec.hostNetwork
+  const id = await runtime.create(containerName(pod, 'POD', attempt), {
+    ...runtime.pauseOptions(),
+    Labels: podLabels(pod, 'POD', 'podsandbox'),
+    ...(own ? { Hostname: (pod.spec.hostname ?? pod.metadata.name).slice(0, 63), NetworkDisabled: true } : {}),
+    HostConfig: {
+      ...(own ? {} : { NetworkMode: 'host' }),
+      IpcMode: pod.spec.hostIPC ? 'host' : 'shareable',
+      ...(pod.spec.hostPID ? { PidMode: 'host' } : {}),
+      LogConfig: { Type: 'none', Config: {} },
+      OomScoreAdj: 0,
+      ...(own && pod.spec.securityContext?.sysctls?.length ? { Sysctls: Object.fromEntries(pod.spec.securityContext.sysctls.map((s: any) => [s.name, s.value])) } : {}),
+    },
+  })
+  const started = await runtime.startContainer(id)
+  if (!started?.pid) throw new Error('the sandbox ended at once')
+  const netns = `/proc/${started.pid}/ns/net`
+  const ip = own ? await cniAdd(id, netns, o.cni()) : o.hostIP
+  const sandbox: Sandbox = { id, ip, netns }
+  if (own) {
+    sandbox.hosts = path.join(folder, 'hosts')
+    sandbox.resolvConf = path.join(folder, 'resolv.conf')
+    writeFileSync(sandbox.hosts, hostsFile(pod, ip, o.clusterDomain))
+    writeFileSync(sandbox.resolvConf, resolvFile(pod, o))
+  } else if (pod.spec.hostAliases?.length) {
+    sandbox.hosts = path.join(folder, 'hosts')
+    writeFileSync(sandbox.hosts, hostsFile(pod, ip, o.clusterDomain).replace(pod.metadata.name, hostname()))
+  }
+  writeFileSync(fileOf(o, uid), JSON.stringify(sandbox))
+  return sandbox
+}
+
+/** Takes network and pause container away. */
+export async function removeSandbox(runtime: Runtime, uid: string, observed: Observed[], o: SandboxOptions, hostNetwork: boolean): Promise<void> {
+  for (const s of observed.filter((c) => c.sandbox)) {
+    if (!hostNetwork) await cniDel(s.id, s.pid ? `/proc/${s.pid}/ns/net` : '', o.cni())
+    await runtime.remove(s.id)
+  }
+  rmSync(fileOf(o, uid), { force: true })
+}

@@ -1,0 +1,595 @@
+// One pod on this node, from its first sight to its last trace. A loop that is woken by whatever changes: looks, plans, takes steps, reports.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import path from 'node:path'
+import { timeString } from '../../shared/meta/object.ts'
+import type { Log } from '../log.ts'
+import { ConfigError, environment, serviceVariables } from '../plan/expand.ts'
+import { podField, resourceField } from '../plan/fields.ts'
+import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
+import { podStatus } from '../plan/status.ts'
+import { containerName, containerOptions } from '../runtime/container-options.ts'
+import type { Observed, Runtime } from '../runtime/docker.ts'
+import { run } from '../runtime/exec.ts'
+import { type ContentSources, dataOf, referencedBy } from '../volumes/content.ts'
+import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
+import type { EventRecorder } from './events.ts'
+import { ImageError, type Images } from './images.ts'
+import { linkLogs, unlinkLogs } from './log-links.ts'
+import { ContainerProbes, type ProbeKind } from './probes.ts'
+import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
+import type { StatusWriter } from './status-writer.ts'
+
+export interface WorkerContext {
+  runtime: Runtime
+  images: Images
+  status: StatusWriter
+  events: EventRecorder
+  log: Log
+  sandbox: SandboxOptions
+  /** Services of a namespace, and `kubernetes`, for the environment. */
+  services(namespace: string): any[]
+  object(resource: 'secrets' | 'configmaps', namespace: string, name: string): Promise<any>
+  hold(uid: string, references: Set<string>): void
+  token(pod: any, audience: string | undefined, seconds: number): Promise<string>
+  /** The pod is gone without a trace. */
+  finished(uid: string): void
+  addressChanged(): void
+}
+
+const ERROR_RETRY = 2000
+const MAX_RETRY = 60_000
+const MAX_TERMINATION_MESSAGE = 4096
+const TOKEN_CHECK = 60_000
+const KEPT_DEAD = 1
+
+const node = () => ({ cpu: String(cpus().length), memory: String(totalmem()) })
+
+export class PodWorker {
+  readonly uid: string
+  #pod: any
+  /** The API no longer has the pod. */
+  #vanished = false
+  readonly #c: WorkerContext
+  readonly #backoffs = new Map<string, Backoff>()
+  readonly #probes = new Map<string, ContainerProbes>()
+  readonly #condemned = new Map<string, string>()
+  readonly #waiting = new Map<string, { reason: string; message?: string }>()
+  readonly #terminations = new Map<string, string>()
+  #sandbox?: Sandbox
+  #volumes?: VolumePaths
+  #finished?: 'Succeeded' | 'Failed'
+  #ending?: { reason?: string; message?: string }
+  #startTime: string
+  #running = false
+  #dirty = false
+  #timer?: ReturnType<typeof setTimeout>
+  #wakeAt = Number.POSITIVE_INFINITY
+  #errors = 0
+  #sleepers: (() => void)[] = []
+  #refresh = false
+  #terminating = false
+  #done = false
+
+  constructor(pod: any, c: WorkerContext) {
+    this.uid = pod.metadata.uid
+    this.#pod = pod
+    this.#c = c
+    this.#startTime = pod.status?.startTime ?? timeString(Date.now())
+    if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') this.#finished = pod.status.phase
+    c.hold(this.uid, referencedBy(pod))
+  }
+
+  get pod(): any {
+    return this.#pod
+  }
+  get ip(): string | undefined {
+    return this.#sandbox && !this.#pod.spec.hostNetwork ? this.#sandbox.ip : undefined
+  }
+
+  update(pod: any): void {
+    const labels = JSON.stringify([this.#pod.metadata.labels, this.#pod.metadata.annotations])
+    this.#pod = pod
+    if (labels !== JSON.stringify([pod.metadata.labels, pod.metadata.annotations])) this.#refresh = true
+    this.wake()
+  }
+  vanish(): void {
+    this.#vanished = true
+    this.wake()
+  }
+  /** A secret or config map that the pod refers to changed. */
+  contentChanged(): void {
+    this.#refresh = true
+    this.wake()
+  }
+
+  wake(): void {
+    for (const s of this.#sleepers.splice(0)) s()
+    this.#dirty = true
+    if (this.#running || this.#done) return
+    this.#running = true
+    void this.#loop()
+  }
+
+  #wakeIn(ms: number): void {
+    const at = Date.now() + ms
+    if (at >= this.#wakeAt) return
+    this.#wakeAt = at
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      this.#wakeAt = Number.POSITIVE_INFINITY
+      this.wake()
+    }, ms)
+  }
+
+  /** Until something happens to the pod, or the time is up. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms)
+      const sleepers = this.#sleepers
+      function done() {
+        clearTimeout(timer)
+        const at = sleepers.indexOf(done)
+        if (at >= 0) sleepers.splice(at, 1)
+        resolve()
+      }
+      sleepers.push(done)
+    })
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#dirty && !this.#done) {
+      this.#dirty = false
+      try {
+        if (this.#vanished || this.#pod.metadata.deletionTimestamp) await this.#terminate()
+        else await this.#sync()
+        this.#errors = 0
+      } catch (cause) {
+        this.#errors++
+        this.#c.log.error('a pod could not be synced; trying again', cause, { pod: this.#name() })
+        this.#wakeIn(Math.min(ERROR_RETRY * 2 ** Math.min(this.#errors - 1, 6), MAX_RETRY))
+      }
+    }
+    this.#running = false
+  }
+
+  #name = () => `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`
+  #event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
+    const init = this.#pod.spec.initContainers?.some((c: any) => c.name === container)
+    this.#c.events.record({ kind: 'Pod', object: this.#pod, ...(container ? { fieldPath: `spec.${init ? 'initContainers' : 'containers'}{${container}}` } : {}) }, type, reason, message)
+  }
+  #observed = () => this.#c.runtime.ofPod(this.uid)
+
+  #sources(): ContentSources {
+    const { namespace } = this.#pod.metadata
+    return {
+      object: (resource, name) => this.#c.object(resource, namespace, name),
+      token: (audience, seconds) => this.#c.token(this.#pod, audience, seconds),
+      addresses: { podIP: this.#sandbox?.ip ?? '', hostIP: this.#c.sandbox.hostIP },
+      node: node(),
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const { runtime } = this.#c
+    if (!runtime.connected) {
+      this.#wakeIn(ERROR_RETRY)
+      return
+    }
+    if (this.#finished) {
+      await this.#stopAll(0)
+      await this.#tearDownSandbox()
+      this.#report()
+      return
+    }
+    if (this.#deadline()) return this.#sync()
+    this.#report()
+    if (!(await this.#setUp())) return
+    this.#keepProbes()
+    for (;;) {
+      const p = plan(this.#pod, this.#observed(), this.#backoffs, this.#condemned, (n) => this.#probeOf(n)?.started ?? true, Date.now())
+      for (const [name, w] of p.waiting) this.#waiting.set(name, w)
+      if (p.finished) {
+        this.#finished = p.finished
+        this.#dirty = true
+        return
+      }
+      let acted = false
+      let alone = false
+      for (const s of p.steps) {
+        if (s.do === 'wait') {
+          this.#event('Warning', 'BackOff', `Back-off restarting failed container ${s.container} in pod ${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})`, s.container)
+          this.#wakeIn(s.until - Date.now() + 1)
+        } else if (s.do === 'kill') {
+          this.#condemned.delete(s.observed.name)
+          this.#event('Normal', 'Killing', s.reason, s.observed.name)
+          await this.#stop([s.observed], this.#graceOf(s.observed.name))
+          acted = true
+        } else if (await this.#start(s.container, s.restarts)) acted = true
+        else alone = true
+      }
+      this.#keepProbes()
+      this.#report()
+      if (!acted || alone || this.#dirty) break
+    }
+    await this.#removeDead()
+  }
+
+  /** activeDeadlineSeconds: true when it has just ended the pod. */
+  #deadline(): boolean {
+    const limit = this.#pod.spec.activeDeadlineSeconds
+    if (!limit) return false
+    const left = Date.parse(this.#startTime) + limit * 1000 - Date.now()
+    if (left > 0) {
+      this.#wakeIn(left + 1)
+      return false
+    }
+    this.#finished = 'Failed'
+    this.#ending = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' }
+    this.#event('Normal', 'DeadlineExceeded', 'Pod was active on the node longer than the specified deadline')
+    return true
+  }
+
+  /** Volumes and sandbox; false while something is missing. */
+  async #setUp(): Promise<boolean> {
+    const alive = this.#observed().find((o) => o.sandbox && o.state === 'running')
+    if (!alive || !this.#sandbox) {
+      this.#sandbox = undefined
+      const remembered = rememberedSandbox(this.#c.sandbox, this.uid)
+      if (alive && remembered?.id === alive.id) this.#sandbox = remembered
+    }
+    try {
+      if (!this.#volumes) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
+      if (!this.#sandbox) await this.#newSandbox()
+      if (this.#refresh || this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))) {
+        if (this.#refresh) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
+        else await refreshVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
+        this.#refresh = false
+        this.#wakeIn(TOKEN_CHECK)
+      }
+      return true
+    } catch (cause) {
+      const missing = cause instanceof ConfigError
+      const running = this.#observed().some((o) => !o.sandbox && o.state === 'running')
+      this.#event('Warning', missing ? 'FailedMount' : 'FailedCreatePodSandBox', missing ? `MountVolume.SetUp failed: ${(cause as Error).message}` : `Failed to create pod sandbox: ${(cause as Error).message}`)
+      if (!missing) this.#c.log.error('a sandbox could not be made; trying again', cause, { pod: this.#name() })
+      this.#wakeIn(Math.min(ERROR_RETRY * 2 ** Math.min(this.#errors++, 5), MAX_RETRY))
+      // What runs goes on with what it has.
+      return running && !!this.#sandbox && !!this.#volumes
+    }
+  }
+
+  async #newSandbox(): Promise<void> {
+    const { runtime } = this.#c
+    const old = this.#observed()
+    // A sandbox that died takes its containers with it: they cannot join another.
+    for (const o of old) if (!o.sandbox && o.state === 'running') await this.#stop([o], 0)
+    const attempt = old.filter((o) => o.sandbox).length ? Date.now() % 100_000 : 0
+    if (old.some((o) => o.sandbox)) {
+      this.#event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.')
+      await removeSandbox(runtime, this.uid, old, this.#c.sandbox, !!this.#pod.spec.hostNetwork)
+    }
+    try {
+      this.#sandbox = await createSandbox(runtime, this.#pod, attempt, this.#c.sandbox)
+    } catch (cause) {
+      await removeSandbox(runtime, this.uid, this.#observed(), this.#c.sandbox, !!this.#pod.spec.hostNetwork).catch(() => {})
+      throw cause
+    }
+    this.#c.addressChanged()
+    this.#refresh ||= this.#pod.spec.volumes?.some((v: any) => v.downwardAPI) ?? false
+  }
+
+  /** Starts one container; false when it could not (its status then says why). */
+  async #start(container: any, restarts: number): Promise<boolean> {
+    const { runtime, images } = this.#c
+    const { name } = container
+    const previous = newest(this.#observed(), name)
+    const fail = (reason: string, message: string, retry: number) => {
+      this.#waiting.set(name, { reason, message })
+      this.#wakeIn(retry)
+      return false
+    }
+    let env: Map<string, string>
+    try {
+      await images.ensure(container, await this.#pullSecrets(), { event: (t, r, m) => this.#event(t, r, m, name) })
+      env = await this.#environment(container)
+      await this.#checkUser(container)
+    } catch (cause) {
+      if (cause instanceof ImageError) {
+        const at = images.retryAt(container.image)
+        // Shown as ErrImagePull first, then as the back-off that follows.
+        if (cause.reason === 'ErrImagePull') return fail(cause.reason, cause.message, 1000)
+        return fail(cause.reason, cause.message, Math.max(100, (at ?? Date.now() + 10_000) - Date.now()))
+      }
+      if (cause instanceof ConfigError) {
+        this.#event('Warning', 'Failed', `Error: ${cause.message}`, name)
+        return fail('CreateContainerConfigError', cause.message, 5000)
+      }
+      throw cause
+    }
+    const folder = path.join(podFolder(this.#c.sandbox.data, this.uid), 'containers', name)
+    mkdirSync(folder, { recursive: true })
+    const terminationLog = path.join(folder, `termination-${restarts}`)
+    writeFileSync(terminationLog, '', { mode: 0o666 })
+    const options = containerOptions({
+      pod: this.#pod,
+      container,
+      restarts,
+      sandboxId: this.#sandbox!.id,
+      env,
+      volumes: this.#volumes!,
+      ...(this.#sandbox!.hosts ? { hosts: this.#sandbox!.hosts } : {}),
+      ...(this.#sandbox!.resolvConf ? { resolvConf: this.#sandbox!.resolvConf } : {}),
+      terminationLog,
+      memory: totalmem(),
+    })
+    let id: string
+    try {
+      // An attempt that a crash cut short left its name behind.
+      for (const o of this.#observed()) if (!o.sandbox && o.name === name && o.state === 'created') await runtime.remove(o.id)
+      id = await runtime.create(containerName(this.#pod, name, restarts), options)
+    } catch (cause) {
+      const { statusCode, message } = cause as { statusCode?: number; message: string }
+      if (statusCode === 409) await this.#freeName(containerName(this.#pod, name, restarts))
+      this.#event('Warning', 'Failed', `Error: ${message}`, name)
+      return fail('CreateContainerError', message, ERROR_RETRY)
+    }
+    this.#event('Normal', 'Created', `Created container: ${name}`, name)
+    afterStart(this.#backoffs, name, previous)
+    let started: Observed | undefined
+    try {
+      started = await runtime.startContainer(id)
+    } catch (cause) {
+      const { message } = cause as Error
+      await runtime.look(id)
+      this.#event('Warning', 'Failed', `Error: failed to start container ${JSON.stringify(name)}: ${message}`, name)
+      return fail('RunContainerError', message, ERROR_RETRY)
+    }
+    this.#waiting.delete(name)
+    this.#event('Normal', 'Started', `Started container ${name}`, name)
+    linkLogs(this.#pod, name, restarts, id, started?.logPath)
+    const hook = container.lifecycle?.postStart
+    if (hook && started?.state === 'running') {
+      const outcome = await this.#hook(hook, container, started.id, 300_000)
+      if (outcome) {
+        this.#event('Warning', 'FailedPostStartHook', outcome, name)
+        await this.#stop([started], this.#graceOf(name))
+      }
+    }
+    return true
+  }
+
+  async #freeName(name: string): Promise<void> {
+    const list = await this.#c.runtime.docker.listContainers({ all: true, filters: { name: [`^/${name}$`] } as never })
+    for (const c of list) await this.#c.runtime.remove(c.Id)
+  }
+
+  async #pullSecrets(): Promise<any[]> {
+    const { namespace } = this.#pod.metadata
+    return Promise.all((this.#pod.spec.imagePullSecrets ?? []).map((s: any) => this.#c.object('secrets', namespace, s.name)))
+  }
+
+  async #checkUser(container: any): Promise<void> {
+    const s = { ...this.#pod.spec.securityContext, ...container.securityContext }
+    if (!s.runAsNonRoot) return
+    if (s.runAsUser === 0) throw new ConfigError("container's runAsUser breaks non-root policy")
+    if (s.runAsUser) return
+    const user = ((await this.#c.runtime.docker.getImage(container.image).inspect()).Config?.User ?? '').split(':')[0]!
+    if (user === '' || user === '0' || user === 'root') throw new ConfigError(`container has runAsNonRoot and image will run as root (pod: "${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})", container: ${container.name})`)
+    if (!/^\d+$/.test(user)) throw new ConfigError(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`)
+  }
+
+  async #environment(container: any): Promise<Map<string, string>> {
+    const { namespace } = this.#pod.metadata
+    const names = { configmaps: new Set<string>(), secrets: new Set<string>() }
+    for (const e of container.env ?? []) {
+      if (e.valueFrom?.configMapKeyRef) names.configmaps.add(e.valueFrom.configMapKeyRef.name)
+      if (e.valueFrom?.secretKeyRef) names.secrets.add(e.valueFrom.secretKeyRef.name)
+    }
+    for (const e of container.envFrom ?? []) {
+      if (e.configMapRef) names.configmaps.add(e.configMapRef.name)
+      if (e.secretRef) names.secrets.add(e.secretRef.name)
+    }
+    const read = async (resource: 'configmaps' | 'secrets') => {
+      const out = new Map<string, Record<string, string>>()
+      for (const n of names[resource]) {
+        const o = await this.#c.object(resource, namespace, n)
+        if (o) out.set(n, Object.fromEntries([...dataOf(resource, o)].map(([k, v]) => [k, v.toString()])))
+      }
+      return out
+    }
+    const [configMaps, secrets] = [await read('configmaps'), await read('secrets')]
+    const own = this.#pod.spec.enableServiceLinks !== false
+    const services = serviceVariables(this.#c.services(namespace).filter((s) => own || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes')))
+    return environment(container, services, {
+      configMap: (n) => configMaps.get(n),
+      secret: (n) => secrets.get(n),
+      field: (p) => podField(this.#pod, p, { podIP: this.#sandbox!.ip, hostIP: this.#c.sandbox.hostIP }),
+      resource: (ref) => {
+        const of = ref.containerName ? [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((x: any) => x.name === ref.containerName) : container
+        return resourceField(of ?? container, ref, node())
+      },
+    })
+  }
+
+  /** Runs a lifecycle hook; a message when it failed. */
+  async #hook(hook: any, container: any, id: string, timeout: number): Promise<string | undefined> {
+    try {
+      if (hook.sleep) await new Promise((r) => setTimeout(r, Math.min(hook.sleep.seconds * 1000, timeout)))
+      else if (hook.exec) {
+        const { code, output } = await run(this.#c.runtime, id, hook.exec.command, timeout)
+        if (code !== 0) return `Exec lifecycle hook (${JSON.stringify(hook.exec.command)}) for Container ${JSON.stringify(container.name)} failed - error: command exited with ${code}, message: ${JSON.stringify(output)}`
+      } else if (hook.httpGet) {
+        const { port, path: at = '/', host, scheme = 'HTTP' } = hook.httpGet
+        const number = typeof port === 'number' ? port : container.ports?.find((p: any) => p.name === port)?.containerPort
+        await fetch(`${scheme.toLowerCase()}://${host || this.#sandbox!.ip}:${number}${at}`, { signal: AbortSignal.timeout(timeout) })
+      }
+      return undefined
+    } catch (cause) {
+      return `lifecycle hook for Container ${JSON.stringify(container.name)} failed - error: ${(cause as Error).message}`
+    }
+  }
+
+  #probeOf = (name: string): ContainerProbes | undefined => {
+    const o = newest(this.#observed(), name)
+    return o ? this.#probes.get(o.id) : undefined
+  }
+
+  /** Probes run for the containers that run. */
+  #keepProbes(): void {
+    const all: any[] = [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? []).filter((c: any) => c.restartPolicy === 'Always')]
+    const live = new Set<string>()
+    for (const c of all) {
+      const o = newest(this.#observed(), c.name)
+      if (o?.state !== 'running') continue
+      live.add(o.id)
+      if (this.#probes.has(o.id)) continue
+      this.#probes.set(
+        o.id,
+        new ContainerProbes(
+          o.id,
+          c,
+          { podIP: this.#sandbox!.ip, exec: (command, timeout) => run(this.#c.runtime, o.id, command, timeout) },
+          {
+            changed: () => this.wake(),
+            failed: (kind: ProbeKind, name, message) => this.#event('Warning', 'Unhealthy', `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`, name),
+            condemned: (name, reason) => {
+              this.#condemned.set(name, reason)
+              this.wake()
+            },
+          },
+        ),
+      )
+    }
+    for (const [id, p] of this.#probes)
+      if (!live.has(id)) {
+        p.stop()
+        this.#probes.delete(id)
+      }
+  }
+
+  #graceOf = (container: string): number => {
+    const c = this.#pod.spec.containers.find((x: any) => x.name === container)
+    return c?.livenessProbe?.terminationGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds ?? 30
+  }
+
+  /** preStop, TERM, and after the grace KILL; all containers side by side. `deadline` may come closer meanwhile. */
+  async #stop(list: Observed[], graceSeconds: number, deadline: () => number = () => Number.POSITIVE_INFINITY): Promise<void> {
+    const { runtime } = this.#c
+    const begun = Date.now()
+    const limit = () => Math.min(begun + graceSeconds * 1000, deadline())
+    await Promise.all(
+      list.map(async (o) => {
+        const container = [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((c: any) => c.name === o.name)
+        const alive = () => runtime.containers.get(o.id)?.state === 'running'
+        const hook = container?.lifecycle?.preStop
+        if (hook && alive() && limit() > Date.now()) {
+          const failed = await this.#hook(hook, container, o.id, limit() - Date.now())
+          if (failed) this.#event('Warning', 'FailedPreStopHook', failed, o.name)
+        }
+        if (alive() && limit() > Date.now()) await runtime.kill(o.id, container?.lifecycle?.stopSignal ?? 'SIGTERM')
+        while (alive() && limit() > Date.now()) await this.#pause(Math.min(limit() - Date.now(), 1000))
+        if (!alive()) return
+        await runtime.kill(o.id, 'SIGKILL')
+        for (let i = 0; alive() && i < 50; i++) {
+          await this.#pause(100)
+          if (i % 10 === 9) await runtime.look(o.id)
+        }
+      }),
+    )
+  }
+
+  async #stopAll(grace: number, deadline?: () => number): Promise<void> {
+    const running = this.#observed().filter((o) => !o.sandbox && o.state === 'running')
+    for (const o of running) this.#event('Normal', 'Killing', `Stopping container ${o.name}`, o.name)
+    await this.#stop(running, grace, deadline)
+  }
+
+  async #tearDownSandbox(): Promise<void> {
+    for (const p of this.#probes.values()) p.stop()
+    this.#probes.clear()
+    if (!this.#observed().some((o) => o.sandbox)) return
+    await removeSandbox(this.#c.runtime, this.uid, this.#observed(), this.#c.sandbox, !!this.#pod.spec.hostNetwork)
+    this.#sandbox = undefined
+    this.#c.addressChanged()
+  }
+
+  /** Deleted: stop within the grace that is left, clear everything, then let the API forget the pod. */
+  async #terminate(): Promise<void> {
+    this.#terminating = true
+    if (!this.#c.runtime.connected) {
+      this.#wakeIn(ERROR_RETRY)
+      return
+    }
+    const remembered = this.#sandbox ?? rememberedSandbox(this.#c.sandbox, this.uid)
+    if (remembered) this.#sandbox = remembered
+    for (const p of this.#probes.values()) p.stop()
+    // Force deletion, or a shorter grace asked for later, cuts the wait.
+    const deadline = () => (this.#vanished ? 0 : Date.parse(this.#pod.metadata.deletionTimestamp))
+    const grace = this.#vanished ? 0 : (this.#pod.metadata.deletionGracePeriodSeconds ?? 30)
+    this.#report()
+    await this.#stopAll(grace, this.#vanished ? () => 0 : deadline)
+    if (this.#observed().some((o) => !o.sandbox && o.state === 'running')) {
+      this.#wakeIn(ERROR_RETRY)
+      return
+    }
+    this.#report()
+    await this.#tearDownSandbox()
+    for (const o of this.#observed()) await this.#c.runtime.remove(o.id)
+    await removeVolumes(this.#c.sandbox.data, this.uid)
+    unlinkLogs(this.#pod)
+    clearTimeout(this.#timer)
+    this.#done = true
+    if (this.#vanished) this.#c.status.forget(this.uid)
+    else this.#c.status.remove(this.#pod)
+    this.#c.hold(this.uid, new Set())
+    this.#c.finished(this.uid)
+  }
+
+  /** Of ended containers, the newest and one before it are kept, for logs. */
+  async #removeDead(): Promise<void> {
+    for (const c of [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])]) {
+      const all = this.#observed().filter((o) => !o.sandbox && o.name === c.name).sort((a, b) => b.restarts - a.restarts || b.created - a.created)
+      for (const o of all.slice(1 + KEPT_DEAD)) if (o.state !== 'running') await this.#c.runtime.remove(o.id)
+    }
+  }
+
+  #terminationMessage(o: Observed): void {
+    if (o.state !== 'exited' || this.#terminations.has(o.id)) return
+    const file = path.join(podFolder(this.#c.sandbox.data, this.uid), 'containers', o.name, `termination-${o.restarts}`)
+    if (existsSync(file)) {
+      const text = readFileSync(file, 'utf8').slice(0, MAX_TERMINATION_MESSAGE)
+      if (text) this.#terminations.set(o.id, text)
+    }
+  }
+
+  #report(): void {
+    const observed = this.#observed()
+    for (const o of observed) if (!o.sandbox) this.#terminationMessage(o)
+    const sandboxReady = observed.some((o) => o.sandbox && o.state === 'running') && !!this.#sandbox
+    const allStopped = this.#terminating && !observed.some((o) => !o.sandbox && o.state === 'running')
+    const status = podStatus({
+      pod: this.#pod,
+      observed,
+      hostIP: this.#c.sandbox.hostIP,
+      ...(this.#sandbox?.ip ? { podIP: this.#sandbox.ip } : this.#pod.status?.podIP ? { podIP: this.#pod.status.podIP } : {}),
+      sandboxReady,
+      waiting: this.#waiting,
+      ready: (c) => !allStopped && (this.#probeOf(c.name)?.ready ?? !c.readinessProbe),
+      started: (c) => this.#probeOf(c.name)?.started ?? !c.startupProbe,
+      ...(this.#finished ? { finished: this.#finished } : {}),
+      ...this.#ending,
+      terminationMessages: this.#terminations,
+      startTime: this.#startTime,
+      now: timeString(Date.now()),
+    })
+    if (!this.#vanished) this.#c.status.set(this.#pod, status)
+  }
+
+  /** The daemon stops; the containers do not. */
+  detach(): void {
+    this.#done = true
+    clearTimeout(this.#timer)
+    for (const p of this.#probes.values()) p.stop()
+  }
+}

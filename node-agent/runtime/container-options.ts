@@ -1,0 +1,114 @@
+// A container's spec as Docker's create options. Pure: paths, environment and addresses come in resolved.
+import type { ContainerCreateOptions } from 'dockerode'
+import { milliOf, unitsOf } from '../../shared/meta/quantity.ts'
+import { qosClass } from '../../shared/kinds/pod-defaults.ts'
+import { expand } from '../plan/expand.ts'
+import type { VolumePaths } from '../volumes/volumes.ts'
+import { label } from './docker.ts'
+
+export interface ContainerInput {
+  pod: any
+  container: any
+  restarts: number
+  sandboxId: string
+  env: Map<string, string>
+  volumes: VolumePaths
+  /** Files bound over /etc/hosts and /etc/resolv.conf. */
+  hosts?: string
+  resolvConf?: string
+  terminationLog: string
+  /** Host memory in bytes, for scores. */
+  memory: number
+}
+
+export const containerName = (pod: any, name: string, attempt: number): string => `k8s_${name}_${pod.metadata.name}_${pod.metadata.namespace}_${pod.metadata.uid}_${attempt}`
+
+export const podLabels = (pod: any, name: string, type: 'container' | 'podsandbox'): Record<string, string> => ({
+  ...(type === 'podsandbox' ? pod.metadata.labels : {}),
+  [label.podName]: pod.metadata.name,
+  [label.podNamespace]: pod.metadata.namespace,
+  [label.podUid]: pod.metadata.uid,
+  [label.container]: name,
+  [label.type]: type,
+})
+
+/** kubelet's qos.GetContainerOOMScoreAdjust, but never negative: that needs a capability that not every host grants. */
+function oomScore(pod: any, container: any, memory: number): number {
+  const qos = qosClass(pod.spec)
+  if (qos === 'Guaranteed') return 0
+  if (qos === 'BestEffort') return 1000
+  const request = unitsOf(container.resources?.requests?.memory)
+  return Math.min(999, Math.max(2, 1000 - Math.floor((1000 * request) / memory)))
+}
+
+function mounts({ container, volumes, env }: ContainerInput): string[] {
+  return (container.volumeMounts ?? []).map((m: any) => {
+    const base = volumes.get(m.name)!
+    const sub = m.subPathExpr ? expand(m.subPathExpr, env) : m.subPath
+    const propagation = m.mountPropagation === 'Bidirectional' ? ',rshared' : m.mountPropagation === 'HostToContainer' ? ',rslave' : ''
+    return `${sub ? `${base}/${sub}` : base}:${m.mountPath}:${m.readOnly ? 'ro' : 'rw'}${propagation}`
+  })
+}
+
+function resources(container: any) {
+  const { requests, limits } = container.resources ?? {}
+  const cpu = milliOf(limits?.cpu)
+  const memory = unitsOf(limits?.memory)
+  const shares = requests?.cpu ? milliOf(requests.cpu) : cpu
+  return {
+    CpuShares: Math.max(2, Math.floor((shares * 1024) / 1000)),
+    ...(cpu ? { CpuPeriod: 100_000, CpuQuota: Math.max(1000, cpu * 100) } : {}),
+    ...(memory ? { Memory: memory, MemorySwap: memory } : {}),
+  }
+}
+
+function security(pod: any, container: any) {
+  const s = { ...pod.spec.securityContext, ...container.securityContext }
+  const user = s.runAsUser !== undefined ? `${s.runAsUser}${s.runAsGroup !== undefined ? `:${s.runAsGroup}` : ''}` : undefined
+  const groups = [...(pod.spec.securityContext?.supplementalGroups ?? []), ...(pod.spec.securityContext?.fsGroup !== undefined ? [pod.spec.securityContext.fsGroup] : [])]
+  return {
+    user,
+    host: {
+      ...(s.privileged ? { Privileged: true } : {}),
+      ...(s.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}),
+      ...(s.capabilities?.add ? { CapAdd: s.capabilities.add } : {}),
+      ...(s.capabilities?.drop ? { CapDrop: s.capabilities.drop } : {}),
+      ...(s.allowPrivilegeEscalation === false ? { SecurityOpt: ['no-new-privileges'] } : {}),
+      ...(groups.length ? { GroupAdd: groups.map(String) } : {}),
+    },
+  }
+}
+
+export function containerOptions(input: ContainerInput): ContainerCreateOptions {
+  const { pod, container, restarts, sandboxId, env } = input
+  const { user, host } = security(pod, container)
+  const command = container.command?.map((c: string) => expand(c, env))
+  const args = container.args?.map((c: string) => expand(c, env))
+  return {
+    Image: container.image,
+    // An image's own command is not used once the pod gives one.
+    ...(command ? { Entrypoint: command, Cmd: args ?? [] } : args ? { Cmd: args } : {}),
+    Env: [...env].map(([k, v]) => `${k}=${v}`),
+    ...(container.workingDir ? { WorkingDir: container.workingDir } : {}),
+    ...(user ? { User: user } : {}),
+    OpenStdin: !!container.stdin,
+    StdinOnce: !!container.stdinOnce,
+    Tty: !!container.tty,
+    Labels: { ...podLabels(pod, container.name, 'container'), [label.restarts]: String(restarts), 'io.kubernetes.container.hash': String(pod.metadata.generation ?? 0) },
+    HostConfig: {
+      NetworkMode: `container:${sandboxId}`,
+      IpcMode: pod.spec.hostIPC ? 'host' : `container:${sandboxId}`,
+      ...(pod.spec.hostPID ? { PidMode: 'host' } : pod.spec.shareProcessNamespace ? { PidMode: `container:${sandboxId}` } : {}),
+      Binds: [
+        ...mounts(input),
+        ...(input.hosts ? [`${input.hosts}:/etc/hosts`] : []),
+        ...(input.resolvConf ? [`${input.resolvConf}:/etc/resolv.conf`] : []),
+        `${input.terminationLog}:${container.terminationMessagePath ?? '/dev/termination-log'}`,
+      ],
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
+      OomScoreAdj: oomScore(pod, container, input.memory),
+      ...resources(container),
+      ...host,
+    },
+  }
+}

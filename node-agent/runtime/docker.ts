@@ -1,0 +1,257 @@
+// Containers through Docker's API: what runs, told by events and not by polling; create, start, stop, images. Nothing here knows of pods beyond labels.
+import { arch } from 'node:os'
+import { EventEmitter } from 'node:events'
+import { Readable } from 'node:stream'
+import Docker from 'dockerode'
+import type { Log } from '../log.ts'
+import { pauseProgram, tarOf } from './pause.ts'
+
+export const label = {
+  podName: 'io.kubernetes.pod.name',
+  podNamespace: 'io.kubernetes.pod.namespace',
+  podUid: 'io.kubernetes.pod.uid',
+  container: 'io.kubernetes.container.name',
+  type: 'io.kubernetes.docker.type',
+  restarts: 'io.kubernetes.container.restartCount',
+  instance: 'dev.kedge.instance',
+}
+
+export interface Observed {
+  id: string
+  podUid: string
+  podName: string
+  podNamespace: string
+  /** `POD` for the sandbox. */
+  name: string
+  sandbox: boolean
+  restarts: number
+  image: string
+  imageId: string
+  created: number
+  state: 'created' | 'running' | 'exited'
+  pid: number
+  startedAt?: string
+  finishedAt?: string
+  exitCode?: number
+  oomKilled?: boolean
+  error?: string
+  /** The file that Docker writes its output to. */
+  logPath?: string
+  labels: Record<string, string>
+}
+
+const PAUSE_IMAGE = 'kedge/pause:1'
+const RETRY = 500
+const MAX_RETRY = 5000
+const never = '0001-01-01T00:00:00Z'
+const time = (t: string | undefined) => (t && t !== never ? t : undefined)
+
+function observedOf(i: Docker.ContainerInspectInfo): Observed {
+  const labels = i.Config.Labels ?? {}
+  const s = i.State
+  const state = s.Running || s.Paused || s.Restarting ? 'running' : s.Status === 'created' ? 'created' : 'exited'
+  return {
+    id: i.Id,
+    podUid: labels[label.podUid] ?? '',
+    podName: labels[label.podName] ?? '',
+    podNamespace: labels[label.podNamespace] ?? '',
+    name: labels[label.container] ?? '',
+    sandbox: labels[label.type] === 'podsandbox',
+    restarts: Number(labels[label.restarts] ?? 0),
+    image: i.Config.Image,
+    imageId: i.Image,
+    created: Date.parse(i.Created),
+    state,
+    pid: s.Pid,
+    startedAt: time(s.StartedAt),
+    finishedAt: time(s.FinishedAt),
+    exitCode: s.ExitCode,
+    oomKilled: s.OOMKilled,
+    error: s.Error || undefined,
+    logPath: i.LogPath || undefined,
+    labels,
+  }
+}
+
+/** `changed` (pod uid) tells of every container that came, started, ended or went; `reset` of a whole new look. */
+export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
+  readonly docker: Docker
+  readonly #instance: string
+  readonly #log: Log
+  readonly containers = new Map<string, Observed>()
+  #events?: NodeJS.ReadableStream
+  #closed = false
+  connected = false
+
+  constructor(socketPath: string, instance: string, log: Log) {
+    super()
+    this.docker = new Docker({ socketPath })
+    this.#instance = instance
+    this.#log = log
+  }
+
+  #filters = () => ({ label: [`${label.instance}=${this.#instance}`] })
+
+  /** Connects and takes a first look; keeps both up when Docker goes away and comes back. */
+  async start(): Promise<void> {
+    let delay = RETRY
+    for (;;) {
+      try {
+        await this.#listen()
+        await this.#ensurePause()
+        this.connected = true
+        await this.relist()
+        return
+      } catch (cause) {
+        this.connected = false
+        if (this.#closed) return
+        this.#log.warn('Docker does not answer; trying again', { cause: (cause as Error).message, in_ms: delay })
+        await new Promise((r) => setTimeout(r, delay))
+        delay = Math.min(delay * 2, MAX_RETRY)
+      }
+    }
+  }
+
+  async #listen(): Promise<void> {
+    // Events first, the list after: nothing falls between them.
+    const stream = await this.docker.getEvents({ filters: { type: ['container'], ...this.#filters() } as never })
+    this.#events = stream
+    let rest = ''
+    stream.on('data', (d: Buffer) => {
+      rest += d.toString()
+      for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
+        const text = rest.slice(0, end)
+        rest = rest.slice(end + 1)
+        if (text.trim()) this.#event(JSON.parse(text))
+      }
+    })
+    const lost = () => {
+      if (this.#events !== stream || this.#closed) return
+      this.#events = undefined
+      this.connected = false
+      this.#log.warn('Docker went away')
+      void this.start()
+    }
+    stream.on('end', lost)
+    stream.on('close', lost)
+    stream.on('error', lost)
+  }
+
+  #event(e: { Action?: string; status?: string; id?: string; Actor?: { ID: string } }): void {
+    const action = e.Action ?? e.status ?? ''
+    const id = e.Actor?.ID ?? e.id
+    if (!id) return
+    if (action === 'destroy') {
+      const known = this.containers.get(id)
+      this.containers.delete(id)
+      if (known) this.emit('changed', known.podUid)
+    } else if (action === 'start' || action === 'die') void this.look(id)
+  }
+
+  /** Inspects one container and tells when it changed. */
+  async look(id: string): Promise<Observed | undefined> {
+    try {
+      const o = observedOf(await this.docker.getContainer(id).inspect())
+      const before = this.containers.get(id)
+      this.containers.set(id, o)
+      if (before?.state !== o.state || before?.startedAt !== o.startedAt) this.emit('changed', o.podUid)
+      return o
+    } catch (cause) {
+      if ((cause as { statusCode?: number }).statusCode === 404) {
+        const known = this.containers.get(id)
+        this.containers.delete(id)
+        if (known) this.emit('changed', known.podUid)
+      }
+      return undefined
+    }
+  }
+
+  async relist(): Promise<void> {
+    const list = await this.docker.listContainers({ all: true, filters: this.#filters() as never })
+    const seen = new Set(list.map((c) => c.Id))
+    for (const id of [...this.containers.keys()]) if (!seen.has(id)) this.containers.delete(id)
+    await Promise.all(list.map((c) => this.look(c.Id)))
+    this.emit('reset')
+  }
+
+  ofPod(uid: string): Observed[] {
+    return [...this.containers.values()].filter((c) => c.podUid === uid)
+  }
+  podUids(): Set<string> {
+    return new Set([...this.containers.values()].map((c) => c.podUid))
+  }
+
+  async #ensurePause(): Promise<void> {
+    if (await this.hasImage(PAUSE_IMAGE)) return
+    const tar = tarOf('pause', pauseProgram(arch()))
+    // `docker import` of an archive made on the spot: a registry is never asked.
+    const stream = await this.docker.importImage(Readable.from([tar]), { repo: 'kedge/pause', tag: '1' } as object)
+    await new Promise((resolve, reject) => {
+      stream.on('end', resolve)
+      stream.on('error', reject)
+      stream.resume()
+    })
+  }
+
+  async hasImage(ref: string): Promise<boolean> {
+    return this.docker
+      .getImage(ref)
+      .inspect()
+      .then(() => true)
+      .catch((e) => {
+        if (e?.statusCode === 404) return false
+        throw e
+      })
+  }
+
+  /** Pulls by reference; rejects with the registry's words. */
+  async pull(ref: string, auth?: { username: string; password: string; serveraddress: string }): Promise<void> {
+    const withTag = /[:@][^/]*$/.test(ref) ? ref : `${ref}:latest`
+    const stream = (await this.docker.pull(withTag, auth ? { authconfig: auth } : {})) as unknown as NodeJS.ReadableStream
+    await new Promise<void>((resolve, reject) => {
+      this.docker.modem.followProgress(stream, (cause: Error | null) => (cause ? reject(cause) : resolve()))
+    })
+  }
+
+  async create(name: string, options: Docker.ContainerCreateOptions): Promise<string> {
+    const c = await this.docker.createContainer({ name, ...options, Labels: { ...options.Labels, [label.instance]: this.#instance } })
+    return c.id
+  }
+
+  pauseOptions(): { Image: string; Cmd: string[] } {
+    return { Image: PAUSE_IMAGE, Cmd: ['/pause'] }
+  }
+
+  async startContainer(id: string): Promise<Observed | undefined> {
+    await this.docker.getContainer(id).start()
+    return this.look(id)
+  }
+
+  /** Sends a signal; a container that is gone or stopped is no error. */
+  async kill(id: string, signal: string): Promise<void> {
+    await this.docker
+      .getContainer(id)
+      .kill({ signal })
+      .catch((e) => {
+        if (e?.statusCode !== 404 && e?.statusCode !== 409) throw e
+      })
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.docker
+      .getContainer(id)
+      .remove({ force: true, v: true })
+      .catch((e) => {
+        // 409: another removal is under way.
+        if (e?.statusCode !== 404 && e?.statusCode !== 409) throw e
+      })
+    const known = this.containers.get(id)
+    this.containers.delete(id)
+    if (known) this.emit('changed', known.podUid)
+  }
+
+  close(): void {
+    this.#closed = true
+    ;(this.#events as unknown as { destroy?: () => void })?.destroy?.()
+  }
+}

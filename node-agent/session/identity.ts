@@ -1,0 +1,119 @@
+// The daemon's identity: a key pair made here at the first start, whose public half joined the cluster with a token. The private half never leaves.
+import { createHash, X509Certificate } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
+import path from 'node:path'
+import { connect } from 'node:tls'
+import { exportJWK, exportPKCS8, generateKeyPair, importPKCS8, SignJWT } from 'jose'
+
+export interface ClusterInfo {
+  podCidr: string
+  serviceCidr: string
+  clusterDns: string
+  clusterDomain: string
+}
+
+export interface Identity extends ClusterInfo {
+  node: string
+  server: string
+  /** PEM of the CA that the server must be under. */
+  ca: string
+  /** A bearer token good for some minutes. */
+  assertion(): Promise<string>
+}
+
+interface Saved extends ClusterInfo {
+  node: string
+  server: string
+  ca: string
+  key: string
+}
+
+const LIFETIME = 300
+
+function identityOf(saved: Saved): Identity {
+  let current: { token: string; until: number } | undefined
+  return {
+    ...saved,
+    assertion: async () => {
+      const now = Date.now() / 1000
+      if (current && current.until > now + 30) return current.token
+      const token = await new SignJWT({})
+        .setProtectedHeader({ alg: 'ES256' })
+        .setSubject(`system:node:${saved.node}`)
+        .setAudience('kedge')
+        .setIssuedAt()
+        .setExpirationTime(`${LIFETIME}s`)
+        .sign(await importPKCS8(saved.key, 'ES256'))
+      current = { token, until: now + LIFETIME }
+      return token
+    },
+  }
+}
+
+/** The CA at the end of the server's chain, fetched without trust and then held against the hash that the join token carries. */
+function fetchAuthority(server: string, hash: string): Promise<string> {
+  const url = new URL(server)
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: url.hostname, port: Number(url.port || 443), rejectUnauthorized: false }, () => {
+      let cert = socket.getPeerX509Certificate()
+      const chain: X509Certificate[] = []
+      for (; cert && chain.length < 8; cert = cert.issuerCertificate) {
+        chain.push(cert)
+        if (cert.issuerCertificate === cert) break
+      }
+      socket.end()
+      const found = chain.find((c) => createHash('sha256').update(c.raw).digest('hex') === hash)
+      if (found) resolve(found.toString())
+      else reject(new Error('the server does not present the CA that the join token names: wrong server, or someone in between'))
+    })
+    socket.on('error', (cause) => reject(new Error(`cannot reach ${server}: ${cause.message}`)))
+    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer in 10 s')))
+  })
+}
+
+function post(server: string, ca: string, token: string, body: unknown): Promise<any> {
+  const data = JSON.stringify(body)
+  return new Promise((resolve, reject) => {
+    const req = request(new URL('/kedge/v1/join', server), { method: 'POST', ca, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) }, timeout: 15_000 }, (res) => {
+      const parts: Buffer[] = []
+      res.on('data', (d) => parts.push(d))
+      res.on('end', () => {
+        const value = JSON.parse(Buffer.concat(parts).toString() || '{}')
+        if (res.statusCode === 201) resolve(value)
+        else reject(new Error(`joining was refused: ${value.message ?? res.statusCode}`))
+      })
+    })
+    req.on('timeout', () => req.destroy(new Error('no answer in 15 s')))
+    req.on('error', (cause) => reject(new Error(`cannot reach ${server}: ${cause.message}`)))
+    req.end(data)
+  })
+}
+
+export interface JoinOptions {
+  data: string
+  server?: string
+  token?: string
+  caFile?: string
+  name: string
+}
+
+/** The saved identity, or a new one joined by token. A token may end in `.HASH` of the CA's certificate. */
+export async function openIdentity(o: JoinOptions): Promise<Identity> {
+  const file = path.join(o.data, 'identity.json')
+  if (existsSync(file)) {
+    const saved = JSON.parse(readFileSync(file, 'utf8')) as Saved
+    if (!o.server || o.server === saved.server) return identityOf(saved)
+  }
+  if (!o.server || !o.token) throw new Error(`this machine has not joined yet: give --server and --token (from \`kedge token create --join\`)`)
+  const [token, hash] = o.token.split('.') as [string, string | undefined]
+  if (!o.caFile && !hash) throw new Error('the token carries no CA hash: give --ca-file')
+  const ca = o.caFile ? readFileSync(o.caFile, 'utf8') : await fetchAuthority(o.server, hash!)
+  const pair = await generateKeyPair('ES256', { extractable: true })
+  const info = (await post(o.server, ca, token, { name: o.name, publicKey: await exportJWK(pair.publicKey) })) as ClusterInfo
+  const { podCidr, serviceCidr, clusterDns, clusterDomain } = info
+  const saved: Saved = { node: o.name, server: o.server, ca, key: await exportPKCS8(pair.privateKey), podCidr, serviceCidr, clusterDns, clusterDomain }
+  mkdirSync(o.data, { recursive: true })
+  writeFileSync(file, JSON.stringify(saved, null, 1), { mode: 0o600 })
+  return identityOf(saved)
+}
