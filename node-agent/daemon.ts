@@ -34,6 +34,8 @@ export interface DaemonOptions {
   nodeIp?: string
   dockerSocket: string
   log: Log
+  /** Looks at what is here without dialling or starting anything: for purging. */
+  offline?: boolean
 }
 
 export interface Daemon {
@@ -75,7 +77,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { log } = o
   mkdirSync(o.data, { recursive: true, mode: 0o700 })
   const identity: Identity = await openIdentity(o)
-  const hostIP = o.nodeIp ?? (await ownAddress(identity.server))
+  const hostIP = o.nodeIp ?? (o.offline ? '' : await ownAddress(identity.server))
   const api = createApi(identity)
   const runtime = new Runtime(o.dockerSocket, instanceOf(o.data), log)
   const workers = new Map<string, PodWorker>()
@@ -210,18 +212,22 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   runtime.on('changed', (uid) => workers.get(uid)?.wake())
   runtime.on('reset', () => {
+    if (o.offline) return
     for (const w of workers.values()) w.wake()
     void allowForwarding(identity.podCidr, log)
     void reportNode()
     void removeStrays().catch((cause) => log.error('strays could not be removed', cause))
   })
-  await allowForwarding(identity.podCidr, log)
+  if (!o.offline) await allowForwarding(identity.podCidr, log)
   // What ran before goes on by the saved state until the API answers.
   for (const pod of saved.load()) pods.objects.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod)
-  for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
-  session.start()
-  void runtime.start()
-  proxy.changed()
+  if (o.offline) await runtime.start()
+  else {
+    for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
+    session.start()
+    void runtime.start()
+    proxy.changed()
+  }
   log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
 
   const close = async () => {

@@ -103,9 +103,14 @@ export async function createSandbox(runtime: Runtime, pod: any, attempt: number,
 
 /** Takes network and pause container away. */
 export async function removeSandbox(runtime: Runtime, uid: string, observed: Observed[], o: SandboxOptions, hostNetwork: boolean): Promise<void> {
-  for (const s of observed.filter((c) => c.sandbox)) {
-    if (!hostNetwork) await cniDel(s.id, s.pid ? `/proc/${s.pid}/ns/net` : '', o.cni())
-    await runtime.remove(s.id)
-  }
+  await Promise.all(
+    observed
+      .filter((c) => c.sandbox)
+      .map(async (s) => {
+        // The address goes back before its namespace does, so that nobody gets it twice.
+        if (!hostNetwork) await cniDel(s.id, s.pid ? `/proc/${s.pid}/ns/net` : '', o.cni())
+        await runtime.remove(s.id)
+      }),
+  )
   rmSync(fileOf(o, uid), { force: true })
 }

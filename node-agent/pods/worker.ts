@@ -534,8 +534,7 @@ export class PodWorker {
       return
     }
     this.#report()
-    await this.#tearDownSandbox()
-    for (const o of this.#observed()) await this.#c.runtime.remove(o.id)
+    await Promise.all([this.#tearDownSandbox(), ...this.#observed().filter((o) => !o.sandbox).map((o) => this.#c.runtime.remove(o.id))])
     await removeVolumes(this.#c.sandbox.data, this.uid)
     unlinkLogs(this.#pod)
     clearTimeout(this.#timer)

@@ -1,4 +1,5 @@
 // Containers through Docker's API: what runs, told by events and not by polling; create, start, stop, images. Nothing here knows of pods beyond labels.
+import { readFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { EventEmitter } from 'node:events'
 import { Readable } from 'node:stream'
@@ -45,6 +46,15 @@ const RETRY = 500
 const MAX_RETRY = 5000
 const never = '0001-01-01T00:00:00Z'
 const time = (t: string | undefined) => (t && t !== never ? t : undefined)
+
+/** Whether a process id still belongs to the container: ids are reused, cgroups are not. */
+function ownsProcess(id: string, pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id)
+  } catch {
+    return false
+  }
+}
 
 function observedOf(i: Docker.ContainerInspectInfo): Observed {
   const labels = i.Config.Labels ?? {}
@@ -227,8 +237,20 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     return this.look(id)
   }
 
-  /** Sends a signal; a container that is gone or stopped is no error. */
+  /**
+   * Sends a signal; a container that is gone or stopped is no error. The process is signalled directly where it is surely the container's:
+   * by Docker's API the same takes some 20 ms longer, which every rollout would wait for.
+   */
   async kill(id: string, signal: string): Promise<void> {
+    const pid = this.containers.get(id)?.pid
+    if (pid && ownsProcess(id, pid)) {
+      try {
+        process.kill(pid, signal as NodeJS.Signals)
+        return
+      } catch {
+        // Ended this moment, or not ours to signal: Docker knows.
+      }
+    }
     await this.docker
       .getContainer(id)
       .kill({ signal })

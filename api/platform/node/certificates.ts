@@ -23,6 +23,9 @@ export interface Authority {
   certificate: string
   /** `sha256:…` of the certificate's DER: what a join token carries. */
   hash: string
+  /** Names outside the CA's constraints: clients would refuse a certificate that carries them. */
+  refused(names: Names): string[]
+  /** A server certificate for those of the names that the CA may vouch for. */
   issue(names: Names): Promise<{ cert: string; key: string }>
 }
 
@@ -62,16 +65,21 @@ async function makeAuthority(names: Names): Promise<{ certificate: string; key: 
 export async function openAuthority(folder: string, names: Names): Promise<Authority> {
   const certFile = path.join(folder, 'ca.crt')
   const keyFile = path.join(folder, 'ca.key')
+  const namesFile = path.join(folder, 'ca.names.json')
   if (!existsSync(keyFile)) {
     const made = await makeAuthority(names)
     writeFileSync(keyFile, made.key, { mode: 0o600 })
     writeFileSync(certFile, `${made.certificate}\n`)
+    writeFileSync(namesFile, JSON.stringify(names))
   }
+  const permitted: Names = JSON.parse(readFileSync(namesFile, 'utf8'))
+  const may = (n: string) => n.startsWith('127.') || permitted.ips.includes(n) || permitted.dns.some((d) => n === d || n.endsWith(`.${d}`))
   const ca = new x509.X509Certificate(readFileSync(certFile, 'utf8'))
   const signingKey = await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decode(readFileSync(keyFile, 'utf8'))[0]!, ALGORITHM, false, ['sign'])
   return {
     certificate: readFileSync(certFile, 'utf8'),
     hash: `sha256:${createHash('sha256').update(Buffer.from(ca.rawData)).digest('hex')}`,
+    refused: ({ dns, ips }) => [...dns, ...ips].filter((n) => !may(n)),
     issue: async (wanted) => {
       const keys = await generate()
       const cert = await x509.X509CertificateGenerator.create({
@@ -89,8 +97,8 @@ export async function openAuthority(folder: string, names: Names): Promise<Autho
           new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
           await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
           new x509.SubjectAlternativeNameExtension([
-            ...wanted.dns.map((value) => ({ type: 'dns' as const, value })),
-            ...wanted.ips.map((value) => ({ type: 'ip' as const, value })),
+            ...wanted.dns.filter(may).map((value) => ({ type: 'dns' as const, value })),
+            ...wanted.ips.filter(may).map((value) => ({ type: 'ip' as const, value })),
           ]),
         ],
       })

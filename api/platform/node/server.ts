@@ -54,10 +54,12 @@ export const defaultSettings: Settings = {
 }
 
 function localNames(o: ServeOptions) {
-  const own = Object.values(networkInterfaces())
-    .flat()
-    .filter((i) => i?.family === 'IPv4')
-    .map((i) => i!.address)
+  // Links that containers bring are none of this machine's names.
+  const own = Object.entries(networkInterfaces())
+    .filter(([name]) => !/^(veth|docker|br-|cni)/.test(name))
+    .flatMap(([, list]) => list ?? [])
+    .filter((i) => i.family === 'IPv4')
+    .map((i) => i.address)
   const given = [o.host, ...(o.names ?? [])].filter((n) => n && n !== '0.0.0.0')
   return {
     dns: [...new Set(['localhost', hostname(), 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local', ...given.filter((n) => !IPV4.test(n))])],
@@ -86,6 +88,8 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   mkdirSync(o.data, { recursive: true })
   const names = localNames(o)
   const authority = await openAuthority(o.data, names)
+  const refused = authority.refused({ dns: [], ips: [o.host, ...(o.names ?? [])].filter((n) => n && n !== '0.0.0.0') })
+  if (refused.length) stderrLog.warn('the CA of this data folder was not made for these names: clients will refuse them', { names: refused.join(',') })
   const leaf = await authority.issue(names)
   const seal = await createSeal(Buffer.from(keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64')), 'base64'))
   const adminToken = keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url'))
