@@ -1,8 +1,8 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
 import { kindByName, resourceOf } from '../shared/kinds/index.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
-import { Authorizer } from './auth/authorizer.ts'
 import type { Authenticators } from './auth/authentication.ts'
+import { Authorizer } from './auth/authorizer.ts'
 import { clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
 import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
 import { Nodes } from './auth/nodes.ts'
@@ -123,7 +123,10 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
   })
   if (apiAddress) {
     const { subsets, slice } = apiEndpoints(apiAddress)
-    await ensure('', 'Endpoints', 'default', { metadata: { name: 'kubernetes', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }, subsets })
+    await ensure('', 'Endpoints', 'default', {
+      metadata: { name: 'kubernetes', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+      subsets,
+    })
     await ensure('discovery.k8s.io', 'EndpointSlice', 'default', slice)
   }
   await ensure('', 'ConfigMap', 'kube-public', { metadata: { name: 'cluster-info' }, data: { created: timeString(cluster.clock.now()) } })

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { apiRequest } from './request.ts'
 import type { Access } from './kubeconfig.ts'
+import { apiRequest } from './request.ts'
 
 const IMAGE = 'kedge/hello:1'
 const SCRIPT = 'busybox mkdir -p /www && echo "hello from $HOSTNAME" > /www/index.html && exec busybox httpd -f -p 8080 -h /www'
@@ -38,12 +38,25 @@ const deployment = {
       metadata: { labels },
       spec: {
         terminationGracePeriodSeconds: 1,
-        containers: [{ name: 'hello', image: IMAGE, imagePullPolicy: 'IfNotPresent', ports: [{ containerPort: 8080 }], readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 5 } }],
+        containers: [
+          {
+            name: 'hello',
+            image: IMAGE,
+            imagePullPolicy: 'IfNotPresent',
+            ports: [{ containerPort: 8080 }],
+            readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 5 },
+          },
+        ],
       },
     },
   },
 }
-const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'hello', labels }, spec: { type: 'NodePort', selector: labels, ports: [{ port: 80, targetPort: 8080 }] } }
+const service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'hello', labels },
+  spec: { type: 'NodePort', selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
+}
 
 /** Creates what is not there yet. */
 export async function example(access: Access): Promise<void> {

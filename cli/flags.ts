@@ -20,7 +20,12 @@ export function parseFlags(command: string, about: string, flags: Record<string,
   const options = Object.fromEntries(
     Object.entries({ ...flags, help: { type: 'boolean', about: 'show this help' } as Flag }).map(([name, f]) => [
       name,
-      { type: f.type, ...(f.multiple ? { multiple: true } : {}), ...(f.default !== undefined ? { default: f.default } : {}), ...(name === 'help' ? { short: 'h' } : {}) },
+      {
+        type: f.type,
+        ...(f.multiple ? { multiple: true } : {}),
+        ...(f.default !== undefined ? { default: f.default } : {}),
+        ...(name === 'help' ? { short: 'h' } : {}),
+      },
     ]),
   )
   const { values, positionals } = parseArgs({ args, options: options as never, allowPositionals: true })

@@ -11,7 +11,8 @@ export interface Access {
   token?: string
 }
 
-export const kubeconfigFile = (): string => (process.env.KUBECONFIG ?? '').split(':').find(Boolean) ?? path.join(homedir(), '.kube', 'config')
+export const kubeconfigFile = (): string =>
+  (process.env.KUBECONFIG ?? '').split(':').find(Boolean) ?? path.join(homedir(), '.kube', 'config')
 
 const read = (file: string): any => (existsSync(file) ? (parse(readFileSync(file, 'utf8')) ?? {}) : {})
 
@@ -23,7 +24,11 @@ export function currentAccess(file = kubeconfigFile()): Access {
   const cluster = config.clusters?.find((c: any) => c.name === context.cluster)?.cluster ?? {}
   const user = config.users?.find((u: any) => u.name === context.user)?.user ?? {}
   const data = cluster['certificate-authority-data']
-  const ca = data ? Buffer.from(data, 'base64').toString() : cluster['certificate-authority'] ? readFileSync(cluster['certificate-authority'], 'utf8') : undefined
+  const ca = data
+    ? Buffer.from(data, 'base64').toString()
+    : cluster['certificate-authority']
+      ? readFileSync(cluster['certificate-authority'], 'utf8')
+      : undefined
   return { server: cluster.server, ...(ca ? { ca } : {}), ...(user.token ? { token: user.token } : {}) }
 }
 
@@ -54,7 +59,12 @@ export function removeFromKubeconfig(name: string, file = kubeconfigFile()): voi
   if (!existsSync(file)) return
   const config = read(file)
   const without = (list: any[] | undefined, n: string) => (list ?? []).filter((e) => e.name !== n)
-  const next = { ...config, clusters: without(config.clusters, name), contexts: without(config.contexts, name), users: without(config.users, `${name}-admin`) }
+  const next = {
+    ...config,
+    clusters: without(config.clusters, name),
+    contexts: without(config.contexts, name),
+    users: without(config.users, `${name}-admin`),
+  }
   if (next['current-context'] === name) next['current-context'] = ''
   writeFileSync(file, stringify(next), { mode: 0o600 })
 }

@@ -21,7 +21,9 @@ const wanted: Package[] = [
 ]
 
 const present = (command: string) =>
-  command.startsWith('/') ? existsSync(command) || (command.includes('/cni/') && existsSync(`/opt/cni/bin/${path.basename(command)}`)) : ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${command}`))
+  command.startsWith('/')
+    ? existsSync(command) || (command.includes('/cni/') && existsSync(`/opt/cni/bin/${path.basename(command)}`))
+    : ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${command}`))
 
 export const missingPackages = (): Package[] => wanted.filter((p) => !present(p.command))
 
@@ -38,7 +40,10 @@ export async function installPackages(list: Package[], yes: boolean): Promise<vo
     if (/^n/i.test(answer.trim())) return
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  for (const args of [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', ...names]]) {
+  for (const args of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', ...names],
+  ]) {
     process.stdout.write(`apt-get ${args.join(' ')}\n`)
     const r = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env })
     if (r.status !== 0) throw new Error(`apt-get ${args[0]} failed: see above`)

@@ -18,7 +18,10 @@ export function readPid(folder: string, name: string): number | undefined {
 export function alive(pid: number | undefined): boolean {
   if (!pid) return false
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('main.ts') && readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] !== 'Z'
+    return (
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('main.ts') &&
+      readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] !== 'Z'
+    )
   } catch {
     return false
   }

@@ -12,7 +12,11 @@ export function apiRequest(access: Access, method: string, path: string, body?: 
       {
         method,
         ...(access.ca ? { ca: access.ca } : {}),
-        headers: { accept: 'application/json', ...(access.token ? { authorization: `Bearer ${access.token}` } : {}), ...(data ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) } : {}) },
+        headers: {
+          accept: 'application/json',
+          ...(access.token ? { authorization: `Bearer ${access.token}` } : {}),
+          ...(data ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) } : {}),
+        },
         timeout: 15_000,
       },
       (res) => {
@@ -27,7 +31,12 @@ export function apiRequest(access: Access, method: string, path: string, body?: 
             // Health checks answer in plain text.
           }
           if ((res.statusCode ?? 500) < 400) resolve(value)
-          else reject(Object.assign(new Error(value?.message ?? text.trim() ?? `${method} ${path} got ${res.statusCode}`), { code: res.statusCode }))
+          else
+            reject(
+              Object.assign(new Error(value?.message ?? text.trim() ?? `${method} ${path} got ${res.statusCode}`), {
+                code: res.statusCode,
+              }),
+            )
         })
       },
     )

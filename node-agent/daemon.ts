@@ -13,10 +13,10 @@ import { writeNodeStatus } from './node-status.ts'
 import { newest } from './plan/plan.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
+import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
-import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
 import { Runtime } from './runtime/docker.ts'
 import { failure, serveAttach, serveExec, serveLogs } from './runtime/exec.ts'
 import { createApi } from './session/api.ts'
@@ -87,10 +87,15 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   let ownRange: string | undefined
   let closed = false
 
-  const session = new Session(identity, log, (request, stream) => void serveStream(request, stream), () => {
-    void reportNode()
-    status.retryNow()
-  })
+  const session = new Session(
+    identity,
+    log,
+    (request, stream) => void serveStream(request, stream),
+    () => {
+      void reportNode()
+      status.retryNow()
+    },
+  )
 
   const sandbox: SandboxOptions = {
     data: o.data,
@@ -105,7 +110,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const uid of users) workers.get(uid)?.contentChanged()
   })
   const localPods = () => [...workers.values()].flatMap((w) => (w.ip ? [w.ip] : []))
-  const proxy = new ServiceProxy({ podCidr: identity.podCidr, serviceCidr: identity.serviceCidr }, () => ({ services: services.objects.values(), slices: slices.objects.values(), localPods: localPods() }), log)
+  const proxy = new ServiceProxy(
+    { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
+    () => ({ services: services.objects.values(), slices: slices.objects.values(), localPods: localPods() }),
+    log,
+  )
   const routes = new Routes(identity.node, () => nodes.objects.values(), log)
   const services = new ObjectList(session, 'services', {}, () => proxy.changed())
   const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxy.changed())
@@ -128,7 +137,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     events,
     log,
     sandbox,
-    services: (ns) => [...services.objects.values()].filter((s) => s.metadata.namespace === ns || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes')),
+    services: (ns) =>
+      [...services.objects.values()].filter(
+        (s) => s.metadata.namespace === ns || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes'),
+      ),
     object: (resource, ns, name) => references.get(resource, ns, name),
     hold: (uid, wanted) => references.hold(uid, wanted),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
@@ -159,9 +171,17 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   async function reportNode(): Promise<void> {
     for (let delay = STATUS_RETRY; !closed; delay = Math.min(delay * 2, 30_000)) {
       try {
-        const problem = !runtime.connected ? 'container runtime is down' : !cniPath() ? 'container runtime network not ready: no CNI plugins' : undefined
+        const problem = !runtime.connected
+          ? 'container runtime is down'
+          : !cniPath()
+            ? 'container runtime network not ready: no CNI plugins'
+            : undefined
         const version = runtime.connected ? (await runtime.docker.version()).Version : ''
-        await writeNodeStatus(api, { name: identity.node, ip: hostIP, runtimeVersion: version }, { ok: !problem, message: problem ?? 'kubelet is posting ready status' })
+        await writeNodeStatus(
+          api,
+          { name: identity.node, ip: hostIP, runtimeVersion: version },
+          { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
+        )
         return
       } catch (cause) {
         log.warn('the node status could not be written; trying again', { cause: (cause as Error).message })
@@ -180,11 +200,14 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       const all = runtime.ofPod(uid)
       log.info('removing containers of a pod that is gone', { pod: `${all[0]!.podNamespace}/${all[0]!.podName}` })
       await Promise.all(all.filter((c) => !c.sandbox).map((c) => runtime.remove(c.id)))
-      await removeSandbox(runtime, uid, all, sandbox, false).catch((cause) => log.error('a stray sandbox could not be removed', cause, { uid }))
+      await removeSandbox(runtime, uid, all, sandbox, false).catch((cause) =>
+        log.error('a stray sandbox could not be removed', cause, { uid }),
+      )
       await removeVolumes(o.data, uid)
     }
     const folder = path.join(o.data, 'pods')
-    if (existsSync(folder)) for (const uid of readdirSync(folder)) if (!workers.has(uid) && !runtime.ofPod(uid).length) await removeVolumes(o.data, uid)
+    if (existsSync(folder))
+      for (const uid of readdirSync(folder)) if (!workers.has(uid) && !runtime.ofPod(uid).length) await removeVolumes(o.data, uid)
   }
 
   async function serveStream(request: StreamRequest, stream: NodeStream): Promise<void> {
@@ -192,13 +215,34 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       const all = runtime.ofPod(request.uid)
       let target = newest(all, request.container)
       if (request.kind === 'logs' && request.previous) {
-        const ended = all.filter((c) => !c.sandbox && c.name === request.container && c.id !== target?.id).sort((a, b) => b.restarts - a.restarts)
+        const ended = all
+          .filter((c) => !c.sandbox && c.name === request.container && c.id !== target?.id)
+          .sort((a, b) => b.restarts - a.restarts)
         target = target?.state === 'exited' && !ended.length ? target : ended[0]
-        if (!target) return stream.end(failure(400, 'BadRequest', `previous terminated container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} not found`))
+        if (!target)
+          return stream.end(
+            failure(
+              400,
+              'BadRequest',
+              `previous terminated container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} not found`,
+            ),
+          )
       }
-      if (!target) return stream.end(failure(400, 'BadRequest', `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} is waiting to start: ContainerCreating`))
+      if (!target)
+        return stream.end(
+          failure(
+            400,
+            'BadRequest',
+            `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} is waiting to start: ContainerCreating`,
+          ),
+        )
       if (request.kind === 'logs') {
-        const since = request.sinceSeconds !== undefined ? Math.floor(Date.now() / 1000) - request.sinceSeconds : request.sinceTime ? Math.floor(Date.parse(request.sinceTime) / 1000) : undefined
+        const since =
+          request.sinceSeconds !== undefined
+            ? Math.floor(Date.now() / 1000) - request.sinceSeconds
+            : request.sinceTime
+              ? Math.floor(Date.parse(request.sinceTime) / 1000)
+              : undefined
         return await serveLogs(runtime, target.id, { ...request, ...(since !== undefined ? { since } : {}) }, stream)
       }
       if (target.state !== 'running') return stream.end(failure(400, 'BadRequest', `container ${request.container} is not running`))

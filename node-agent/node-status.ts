@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import { timeString } from '../shared/meta/object.ts'
+import type { Api, ApiError } from './session/api.ts'
 import { KEDGE_NODE_VERSION } from './version.ts'
-import { type Api, ApiError } from './session/api.ts'
 
 export interface NodeFacts {
   name: string
@@ -21,7 +21,12 @@ function osImage(): string {
 
 function capacity() {
   const disk = statfsSync('/')
-  return { cpu: String(cpus().length), memory: `${Math.floor(totalmem() / 1024)}Ki`, 'ephemeral-storage': `${Math.floor((disk.blocks * disk.bsize) / 1024)}Ki`, pods: '110' }
+  return {
+    cpu: String(cpus().length),
+    memory: `${Math.floor(totalmem() / 1024)}Ki`,
+    'ephemeral-storage': `${Math.floor((disk.blocks * disk.bsize) / 1024)}Ki`,
+    pods: '110',
+  }
 }
 
 function info(facts: NodeFacts) {
@@ -48,7 +53,14 @@ function info(facts: NodeFacts) {
 
 const condition = (type: string, status: string, reason: string, message: string, now: string, before: any[]) => {
   const old = before.find((c) => c.type === type)
-  return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime: old?.status === status ? old.lastTransitionTime : now }
+  return {
+    type,
+    status,
+    reason,
+    message,
+    lastHeartbeatTime: now,
+    lastTransitionTime: old?.status === status ? old.lastTransitionTime : now,
+  }
 }
 
 function conditions(ready: { ok: boolean; message: string }, before: any[]) {
@@ -66,13 +78,24 @@ function conditions(ready: { ok: boolean; message: string }, before: any[]) {
 export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: boolean; message: string }): Promise<void> {
   const path = `/api/v1/nodes/${facts.name}`
   const a = architectures[arch()] ?? arch()
-  const labels = { 'kubernetes.io/hostname': facts.name, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': a, 'beta.kubernetes.io/os': 'linux', 'beta.kubernetes.io/arch': a }
+  const labels = {
+    'kubernetes.io/hostname': facts.name,
+    'kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': a,
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': a,
+  }
   let node: any
   try {
     node = await api.call('GET', path)
   } catch (cause) {
     if ((cause as ApiError).code !== 404) throw cause
-    node = await api.call('POST', '/api/v1/nodes', { kind: 'Node', apiVersion: 'v1', metadata: { name: facts.name, labels, annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' } }, spec: {} })
+    node = await api.call('POST', '/api/v1/nodes', {
+      kind: 'Node',
+      apiVersion: 'v1',
+      metadata: { name: facts.name, labels, annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' } },
+      spec: {},
+    })
   }
   const amounts = capacity()
   await api.call(

@@ -7,8 +7,13 @@ const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url
 
 /** The bundle's text for the SQL files as they are now. */
 export function bundleText(): string {
-  const files = readdirSync(folder).filter((f) => f.endsWith('.sql')).sort()
-  const entries = files.map((f) => `  {\n    name: ${JSON.stringify(f.slice(0, -4))},\n    sql: ${JSON.stringify(readFileSync(path.join(folder, f), 'utf8'))},\n  },`)
+  const files = readdirSync(folder)
+    .filter((f) => f.endsWith('.sql'))
+    .sort()
+  const entries = files.map(
+    (f) =>
+      `  {\n    name: ${JSON.stringify(f.slice(0, -4))},\n    sql: ${JSON.stringify(readFileSync(path.join(folder, f), 'utf8'))},\n  },`,
+  )
   return `// The migrations of a cluster's database. Written by tools/bundle-migrations.ts from the SQL files beside it.\nexport const migrations: readonly { name: string; sql: string }[] = [\n${entries.join('\n')}\n]\n`
 }
 

@@ -58,7 +58,10 @@ async function generate() {
     const model = (await import(pathToFileURL(path.join(models, file)).href))[name] as { attributeTypeMap?: Attribute[] }
     if (!model?.attributeTypeMap) continue
     const d = declared(name)
-    types[name] = { p: Object.fromEntries(model.attributeTypeMap.map((a) => [a.baseName, compactType(a)])), ...(d.required.length ? { r: d.required } : {}) }
+    types[name] = {
+      p: Object.fromEntries(model.attributeTypeMap.map((a) => [a.baseName, compactType(a)])),
+      ...(d.required.length ? { r: d.required } : {}),
+    }
     descriptions[name] = d.descriptions
   }
   mkdirSync(out, { recursive: true })

@@ -10,6 +10,10 @@ export const defaultTolerationSeconds: Step = {
     if (kind.kind !== 'Pod') return
     const given: any[] = object.spec.tolerations ?? []
     const missing = taints.filter((key) => !given.some((t) => (t.key === key || !t.key) && (!t.effect || t.effect === 'NoExecute')))
-    if (missing.length) object.spec.tolerations = [...given, ...missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: SECONDS }))]
+    if (missing.length)
+      object.spec.tolerations = [
+        ...given,
+        ...missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: SECONDS })),
+      ]
   },
 }

@@ -37,7 +37,16 @@ export interface Step {
   delete?: (r: Request) => Promise<void> | void
 }
 
-const chain: readonly Step[] = [namespaceLifecycle, nodeRestriction, nodeTaint, priority, defaultTolerationSeconds, serviceAccount, serviceAllocation, rbacEscalation]
+const chain: readonly Step[] = [
+  namespaceLifecycle,
+  nodeRestriction,
+  nodeTaint,
+  priority,
+  defaultTolerationSeconds,
+  serviceAccount,
+  serviceAllocation,
+  rbacEscalation,
+]
 
 async function run(which: 'create' | 'update', r: Request): Promise<Admission> {
   let claims: Admission = {}
@@ -51,8 +60,14 @@ async function run(which: 'create' | 'update', r: Request): Promise<Admission> {
 export const admitCreate = (env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<Admission> =>
   run('create', { env, kind, object, part: 'main', ctx })
 
-export const admitUpdate = (env: Environment, kind: Kind, object: KObject, old: KObject, part: Part, ctx: RequestContext): Promise<Admission> =>
-  run('update', { env, kind, object, old, part, ctx })
+export const admitUpdate = (
+  env: Environment,
+  kind: Kind,
+  object: KObject,
+  old: KObject,
+  part: Part,
+  ctx: RequestContext,
+): Promise<Admission> => run('update', { env, kind, object, old, part, ctx })
 
 export async function admitDelete(env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<void> {
   for (const step of chain) await step.delete?.({ env, kind, object, part: 'main', ctx })

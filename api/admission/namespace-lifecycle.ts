@@ -8,6 +8,7 @@ const immortal = ['default', 'kube-system', 'kube-public']
 export const namespaceLifecycle: Step = {
   name: 'NamespaceLifecycle',
   delete: ({ kind, object }) => {
-    if (kind.kind === 'Namespace' && immortal.includes(object.metadata.name)) throw forbidden(subjectOf(kind, object.metadata.name), 'this namespace may not be deleted')
+    if (kind.kind === 'Namespace' && immortal.includes(object.metadata.name))
+      throw forbidden(subjectOf(kind, object.metadata.name), 'this namespace may not be deleted')
   },
 }

@@ -6,7 +6,9 @@ import type { Request, Step } from './index.ts'
 
 /** The node behind a user, if it is one. */
 export function nodeOf(user: { username: string; groups: string[] }): string | undefined {
-  return user.groups.includes('system:nodes') && user.username.startsWith('system:node:') ? user.username.slice('system:node:'.length) : undefined
+  return user.groups.includes('system:nodes') && user.username.startsWith('system:node:')
+    ? user.username.slice('system:node:'.length)
+    : undefined
 }
 
 function check({ kind, object, old, ctx }: Request): void {
@@ -31,6 +33,9 @@ export const nodeRestriction: Step = {
   delete: ({ kind, object, ctx }) => {
     const node = nodeOf(ctx.user)
     if (node && kind.kind === 'Pod' && object.spec?.nodeName !== node)
-      throw forbidden(subjectOf(kind, object.metadata.name), `node ${JSON.stringify(node)} can only delete pods with spec.nodeName set to itself`)
+      throw forbidden(
+        subjectOf(kind, object.metadata.name),
+        `node ${JSON.stringify(node)} can only delete pods with spec.nodeName set to itself`,
+      )
   },
 }

@@ -27,8 +27,13 @@ export const serviceAccount: Step = {
     spec.serviceAccount = spec.serviceAccountName
     const ns = object.metadata.namespace!
     const account = await env.lookup.get('serviceaccounts', ns, spec.serviceAccountName)
-    if (!account) throw forbidden(subjectOf(kind, object.metadata.name), `error looking up service account ${ns}/${spec.serviceAccountName}: serviceaccount ${JSON.stringify(spec.serviceAccountName)} not found`)
-    if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length) spec.imagePullSecrets = structuredClone(account.imagePullSecrets)
+    if (!account)
+      throw forbidden(
+        subjectOf(kind, object.metadata.name),
+        `error looking up service account ${ns}/${spec.serviceAccountName}: serviceaccount ${JSON.stringify(spec.serviceAccountName)} not found`,
+      )
+    if (!spec.imagePullSecrets?.length && account.imagePullSecrets?.length)
+      spec.imagePullSecrets = structuredClone(account.imagePullSecrets)
     const mount = spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true
     if (!mount) return undefined
     const containers: any[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])]

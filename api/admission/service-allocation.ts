@@ -50,7 +50,11 @@ function ipClaim(env: Environment, o: KObject): Claim {
     pick: () => set(randomIp(env)),
     fault: (value) =>
       invalid('', 'Service', o.metadata.name, [
-        { reason: 'FieldValueInvalid', field: 'spec.clusterIPs', message: `Invalid value: ${JSON.stringify([value])}: failed to allocate IP ${value}: provided IP is already allocated` },
+        {
+          reason: 'FieldValueInvalid',
+          field: 'spec.clusterIPs',
+          message: `Invalid value: ${JSON.stringify([value])}: failed to allocate IP ${value}: provided IP is already allocated`,
+        },
       ]),
   }
 }
@@ -60,13 +64,22 @@ function portClaim(env: Environment, o: KObject, port: any, index: number): Clai
   const pick = () => String((port.nodePort = randomPort(env)))
   const [low, high] = env.settings.nodePorts
   const fault = (value: string, why = 'provided port is already allocated') =>
-    invalid('', 'Service', o.metadata.name, [{ reason: 'FieldValueInvalid', field: `spec.ports[${index}].nodePort`, message: `Invalid value: ${value}: ${why}` }])
-  if (asked && (port.nodePort < low || port.nodePort > high)) throw fault(String(port.nodePort), `provided port is not in the valid range. The range of valid ports is ${low}-${high}`)
+    invalid('', 'Service', o.metadata.name, [
+      { reason: 'FieldValueInvalid', field: `spec.ports[${index}].nodePort`, message: `Invalid value: ${value}: ${why}` },
+    ])
+  if (asked && (port.nodePort < low || port.nodePort > high))
+    throw fault(String(port.nodePort), `provided port is not in the valid range. The range of valid ports is ${low}-${high}`)
   return { kind: 'port', value: asked ? String(port.nodePort) : pick(), asked, pick, fault }
 }
 
-const insert = (c: Claim, owner: string): Statement => ({ sql: 'INSERT INTO allocations(kind, value, owner) VALUES (?, ?, ?)', args: [c.kind, c.value, owner] })
-const release = (kind: string, value: string, owner: string): Statement => ({ sql: 'DELETE FROM allocations WHERE kind = ? AND value = ? AND owner = ?', args: [kind, value, owner] })
+const insert = (c: Claim, owner: string): Statement => ({
+  sql: 'INSERT INTO allocations(kind, value, owner) VALUES (?, ?, ?)',
+  args: [c.kind, c.value, owner],
+})
+const release = (kind: string, value: string, owner: string): Statement => ({
+  sql: 'DELETE FROM allocations WHERE kind = ? AND value = ? AND owner = ?',
+  args: [kind, value, owner],
+})
 
 const ipOf = (o: KObject | undefined) => (o?.spec.clusterIP && o.spec.clusterIP !== 'None' ? (o.spec.clusterIP as string) : undefined)
 const portsOf = (o: KObject | undefined) => new Set<number>((o?.spec.ports ?? []).map((p: any) => p.nodePort).filter(Boolean))
@@ -82,9 +95,10 @@ function allocate(env: Environment, o: KObject, old?: KObject): Admission {
   if (wantsIp && (!ipOf(old) || (s.clusterIP && s.clusterIP !== ipOf(old)))) claims.push(ipClaim(env, o))
   const held = portsOf(old)
   const wantsPorts = s.type === 'NodePort' || (s.type === 'LoadBalancer' && s.allocateLoadBalancerNodePorts !== false)
-  if (wantsPorts || exposed(s.type)) s.ports?.forEach((p: any, i: number) => {
-    if ((p.nodePort && !held.has(p.nodePort)) || (!p.nodePort && wantsPorts)) claims.push(portClaim(env, o, p, i))
-  })
+  if (wantsPorts || exposed(s.type))
+    s.ports?.forEach((p: any, i: number) => {
+      if ((p.nodePort && !held.has(p.nodePort)) || (!p.nodePort && wantsPorts)) claims.push(portClaim(env, o, p, i))
+    })
   const kept = portsOf(o)
   const releases = [
     ...[...held].filter((p) => !kept.has(p)).map((p) => release('port', String(p), o.metadata.uid)),

@@ -28,7 +28,8 @@ export interface Authenticators {
   nodes: Nodes
 }
 
-const withAuthenticated = (i: Identity): Identity => (i.groups.includes('system:authenticated') ? i : { ...i, groups: [...i.groups, 'system:authenticated'] })
+const withAuthenticated = (i: Identity): Identity =>
+  i.groups.includes('system:authenticated') ? i : { ...i, groups: [...i.groups, 'system:authenticated'] }
 
 /** The identity behind a token, or undefined. */
 export async function identify(a: Authenticators, token: string): Promise<Identity | undefined> {
@@ -61,9 +62,18 @@ export async function authenticate(a: Authenticators, header: string | undefined
 }
 
 /** Applies Impersonate-* headers; every part needs the `impersonate` right on it. */
-export async function impersonate(user: Identity, headers: Headers, allowed: (user: Identity, a: Attributes) => Promise<boolean>): Promise<Identity> {
+export async function impersonate(
+  user: Identity,
+  headers: Headers,
+  allowed: (user: Identity, a: Attributes) => Promise<boolean>,
+): Promise<Identity> {
   const name = headers.get('impersonate-user')
-  const groups = headers.get('impersonate-group')?.split(', ').flatMap((g) => g.split(',')).map((g) => g.trim()).filter(Boolean)
+  const groups = headers
+    .get('impersonate-group')
+    ?.split(', ')
+    .flatMap((g) => g.split(','))
+    .map((g) => g.trim())
+    .filter(Boolean)
   const uid = headers.get('impersonate-uid')
   const extra: Record<string, string[]> = {}
   headers.forEach((value, key) => {
@@ -75,14 +85,19 @@ export async function impersonate(user: Identity, headers: Headers, allowed: (us
   }
   const need = async (a: Attributes) => {
     if (await allowed(user, a)) return
-    throw forbidden({ group: a.group ?? '', resource: a.resource!, name: a.name }, `User ${JSON.stringify(user.username)} cannot impersonate resource ${JSON.stringify(a.resource)} in API group ${JSON.stringify(a.group ?? '')} at the cluster scope`)
+    throw forbidden(
+      { group: a.group ?? '', resource: a.resource!, name: a.name },
+      `User ${JSON.stringify(user.username)} cannot impersonate resource ${JSON.stringify(a.resource)} in API group ${JSON.stringify(a.group ?? '')} at the cluster scope`,
+    )
   }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name)
   if (account) await need({ verb: 'impersonate', group: '', resource: 'serviceaccounts', namespace: account[1], name: account[2] })
   else await need({ verb: 'impersonate', group: '', resource: 'users', name })
   for (const g of groups ?? []) await need({ verb: 'impersonate', group: '', resource: 'groups', name: g })
   if (uid) await need({ verb: 'impersonate', group: 'authentication.k8s.io', resource: 'uids', name: uid })
-  for (const [key, values] of Object.entries(extra)) for (const v of values) await need({ verb: 'impersonate', group: 'authentication.k8s.io', resource: 'userextras', subresource: key, name: v })
+  for (const [key, values] of Object.entries(extra))
+    for (const v of values)
+      await need({ verb: 'impersonate', group: 'authentication.k8s.io', resource: 'userextras', subresource: key, name: v })
   const all = groups ?? (account ? ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`] : [])
   const known = name === 'system:anonymous' ? [...all, 'system:unauthenticated'] : [...all, 'system:authenticated']
   return { username: name, ...(uid ? { uid } : {}), groups: [...new Set(known)], ...(Object.keys(extra).length ? { extra } : {}) }

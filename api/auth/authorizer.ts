@@ -1,7 +1,7 @@
 // The authorizer: system:masters, then the Node authorizer, then RBAC. One answer for requests, reviews and escalation checks.
 import { forbidden, StatusError } from '../../shared/status/index.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
-import { nodeAllows, type NodeGraph } from './node-authorizer.ts'
+import { type NodeGraph, nodeAllows } from './node-authorizer.ts'
 import { type Rbac, type Rule, rulesCover } from './rbac.ts'
 
 const everything: Rule[] = [
@@ -35,9 +35,13 @@ export class Authorizer {
   async require(user: Identity, a: Attributes): Promise<void> {
     if (await this.allows(user, a)) return
     const who = `User ${JSON.stringify(user.username)}`
-    if (a.path !== undefined) throw new StatusError(403, 'Forbidden', `forbidden: ${who} cannot ${a.verb} path ${JSON.stringify(a.path)}`, {})
+    if (a.path !== undefined)
+      throw new StatusError(403, 'Forbidden', `forbidden: ${who} cannot ${a.verb} path ${JSON.stringify(a.path)}`, {})
     const resource = a.subresource ? `${a.resource}/${a.subresource}` : a.resource
     const where = a.namespace ? `in the namespace ${JSON.stringify(a.namespace)}` : 'at the cluster scope'
-    throw forbidden({ group: a.group ?? '', resource: a.resource!, name: a.name }, `${who} cannot ${a.verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(a.group ?? '')} ${where}`)
+    throw forbidden(
+      { group: a.group ?? '', resource: a.resource!, name: a.name },
+      `${who} cannot ${a.verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(a.group ?? '')} ${where}`,
+    )
   }
 }

@@ -19,15 +19,33 @@ const role = (name: string, rules: Rule[] | null, labels: Record<string, string>
 const aggregated = (name: string, from: string, labels: Record<string, string> = {}) =>
   role(name, null, labels, { aggregationRule: { clusterRoleSelectors: [{ matchLabels: aggregate(from) }] } })
 
-const workloads = ['deployments', 'deployments/scale', 'replicasets', 'replicasets/scale', 'statefulsets', 'statefulsets/scale', 'daemonsets']
-const corePlain = ['configmaps', 'endpoints', 'persistentvolumeclaims', 'replicationcontrollers', 'replicationcontrollers/scale', 'serviceaccounts', 'services']
+const workloads = [
+  'deployments',
+  'deployments/scale',
+  'replicasets',
+  'replicasets/scale',
+  'statefulsets',
+  'statefulsets/scale',
+  'daemonsets',
+]
+const corePlain = [
+  'configmaps',
+  'endpoints',
+  'persistentvolumeclaims',
+  'replicationcontrollers',
+  'replicationcontrollers/scale',
+  'serviceaccounts',
+  'services',
+]
 
 export const clusterRoles = [
   role('cluster-admin', [
     { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
     { nonResourceURLs: ['*'], verbs: ['*'] },
   ]),
-  role('system:discovery', [paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz', '/version', '/version/')]),
+  role('system:discovery', [
+    paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz', '/version', '/version/'),
+  ]),
   role('system:public-info-viewer', [paths('/healthz', '/livez', '/readyz', '/version', '/version/')]),
   role('system:basic-user', [
     rule('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
@@ -39,7 +57,10 @@ export const clusterRoles = [
   aggregated('view', 'view', aggregate('edit')),
   role(
     'system:aggregate-to-admin',
-    [rule('authorization.k8s.io', ['localsubjectaccessreviews'], ['create']), rule('rbac.authorization.k8s.io', ['rolebindings', 'roles'], [...read, ...write])],
+    [
+      rule('authorization.k8s.io', ['localsubjectaccessreviews'], ['create']),
+      rule('rbac.authorization.k8s.io', ['rolebindings', 'roles'], [...read, ...write]),
+    ],
     aggregate('admin'),
   ),
   role(
@@ -63,9 +84,31 @@ export const clusterRoles = [
   role(
     'system:aggregate-to-view',
     [
-      rule('', [...corePlain, 'pods', 'services/status', 'persistentvolumeclaims/status', 'pods/log', 'pods/status', 'bindings', 'events', 'limitranges', 'namespaces', 'namespaces/status', 'resourcequotas', 'resourcequotas/status'], read),
+      rule(
+        '',
+        [
+          ...corePlain,
+          'pods',
+          'services/status',
+          'persistentvolumeclaims/status',
+          'pods/log',
+          'pods/status',
+          'bindings',
+          'events',
+          'limitranges',
+          'namespaces',
+          'namespaces/status',
+          'resourcequotas',
+          'resourcequotas/status',
+        ],
+        read,
+      ),
       rule('discovery.k8s.io', ['endpointslices'], read),
-      rule('apps', [...workloads, 'controllerrevisions', 'deployments/status', 'replicasets/status', 'statefulsets/status', 'daemonsets/status'], read),
+      rule(
+        'apps',
+        [...workloads, 'controllerrevisions', 'deployments/status', 'replicasets/status', 'statefulsets/status', 'daemonsets/status'],
+        read,
+      ),
       rule('networking.k8s.io', ['ingresses', 'networkpolicies', 'ingresses/status'], read),
       rule('batch', ['cronjobs', 'jobs', 'cronjobs/status', 'jobs/status'], read),
       rule('autoscaling', ['horizontalpodautoscalers', 'horizontalpodautoscalers/status'], read),

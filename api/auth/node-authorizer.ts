@@ -22,19 +22,29 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
       return ['create', 'update', 'patch'].includes(a.verb) && (a.name === node || a.name === undefined)
     case 'pods':
       // What a node may write is narrowed to its own pods by NodeRestriction.
-      return reads.includes(a.verb) || (a.subresource === 'status' && ['update', 'patch'].includes(a.verb)) || (!a.subresource && a.verb === 'delete')
+      return (
+        reads.includes(a.verb) ||
+        (a.subresource === 'status' && ['update', 'patch'].includes(a.verb)) ||
+        (!a.subresource && a.verb === 'delete')
+      )
     case 'events':
     case 'events.events.k8s.io':
       return ['create', 'update', 'patch'].includes(a.verb)
     case 'leases.coordination.k8s.io':
-      return a.namespace === 'kube-node-lease' && ['get', 'create', 'update', 'patch'].includes(a.verb) && (a.name === node || a.name === undefined)
+      return (
+        a.namespace === 'kube-node-lease' &&
+        ['get', 'create', 'update', 'patch'].includes(a.verb) &&
+        (a.name === node || a.name === undefined)
+      )
     case 'secrets':
     case 'configmaps':
       return reads.includes(a.verb) && !!a.name && graph.references(node, resource, a.namespace ?? '', a.name)
     case 'serviceaccounts':
       return a.subresource === 'token' && a.verb === 'create' && graph.references(node, resource, a.namespace ?? '', a.name ?? '')
     default:
-      return resource.endsWith('reviews.authentication.k8s.io') || resource.endsWith('reviews.authorization.k8s.io') ? a.verb === 'create' : false
+      return resource.endsWith('reviews.authentication.k8s.io') || resource.endsWith('reviews.authorization.k8s.io')
+        ? a.verb === 'create'
+        : false
   }
 }
 

@@ -5,7 +5,10 @@ import type { Identity } from '../registry/context.ts'
 import type { Store } from '../store/store.ts'
 
 export const NODE_AUDIENCE = 'kedge'
-export const nodeIdentity = (name: string): Identity => ({ username: `system:node:${name}`, groups: ['system:nodes', 'system:authenticated'] })
+export const nodeIdentity = (name: string): Identity => ({
+  username: `system:node:${name}`,
+  groups: ['system:nodes', 'system:authenticated'],
+})
 
 const MAX_AGE = 5000
 
@@ -22,7 +25,10 @@ export class Nodes {
   /** Makes (or, for a rebuilt machine, replaces) a node's key. */
   async register(name: string, key: JWK): Promise<void> {
     await this.#store.database.write([
-      { sql: 'INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value', args: [`node-key/${name}`, JSON.stringify(key)] },
+      {
+        sql: 'INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value',
+        args: [`node-key/${name}`, JSON.stringify(key)],
+      },
     ])
     this.#cache.delete(name)
   }
@@ -47,7 +53,12 @@ export class Nodes {
       const name = subject.slice('system:node:'.length)
       const key = await this.#key(name)
       if (!key) return undefined
-      await jwtVerify(token, key, { audience: NODE_AUDIENCE, currentDate: new Date(this.#clock.now()), maxTokenAge: '10 minutes', clockTolerance: 120 })
+      await jwtVerify(token, key, {
+        audience: NODE_AUDIENCE,
+        currentDate: new Date(this.#clock.now()),
+        maxTokenAge: '10 minutes',
+        clockTolerance: 120,
+      })
       return nodeIdentity(name)
     } catch {
       return undefined

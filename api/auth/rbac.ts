@@ -1,7 +1,8 @@
 // The RBAC authorizer: which rules a user holds, cluster-wide and per namespace, from roles and bindings kept in memory.
 // The index is rebuilt when a role or binding changes here, and at the latest every five seconds where others may write.
-import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
+
 import type { KObject } from '../../shared/meta/object.ts'
+import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
 import type { Clock } from '../ports/clock.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
@@ -37,9 +38,12 @@ function resourceMatches(rule: Rule, resource: string, subresource?: string): bo
 /** Whether one rule allows what is asked. */
 export function ruleAllows(rule: Rule, a: Attributes): boolean {
   if (!has(rule.verbs, a.verb)) return false
-  if (a.path !== undefined) return !!rule.nonResourceURLs?.some((u) => u === '*' || u === a.path || (u.endsWith('*') && a.path!.startsWith(u.slice(0, -1))))
+  if (a.path !== undefined)
+    return !!rule.nonResourceURLs?.some((u) => u === '*' || u === a.path || (u.endsWith('*') && a.path!.startsWith(u.slice(0, -1))))
   return (
-    has(rule.apiGroups, a.group ?? '') && resourceMatches(rule, a.resource!, a.subresource) && (!rule.resourceNames?.length || (a.name !== undefined && rule.resourceNames.includes(a.name)))
+    has(rule.apiGroups, a.group ?? '') &&
+    resourceMatches(rule, a.resource!, a.subresource) &&
+    (!rule.resourceNames?.length || (a.name !== undefined && rule.resourceNames.includes(a.name)))
   )
 }
 
@@ -47,7 +51,14 @@ export function ruleAllows(rule: Rule, a: Attributes): boolean {
 export function rulesCover(held: Rule[], wanted: Rule[]): boolean {
   return wanted.every((w) =>
     (w.verbs ?? []).every((verb) => {
-      if (w.nonResourceURLs?.length) return w.nonResourceURLs.every((u) => held.some((h) => has(h.verbs, verb) && h.nonResourceURLs?.some((x) => x === '*' || x === u || (x.endsWith('*') && u.startsWith(x.slice(0, -1))))))
+      if (w.nonResourceURLs?.length)
+        return w.nonResourceURLs.every((u) =>
+          held.some(
+            (h) =>
+              has(h.verbs, verb) &&
+              h.nonResourceURLs?.some((x) => x === '*' || x === u || (x.endsWith('*') && u.startsWith(x.slice(0, -1)))),
+          ),
+        )
       return (w.apiGroups ?? []).every((group) =>
         (w.resources ?? []).every((resource) => {
           const names = w.resourceNames?.length ? w.resourceNames : [undefined]
@@ -56,7 +67,9 @@ export function rulesCover(held: Rule[], wanted: Rule[]): boolean {
               (h) =>
                 has(h.verbs, verb) &&
                 has(h.apiGroups, group) &&
-                (h.resources?.includes(resource) || h.resources?.includes('*') || (resource.includes('/') && h.resources?.includes(`*/${resource.split('/')[1]}`))) &&
+                (h.resources?.includes(resource) ||
+                  h.resources?.includes('*') ||
+                  (resource.includes('/') && h.resources?.includes(`*/${resource.split('/')[1]}`))) &&
                 (!h.resourceNames?.length || (name !== undefined && h.resourceNames.includes(name))),
             ),
           )
@@ -125,6 +138,8 @@ export class Rbac {
 
   async #current(): Promise<Index> {
     if (this.#index && this.#clock.now() - this.#loadedAt < this.#maxAge) return this.#index
+    // Where several requests' contexts share a process (Workers), one must not wait for another's I/O.
+    if (this.#maxAge !== Number.POSITIVE_INFINITY) return this.#load()
     this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined
     })

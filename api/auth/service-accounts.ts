@@ -51,11 +51,20 @@ export class ServiceAccounts {
     const context = 'meta/service-account-key'
     const text = await this.#store.metaValue('service-account-key', async () => {
       const pair = await generateKeyPair(ALG, { extractable: true })
-      const value = JSON.stringify({ kid: this.#random.uuid(), private: await exportPKCS8(pair.privateKey), public: await exportJWK(pair.publicKey) })
+      const value = JSON.stringify({
+        kid: this.#random.uuid(),
+        private: await exportPKCS8(pair.privateKey),
+        public: await exportJWK(pair.publicKey),
+      })
       return this.#seal ? this.#seal.close(context, value) : value
     })
     const key = JSON.parse(this.#seal ? await this.#seal.open(context, text) : text)
-    return { kid: key.kid, sign: await importPKCS8(key.private, ALG), verify: (await importJWK(key.public, ALG)) as CryptoKey, jwk: { ...key.public, kid: key.kid, alg: ALG, use: 'sig' } }
+    return {
+      kid: key.kid,
+      sign: await importPKCS8(key.private, ALG),
+      verify: (await importJWK(key.public, ALG)) as CryptoKey,
+      jwk: { ...key.public, kid: key.kid, alg: ALG, use: 'sig' },
+    }
   }
 
   async jwks(): Promise<{ keys: JWK[] }> {
@@ -83,7 +92,11 @@ export class ServiceAccounts {
   async verify(token: string, audiences: string[] = [ISSUER]): Promise<Identity | undefined> {
     let claims: any
     try {
-      const { payload } = await jwtVerify(token, (await this.#ring()).verify, { issuer: ISSUER, audience: audiences, currentDate: new Date(this.#clock.now()) })
+      const { payload } = await jwtVerify(token, (await this.#ring()).verify, {
+        issuer: ISSUER,
+        audience: audiences,
+        currentDate: new Date(this.#clock.now()),
+      })
       claims = payload['kubernetes.io']
     } catch {
       return undefined

@@ -1,12 +1,16 @@
 // Bearer tokens kept hashed in the database: users' and join tokens. 256 random bits, shown once.
 import type { Clock, Random } from '../ports/clock.ts'
-import type { Identity } from '../registry/context.ts'
 import type { Database } from '../ports/database.ts'
+import type { Identity } from '../registry/context.ts'
 
 const MAX_CACHED = 2000
 const MAX_AGE = 5000
 
-export const base64url = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+export const base64url = (bytes: Uint8Array): string =>
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '')
 
 export async function hashToken(token: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))))
@@ -34,7 +38,15 @@ export class Tokens {
     await this.#database.write([
       {
         sql: 'INSERT INTO tokens(hash, kind, user, uid, groups, uses, expires) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        args: [await hashToken(token), kind, user.username, user.uid ?? '', JSON.stringify(user.groups), bounds.uses ?? null, bounds.expires ?? null],
+        args: [
+          await hashToken(token),
+          kind,
+          user.username,
+          user.uid ?? '',
+          JSON.stringify(user.groups),
+          bounds.uses ?? null,
+          bounds.expires ?? null,
+        ],
       },
     ])
     return token
@@ -48,11 +60,19 @@ export class Tokens {
     if (known && now - known.at < MAX_AGE) return known.record
     this.#cache.delete(hash)
     const [rows] = await this.#database.read([
-      { sql: 'SELECT kind, user, uid, groups FROM tokens WHERE hash = ? AND (uses IS NULL OR uses > 0) AND (expires IS NULL OR expires > ?)', args: [hash, now] },
+      {
+        sql: 'SELECT kind, user, uid, groups FROM tokens WHERE hash = ? AND (uses IS NULL OR uses > 0) AND (expires IS NULL OR expires > ?)',
+        args: [hash, now],
+      },
     ])
     const r = rows![0]
     if (!r) return undefined
-    const record: TokenRecord = { kind: r[0] as TokenKind, username: r[1] as string, uid: r[2] as string, groups: JSON.parse(r[3] as string) }
+    const record: TokenRecord = {
+      kind: r[0] as TokenKind,
+      username: r[1] as string,
+      uid: r[2] as string,
+      groups: JSON.parse(r[3] as string),
+    }
     if (record.kind === 'user') {
       if (this.#cache.size >= MAX_CACHED) this.#cache.delete(this.#cache.keys().next().value!)
       this.#cache.set(hash, { at: now, record })

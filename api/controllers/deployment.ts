@@ -1,9 +1,9 @@
 // Deployment: rolls its template out over ReplicaSets, one per template, with surge and unavailability kept within bounds.
 import { scaledValue } from '../../shared/kinds/workloads.ts'
+import { safeSuffix } from '../../shared/meta/names.ts'
 import { controllerOf, type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
-import { safeSuffix } from '../../shared/meta/names.ts'
 import { fnv } from '../engine/apply.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { condition, withCondition } from './pods.ts'
@@ -16,7 +16,14 @@ const REVISION = 'deployment.kubernetes.io/revision'
 const HISTORY = 'deployment.kubernetes.io/revision-history'
 const DESIRED = 'deployment.kubernetes.io/desired-replicas'
 const MAX = 'deployment.kubernetes.io/max-replicas'
-const ownAnnotations = new Set([REVISION, HISTORY, DESIRED, MAX, 'kubectl.kubernetes.io/last-applied-configuration', 'deprecated.deployment.rollback.to'])
+const ownAnnotations = new Set([
+  REVISION,
+  HISTORY,
+  DESIRED,
+  MAX,
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'deprecated.deployment.rollback.to',
+])
 
 interface View {
   deployment: KObject
@@ -38,7 +45,9 @@ function bare(template: any) {
 
 const templateHash = (d: KObject): string => {
   const h = fnv(JSON.stringify(bare(d.spec.template)) + (d.status?.collisionCount ?? ''))
-  return safeSuffix(Uint8Array.from({ length: 8 }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16))).concat(safeSuffix(Uint8Array.of(h.charCodeAt(0), h.charCodeAt(3))))
+  return safeSuffix(Uint8Array.from({ length: 8 }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16))).concat(
+    safeSuffix(Uint8Array.of(h.charCodeAt(0), h.charCodeAt(3))),
+  )
 }
 
 function bounds(d: KObject) {
@@ -72,7 +81,14 @@ class Rollout {
   }
 
   event(reason: string, message: string) {
-    this.writes.push({ verb: 'event', about: { resource: RESOURCE, object: this.d }, type: 'Normal', reason, message, component: 'deployment-controller' })
+    this.writes.push({
+      verb: 'event',
+      about: { resource: RESOURCE, object: this.d },
+      type: 'Normal',
+      reason,
+      message,
+      component: 'deployment-controller',
+    })
   }
 
   /** Scales a set (and refreshes the sizes it carries); the set as it will be. */
@@ -82,7 +98,11 @@ class Rollout {
     if (from === replicas && equal(annotations, set.metadata.annotations)) return set
     const next = { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas } }
     this.put(next)
-    if (from !== replicas) this.event('ScalingReplicaSet', `Scaled ${replicas > from ? 'up' : 'down'} replica set ${set.metadata.name} from ${from} to ${replicas}`)
+    if (from !== replicas)
+      this.event(
+        'ScalingReplicaSet',
+        `Scaled ${replicas > from ? 'up' : 'down'} replica set ${set.metadata.name} from ${from} to ${replicas}`,
+      )
     return next
   }
 
@@ -112,7 +132,11 @@ function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean
       if (before[REVISION]) annotations[HISTORY] = before[HISTORY] ? `${before[HISTORY]},${before[REVISION]}` : before[REVISION]
     }
     const min = d.spec.minReadySeconds
-    const next = { ...found, metadata: { ...found.metadata, annotations }, spec: { ...found.spec, ...(min !== undefined ? { minReadySeconds: min } : {}) } }
+    const next = {
+      ...found,
+      metadata: { ...found.metadata, annotations },
+      spec: { ...found.spec, ...(min !== undefined ? { minReadySeconds: min } : {}) },
+    }
     if (min === undefined) delete next.spec.minReadySeconds
     if (!equal(next.metadata.annotations, before) || !equal(next.spec, found.spec)) r.put(next)
     return next
@@ -121,7 +145,8 @@ function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean
   const hash = templateHash(d)
   const labels = { ...d.spec.template.metadata?.labels, [HASH]: hash }
   const total = sum(old, wanted)
-  const replicas = d.spec.strategy.type === 'Recreate' ? (total ? 0 : d.spec.replicas) : Math.min(d.spec.replicas, Math.max(0, r.maxReplicas - total))
+  const replicas =
+    d.spec.strategy.type === 'Recreate' ? (total ? 0 : d.spec.replicas) : Math.min(d.spec.replicas, Math.max(0, r.maxReplicas - total))
   const set: KObject = {
     metadata: {
       name: `${d.metadata.name}-${hash}`,
@@ -142,7 +167,8 @@ function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean
   return set
 }
 
-const byAge = (a: KObject, b: KObject) => Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
+const byAge = (a: KObject, b: KObject) =>
+  Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
 
 /** Up by what surge allows, or down when there are too many. */
 function rollNew(r: Rollout, current: KObject, old: KObject[]): KObject {
@@ -203,15 +229,28 @@ function scaleOnly(r: Rollout, current: KObject | undefined, old: KObject[]): vo
 
 function cleanUp(r: Rollout, old: KObject[]): void {
   const limit = r.d.spec.revisionHistoryLimit ?? 10
-  const idle = old.filter((s) => !wanted(s) && !s.status?.replicas && !s.metadata.deletionTimestamp && (s.status?.observedGeneration ?? 0) >= (s.metadata.generation ?? 0))
-  for (const s of idle.sort((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b)).slice(0, Math.max(0, old.length - limit))) r.writes.push({ verb: 'delete', resource: SETS, object: s })
+  const idle = old.filter(
+    (s) =>
+      !wanted(s) &&
+      !s.status?.replicas &&
+      !s.metadata.deletionTimestamp &&
+      (s.status?.observedGeneration ?? 0) >= (s.metadata.generation ?? 0),
+  )
+  for (const s of idle.sort((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b)).slice(0, Math.max(0, old.length - limit)))
+    r.writes.push({ verb: 'delete', resource: SETS, object: s })
 }
 
 function statusOf(d: KObject, sets: KObject[], current: KObject | undefined, now: number, r: Rollout): { status: any; requeueAt?: number } {
   const available = sum(sets, (s) => s.status?.availableReplicas)
   const total = sum(sets, (s) => s.status?.replicas)
   const updated = current?.status?.replicas ?? 0
-  const counts = { replicas: total, updatedReplicas: updated, readyReplicas: sum(sets, (s) => s.status?.readyReplicas), availableReplicas: available, unavailableReplicas: Math.max(0, sum(sets, wanted) - available) }
+  const counts = {
+    replicas: total,
+    updatedReplicas: updated,
+    readyReplicas: sum(sets, (s) => s.status?.readyReplicas),
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, sum(sets, wanted) - available),
+  }
   const time = timeString(now)
   const was = d.status ?? {}
   let conditions: any[] | undefined = was.conditions
@@ -222,8 +261,10 @@ function statusOf(d: KObject, sets: KObject[], current: KObject | undefined, now
   }
   const enough = available >= d.spec.replicas - (d.spec.strategy.type === 'RollingUpdate' ? r.unavailable : 0)
   if (enough) {
-    if (condition(d, 'Available')?.status !== 'True') set('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.')
-  } else if (condition(d, 'Available')?.status !== 'False') set('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.')
+    if (condition(d, 'Available')?.status !== 'True')
+      set('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.')
+  } else if (condition(d, 'Available')?.status !== 'False')
+    set('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.')
 
   const complete = updated === d.spec.replicas && total === d.spec.replicas && available === d.spec.replicas && !!current
   const progressing = condition(d, 'Progressing')
@@ -240,7 +281,8 @@ function statusOf(d: KObject, sets: KObject[], current: KObject | undefined, now
       if (progressing?.reason !== 'DeploymentPaused') set('Progressing', 'Unknown', 'DeploymentPaused', 'Deployment is paused')
     } else if (progressing?.reason === 'DeploymentPaused') set('Progressing', 'Unknown', 'DeploymentResumed', 'Deployment is resumed')
     else if (complete) {
-      if (progressing?.reason !== 'NewReplicaSetAvailable' || !progressing.message.includes(name)) set('Progressing', 'True', 'NewReplicaSetAvailable', `ReplicaSet "${name}" has successfully progressed.`)
+      if (progressing?.reason !== 'NewReplicaSetAvailable' || !progressing.message.includes(name))
+        set('Progressing', 'True', 'NewReplicaSetAvailable', `ReplicaSet "${name}" has successfully progressed.`)
     } else if (!progressing || (current && !d.status?.observedGeneration) || (current?.metadata.uid === undefined && current)) {
       set('Progressing', 'True', 'NewReplicaSetCreated', `Created new replica set "${name}"`)
     } else if (moved || progressing.reason === 'NewReplicaSetAvailable') {
@@ -251,7 +293,8 @@ function statusOf(d: KObject, sets: KObject[], current: KObject | undefined, now
       else requeueAt = at
     }
     const after = conditions?.find((c) => c.type === 'Progressing')
-    if (!complete && !d.spec.paused && after?.status === 'True' && requeueAt === undefined) requeueAt = Date.parse(after.lastUpdateTime) + deadline * 1000
+    if (!complete && !d.spec.paused && after?.status === 'True' && requeueAt === undefined)
+      requeueAt = Date.parse(after.lastUpdateTime) + deadline * 1000
   }
   const status = {
     observedGeneration: d.metadata.generation,
@@ -270,7 +313,11 @@ function reconcile(_key: string, v: View, now: number): Result {
     const { status } = statusOf(d, v.sets, undefined, now, r)
     return { writes: equal(status, d.status) ? [] : [{ verb: 'update', resource: RESOURCE, object: { ...d, status }, part: 'status' }] }
   }
-  for (const s of v.orphans) r.put({ ...s, metadata: { ...s.metadata, ownerReferences: [...(s.metadata.ownerReferences ?? []), ownerReference('Deployment', 'apps/v1', d)] } })
+  for (const s of v.orphans)
+    r.put({
+      ...s,
+      metadata: { ...s.metadata, ownerReferences: [...(s.metadata.ownerReferences ?? []), ownerReference('Deployment', 'apps/v1', d)] },
+    })
   // An adopted set is rolled in the next look, with its new version.
   if (r.writes.length) return { writes: r.writes }
 
@@ -278,12 +325,21 @@ function reconcile(_key: string, v: View, now: number): Result {
   const isCurrent = (s: KObject) => equal(bare(s.spec.template), template)
   const found = v.sets.filter(isCurrent).sort(byAge)[0]
   const old = v.sets.filter((s) => s !== found)
-  const scaling = !d.spec.paused && v.sets.some((s) => wanted(s) > 0 && s.metadata.annotations?.[DESIRED] !== undefined && s.metadata.annotations[DESIRED] !== String(d.spec.replicas))
+  const scaling =
+    !d.spec.paused &&
+    v.sets.some(
+      (s) =>
+        wanted(s) > 0 && s.metadata.annotations?.[DESIRED] !== undefined && s.metadata.annotations[DESIRED] !== String(d.spec.replicas),
+    )
   let current: KObject | undefined = found
   if (d.spec.paused || (scaling && found)) scaleOnly(r, found, old)
   else if (d.spec.strategy.type === 'Recreate') {
     for (const s of old) if (wanted(s)) r.scale(s, 0)
-    const gone = old.every((s) => !wanted(s)) && !v.pods.some((p) => old.some((s) => controllerOf(p)?.uid === s.metadata.uid) && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed')
+    const gone =
+      old.every((s) => !wanted(s)) &&
+      !v.pods.some(
+        (p) => old.some((s) => controllerOf(p)?.uid === s.metadata.uid) && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed',
+      )
     if (gone) {
       current = currentSet(r, v.sets, old, true)
       if (current?.metadata.uid) current = r.scale(current, d.spec.replicas)
@@ -320,7 +376,10 @@ export const deployment: Controller<View> = {
       const set = (now ?? old)!
       const owner = controllerOf(set)
       if (owner) return owner.kind === 'Deployment' ? [`${set.metadata.namespace}/${owner.name}`] : []
-      return reader.list(RESOURCE, set.metadata.namespace).filter((d) => matches(fromLabelSelector(d.spec.selector), set.metadata.labels)).map(keyOf)
+      return reader
+        .list(RESOURCE, set.metadata.namespace)
+        .filter((d) => matches(fromLabelSelector(d.spec.selector), set.metadata.labels))
+        .map(keyOf)
     },
     // Recreate waits for the last pod of the old template to go.
     pods: ({ old, new: now }, reader) => {
@@ -336,7 +395,9 @@ export const deployment: Controller<View> = {
     if (!d) return undefined
     const sets = reader.controlledBy(SETS, d.metadata.uid)
     const selector = fromLabelSelector(d.spec.selector)
-    const orphans = reader.list(SETS, ns).filter((s) => !controllerOf(s) && !s.metadata.deletionTimestamp && matches(selector, s.metadata.labels))
+    const orphans = reader
+      .list(SETS, ns)
+      .filter((s) => !controllerOf(s) && !s.metadata.deletionTimestamp && matches(selector, s.metadata.labels))
     const pods = d.spec.strategy.type === 'Recreate' ? sets.flatMap((s) => reader.controlledBy('pods', s.metadata.uid)) : []
     return { deployment: d, sets, orphans, pods }
   },

@@ -27,7 +27,8 @@ const selects = (service: KObject, labels: Record<string, string> | undefined) =
 /** The number behind a target port for one pod; undefined when the pod has no port of that name. */
 function portOf(pod: KObject, p: any): number | undefined {
   if (typeof p.targetPort === 'number') return p.targetPort
-  for (const c of pod.spec.containers) for (const cp of c.ports ?? []) if (cp.name === p.targetPort && cp.protocol === p.protocol) return cp.containerPort
+  for (const c of pod.spec.containers)
+    for (const cp of c.ports ?? []) if (cp.name === p.targetPort && cp.protocol === p.protocol) return cp.containerPort
   return undefined
 }
 
@@ -56,7 +57,9 @@ function grouped(service: KObject, all: Member[]): { ports: any[]; members: Memb
   for (const m of all) {
     const ports = (service.spec.ports ?? []).flatMap((p: any) => {
       const port = portOf(m.pod, p)
-      return port === undefined ? [] : [{ name: p.name ?? '', port, protocol: p.protocol, ...(p.appProtocol ? { appProtocol: p.appProtocol } : {}) }]
+      return port === undefined
+        ? []
+        : [{ name: p.name ?? '', port, protocol: p.protocol, ...(p.appProtocol ? { appProtocol: p.appProtocol } : {}) }]
     })
     if (!ports.length && service.spec.ports?.length) continue
     const key = JSON.stringify(ports)
@@ -74,7 +77,11 @@ function subsets(service: KObject, all: Member[]): any[] {
     all.filter((m) => m.ready || !m.terminating),
   )
     .map(({ ports, members: list }) => {
-      const address = (m: Member) => ({ ip: m.pod.status.podIP, ...(m.pod.spec.nodeName ? { nodeName: m.pod.spec.nodeName } : {}), targetRef: targetRef(m.pod) })
+      const address = (m: Member) => ({
+        ip: m.pod.status.podIP,
+        ...(m.pod.spec.nodeName ? { nodeName: m.pod.spec.nodeName } : {}),
+        targetRef: targetRef(m.pod),
+      })
       const ready = list.filter((m) => m.ready).slice(0, MAX_ADDRESSES)
       const not = list.filter((m) => !m.ready).slice(0, MAX_ADDRESSES - ready.length)
       return {
@@ -86,7 +93,10 @@ function subsets(service: KObject, all: Member[]): any[] {
     .filter((s) => s.addresses || s.notReadyAddresses)
 }
 
-const labelsOf = (s: KObject) => ({ ...s.metadata.labels, ...(s.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}) })
+const labelsOf = (s: KObject) => ({
+  ...s.metadata.labels,
+  ...(s.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}),
+})
 
 function endpoint(m: Member) {
   const { pod } = m
@@ -103,7 +113,11 @@ function endpoint(m: Member) {
 function sliceWrites({ service, slices }: View, all: Member[]): Write[] {
   const writes: Write[] = []
   const left = new Map(slices.map((s) => [s.metadata.name, s]))
-  const labels = { ...labelsOf(service), 'kubernetes.io/service-name': service.metadata.name, 'endpointslice.kubernetes.io/managed-by': MANAGER }
+  const labels = {
+    ...labelsOf(service),
+    'kubernetes.io/service-name': service.metadata.name,
+    'endpointslice.kubernetes.io/managed-by': MANAGER,
+  }
   for (const { ports, members: list } of grouped(service, all)) {
     // Members stay in the slice that they are in; only what changed is written.
     const own = slices.filter((s) => left.has(s.metadata.name) && equal(s.ports ?? [], ports))
@@ -122,7 +136,8 @@ function sliceWrites({ service, slices }: View, all: Member[]): Write[] {
       if (!part.length) continue
       left.delete(s.metadata.name)
       const endpoints = part.map(endpoint)
-      if (!equal(endpoints, s.endpoints) || !equal(labels, s.metadata.labels)) writes.push({ verb: 'update', resource: SLICES, object: { ...s, metadata: { ...s.metadata, labels }, endpoints } })
+      if (!equal(endpoints, s.endpoints) || !equal(labels, s.metadata.labels))
+        writes.push({ verb: 'update', resource: SLICES, object: { ...s, metadata: { ...s.metadata, labels }, endpoints } })
     }
     for (let i = 0; homeless.length; i++) {
       const part = homeless.splice(0, PER_SLICE)
@@ -158,11 +173,22 @@ function reconcile(_key: string, view: View): Result {
     writes.push({
       verb: 'create',
       resource: 'endpoints',
-      object: { metadata: { name: service.metadata.name, namespace: service.metadata.namespace, ...(Object.keys(labels).length ? { labels } : {}) } as KObject['metadata'], ...(wanted.length ? { subsets: wanted } : {}) },
+      object: {
+        metadata: {
+          name: service.metadata.name,
+          namespace: service.metadata.namespace,
+          ...(Object.keys(labels).length ? { labels } : {}),
+        } as KObject['metadata'],
+        ...(wanted.length ? { subsets: wanted } : {}),
+      },
     })
   else if (!equal(wanted, current.subsets ?? []) || !equal(labels, current.metadata.labels ?? {})) {
     const { subsets: _, ...rest } = current
-    writes.push({ verb: 'update', resource: 'endpoints', object: { ...rest, metadata: { ...current.metadata, labels }, ...(wanted.length ? { subsets: wanted } : {}) } })
+    writes.push({
+      verb: 'update',
+      resource: 'endpoints',
+      object: { ...rest, metadata: { ...current.metadata, labels }, ...(wanted.length ? { subsets: wanted } : {}) },
+    })
   }
   return { writes: [...writes, ...sliceWrites(view, all)] }
 }
@@ -179,7 +205,8 @@ export const endpoints: Controller<View> = {
       return name && controllerOf(s) ? [`${s.metadata.namespace}/${name}`] : []
     },
     pods: ({ old, new: now }, reader) => {
-      const relevant = (p: KObject | undefined) => p && [p.metadata.labels, p.metadata.deletionTimestamp, p.status?.podIP, p.status?.phase, isReady(p), p.spec.nodeName]
+      const relevant = (p: KObject | undefined) =>
+        p && [p.metadata.labels, p.metadata.deletionTimestamp, p.status?.podIP, p.status?.phase, isReady(p), p.spec.nodeName]
       if (old && now && equal(relevant(old), relevant(now))) return []
       const ns = (now ?? old)!.metadata.namespace!
       return reader

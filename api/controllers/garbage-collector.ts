@@ -18,7 +18,11 @@ function ownerState(reader: Reader, dependent: KObject, reference: OwnerReferenc
   const kind = kindByName(groupOf(reference.apiVersion), reference.kind)
   if (!kind) return { reference, state: 'unknown' }
   const found = reader.byUid(reference.uid)
-  const ok = found && found.resource === resourceOf(kind) && found.object.metadata.name === reference.name && (!kind.namespaced || found.object.metadata.namespace === dependent.metadata.namespace)
+  const ok =
+    found &&
+    found.resource === resourceOf(kind) &&
+    found.object.metadata.name === reference.name &&
+    (!kind.namespaced || found.object.metadata.namespace === dependent.metadata.namespace)
   return ok ? { reference, state: 'present', object: found.object } : { reference, state: 'gone' }
 }
 
@@ -34,8 +38,12 @@ function reconcile(_key: string, { resource, object: o, owners, dependents }: Vi
     return { writes }
   }
   if (deletionTimestamp && finalizers.includes('foregroundDeletion')) {
-    const blocking = dependents.filter((d) => d.object.metadata.ownerReferences!.some((r) => r.uid === o.metadata.uid && r.blockOwnerDeletion))
-    for (const d of dependents) if (!d.object.metadata.deletionTimestamp) writes.push({ verb: 'delete', resource: d.resource, object: d.object, propagationPolicy: 'Foreground' })
+    const blocking = dependents.filter((d) =>
+      d.object.metadata.ownerReferences!.some((r) => r.uid === o.metadata.uid && r.blockOwnerDeletion),
+    )
+    for (const d of dependents)
+      if (!d.object.metadata.deletionTimestamp)
+        writes.push({ verb: 'delete', resource: d.resource, object: d.object, propagationPolicy: 'Foreground' })
     if (!blocking.length) writes.push(withoutFinalizer(resource, o, 'foregroundDeletion'))
     return { writes }
   }
@@ -59,7 +67,11 @@ function withoutFinalizer(resource: string, o: KObject, finalizer: string): Writ
 const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[] => {
   const { old, new: now } = change
   // An object that went leaves its dependents, and perhaps owners that waited for it.
-  if (!now) return [...reader.dependents(old!.metadata.uid).map((d) => d.object.metadata.uid), ...(old!.metadata.ownerReferences ?? []).map((r) => r.uid)]
+  if (!now)
+    return [
+      ...reader.dependents(old!.metadata.uid).map((d) => d.object.metadata.uid),
+      ...(old!.metadata.ownerReferences ?? []).map((r) => r.uid),
+    ]
   const interesting = now.metadata.ownerReferences?.length || now.metadata.deletionTimestamp
   return interesting ? [uidOf(change)] : []
 }
@@ -68,13 +80,21 @@ const watched = kinds.filter((k) => !k.virtual && k.kind !== 'Event').map(resour
 
 export const garbageCollector: Controller<View> = {
   name: 'garbage-collector',
-  all: (r) => watched.flatMap((resource) => r.list(resource).filter((o) => o.metadata.ownerReferences?.length || o.metadata.deletionTimestamp)).map((o) => o.metadata.uid),
+  all: (r) =>
+    watched
+      .flatMap((resource) => r.list(resource).filter((o) => o.metadata.ownerReferences?.length || o.metadata.deletionTimestamp))
+      .map((o) => o.metadata.uid),
   wakes: Object.fromEntries(watched.map((resource) => [resource, wake])),
   view: (key, reader) => {
     const found = reader.byUid(key)
     if (!found) return undefined
     const { resource, object } = found
-    return { resource, object, owners: (object.metadata.ownerReferences ?? []).map((r) => ownerState(reader, object, r)), dependents: object.metadata.deletionTimestamp ? reader.dependents(key) : [] }
+    return {
+      resource,
+      object,
+      owners: (object.metadata.ownerReferences ?? []).map((r) => ownerState(reader, object, r)),
+      dependents: object.metadata.deletionTimestamp ? reader.dependents(key) : [],
+    }
   },
   reconcile,
 }

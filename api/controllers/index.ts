@@ -11,4 +11,15 @@ import { scheduler } from './scheduler/scheduler.ts'
 import { serviceAccount } from './service-account.ts'
 import { taintEviction } from './taint-eviction.ts'
 
-export const controllers: readonly Controller[] = [deployment, replicaSet, scheduler, endpoints, nodeLifecycle, taintEviction, podGarbageCollector, namespace, serviceAccount, garbageCollector]
+export const controllers: readonly Controller[] = [
+  deployment,
+  replicaSet,
+  scheduler,
+  endpoints,
+  nodeLifecycle,
+  taintEviction,
+  podGarbageCollector,
+  namespace,
+  serviceAccount,
+  garbageCollector,
+]

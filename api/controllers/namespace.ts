@@ -16,7 +16,12 @@ function reconcile(_key: string, { namespace: ns, objects }: View): Result {
   if (!objects.length) {
     if (!ns.spec?.finalizers?.length) return { writes }
     writes.push({ verb: 'deleteAll', resource: 'events', ns: ns.metadata.name })
-    writes.push({ verb: 'update', resource: 'namespaces', part: 'finalize', object: { ...ns, spec: { ...ns.spec, finalizers: ns.spec.finalizers.filter((f: string) => f !== 'kubernetes') } } })
+    writes.push({
+      verb: 'update',
+      resource: 'namespaces',
+      part: 'finalize',
+      object: { ...ns, spec: { ...ns.spec, finalizers: ns.spec.finalizers.filter((f: string) => f !== 'kubernetes') } },
+    })
     return { writes }
   }
   for (const { resource, object } of objects) {
@@ -35,7 +40,10 @@ export const namespace: Controller<View> = {
     ...Object.fromEntries(
       contents.map((resource) => [
         resource,
-        ({ old, new: now }: { old?: KObject; new?: KObject }, reader: { get(r: string, ns: string, name: string): KObject | undefined }) => {
+        (
+          { old, new: now }: { old?: KObject; new?: KObject },
+          reader: { get(r: string, ns: string, name: string): KObject | undefined },
+        ) => {
           const name = (now ?? old)!.metadata.namespace!
           return reader.get('namespaces', '', name)?.metadata.deletionTimestamp ? [name] : []
         },

@@ -37,7 +37,8 @@ function taintsFor(node: KObject, ready: string | undefined, time: string): any[
   const key = ready === 'True' ? undefined : ready === 'False' ? NOT_READY : ready === undefined ? NOT_READY : UNREACHABLE
   const current: any[] = node.spec?.taints ?? []
   const kept = current.filter((t) => ![UNREACHABLE, NOT_READY, UNSCHEDULABLE].includes(t.key))
-  const want = (k: string, effect: string, timed: boolean) => current.find((t) => t.key === k && t.effect === effect) ?? { key: k, effect, ...(timed ? { timeAdded: time } : {}) }
+  const want = (k: string, effect: string, timed: boolean) =>
+    current.find((t) => t.key === k && t.effect === effect) ?? { key: k, effect, ...(timed ? { timeAdded: time } : {}) }
   if (node.spec?.unschedulable) kept.push(want(UNSCHEDULABLE, 'NoSchedule', true))
   if (key) kept.push(want(key, 'NoSchedule', true), want(key, 'NoExecute', true))
   return kept
@@ -61,9 +62,27 @@ function reconcile(_key: string, v: View, now: number): Result {
       ready = 'Unknown'
       let conditions = node.status.conditions
       for (const type of ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'])
-        if (condition(node, type)) conditions = withCondition(conditions, { ...condition(node, type), type, status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' }, time)
+        if (condition(node, type))
+          conditions = withCondition(
+            conditions,
+            {
+              ...condition(node, type),
+              type,
+              status: 'Unknown',
+              reason: 'NodeStatusUnknown',
+              message: 'Kubelet stopped posting node status.',
+            },
+            time,
+          )
       writes.push({ verb: 'update', resource: 'nodes', object: { ...node, status: { ...node.status, conditions } }, part: 'status' })
-      writes.push({ verb: 'event', about: { resource: 'nodes', object: node }, type: 'Normal', reason: 'NodeNotReady', message: `Node ${node.metadata.name} status is now: NodeNotReady`, component: 'node-controller' })
+      writes.push({
+        verb: 'event',
+        about: { resource: 'nodes', object: node },
+        type: 'Normal',
+        reason: 'NodeNotReady',
+        message: `Node ${node.metadata.name} status is now: NodeNotReady`,
+        component: 'node-controller',
+      })
     } else if (Number.isFinite(aliveUntil)) requeueAt = aliveUntil
   }
   const taints = taintsFor(node, ready, time)
@@ -73,7 +92,11 @@ function reconcile(_key: string, v: View, now: number): Result {
   if (ready === 'Unknown')
     for (const p of v.pods)
       if (isReady(p)) {
-        const conditions = withCondition(p.status.conditions, { ...condition(p, 'Ready'), type: 'Ready', status: 'False', reason: 'NodeNotReady', message: '' }, time)
+        const conditions = withCondition(
+          p.status.conditions,
+          { ...condition(p, 'Ready'), type: 'Ready', status: 'False', reason: 'NodeNotReady', message: '' },
+          time,
+        )
         writes.push({ verb: 'update', resource: 'pods', object: { ...p, status: { ...p.status, conditions } }, part: 'status' })
       }
   return { writes, ...(requeueAt !== undefined ? { requeueAt } : {}) }

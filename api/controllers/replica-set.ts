@@ -18,7 +18,14 @@ interface View {
 
 const RESOURCE = 'replicasets.apps'
 
-export const ownerReference = (kind: string, apiVersion: string, o: KObject) => ({ apiVersion, kind, name: o.metadata.name, uid: o.metadata.uid, controller: true, blockOwnerDeletion: true })
+export const ownerReference = (kind: string, apiVersion: string, o: KObject) => ({
+  apiVersion,
+  kind,
+  name: o.metadata.name,
+  uid: o.metadata.uid,
+  controller: true,
+  blockOwnerDeletion: true,
+})
 
 /** A derived name: the same view at the same moment names the same child. */
 export const childName = (base: string, seed: string): string => {
@@ -50,7 +57,15 @@ export function deletionOrder(pods: KObject[]): KObject[] {
   for (const p of pods) perNode.set(p.spec.nodeName ?? '', (perNode.get(p.spec.nodeName ?? '') ?? 0) + 1)
   const restarts = (p: KObject) => Math.max(0, ...(p.status?.containerStatuses ?? []).map((c: any) => c.restartCount ?? 0))
   const cost = (p: KObject) => Number(p.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0)
-  const rank = (p: KObject) => [p.spec.nodeName ? 1 : 0, phaseRank[p.status?.phase] ?? 1, isReady(p) ? 1 : 0, cost(p), -(perNode.get(p.spec.nodeName ?? '') ?? 0), -restarts(p), -Date.parse(p.metadata.creationTimestamp)]
+  const rank = (p: KObject) => [
+    p.spec.nodeName ? 1 : 0,
+    phaseRank[p.status?.phase] ?? 1,
+    isReady(p) ? 1 : 0,
+    cost(p),
+    -(perNode.get(p.spec.nodeName ?? '') ?? 0),
+    -restarts(p),
+    -Date.parse(p.metadata.creationTimestamp),
+  ]
   return [...pods].sort((a, b) => {
     const [x, y] = [rank(a), rank(b)]
     for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return x[i]! - y[i]!
@@ -72,7 +87,10 @@ function claim({ set, owned, orphans }: View): { pods: KObject[]; writes: Write[
   if (!set.metadata.deletionTimestamp)
     for (const p of orphans) {
       if (!matches(selector, p.metadata.labels) || !isActive(p)) continue
-      const adopted = { ...p, metadata: { ...p.metadata, ownerReferences: [...(p.metadata.ownerReferences ?? []), ownerReference('ReplicaSet', 'apps/v1', set)] } }
+      const adopted = {
+        ...p,
+        metadata: { ...p.metadata, ownerReferences: [...(p.metadata.ownerReferences ?? []), ownerReference('ReplicaSet', 'apps/v1', set)] },
+      }
       writes.push({ verb: 'update', resource: 'pods', object: adopted })
       pods.push(p)
     }
@@ -90,12 +108,26 @@ function reconcile(_key: string, view: View, now: number): Result {
       for (let i = 0; i < Math.min(wanted - active.length, BURST); i++) {
         const pod = newPod(set, now, i)
         writes.push({ verb: 'create', resource: 'pods', object: pod })
-        writes.push({ verb: 'event', about, type: 'Normal', reason: 'SuccessfulCreate', message: `Created pod: ${pod.metadata.name}`, component: 'replicaset-controller' })
+        writes.push({
+          verb: 'event',
+          about,
+          type: 'Normal',
+          reason: 'SuccessfulCreate',
+          message: `Created pod: ${pod.metadata.name}`,
+          component: 'replicaset-controller',
+        })
       }
     } else if (active.length > wanted) {
       for (const pod of deletionOrder(active).slice(0, Math.min(active.length - wanted, BURST))) {
         writes.push({ verb: 'delete', resource: 'pods', object: pod })
-        writes.push({ verb: 'event', about, type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${pod.metadata.name}`, component: 'replicaset-controller' })
+        writes.push({
+          verb: 'event',
+          about,
+          type: 'Normal',
+          reason: 'SuccessfulDelete',
+          message: `Deleted pod: ${pod.metadata.name}`,
+          component: 'replicaset-controller',
+        })
       }
     }
   }
@@ -103,7 +135,9 @@ function reconcile(_key: string, view: View, now: number): Result {
   const states = active.map((p) => availability(p, min, now))
   const templateLabels = Object.entries<string>(set.spec.template.metadata?.labels ?? {})
   const count = (n: number, field: string) => (n ? { [field]: n } : {})
-  const terminating = pods.filter((p) => p.metadata.deletionTimestamp && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed').length
+  const terminating = pods.filter(
+    (p) => p.metadata.deletionTimestamp && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed',
+  ).length
   const status = {
     replicas: active.length,
     ...count(active.filter((p) => templateLabels.every(([k, v]) => p.metadata.labels?.[k] === v)).length, 'fullyLabeledReplicas'),
@@ -130,7 +164,8 @@ export const replicaSet: Controller<View> = {
         const owner = controllerOf(p)
         if (owner?.kind === 'ReplicaSet') keys.add(`${p.metadata.namespace}/${owner.name}`)
         else if (!owner && p === now)
-          for (const s of reader.list(RESOURCE, p.metadata.namespace)) if (matches(fromLabelSelector(s.spec.selector), p.metadata.labels)) keys.add(keyOf(s))
+          for (const s of reader.list(RESOURCE, p.metadata.namespace))
+            if (matches(fromLabelSelector(s.spec.selector), p.metadata.labels)) keys.add(keyOf(s))
       }
       return [...keys]
     },
@@ -140,7 +175,11 @@ export const replicaSet: Controller<View> = {
     const set = reader.get(RESOURCE, ns, name)
     if (!set) return undefined
     const selector = fromLabelSelector(set.spec.selector)
-    return { set, owned: reader.controlledBy('pods', set.metadata.uid), orphans: reader.list('pods', ns).filter((p) => !controllerOf(p) && matches(selector, p.metadata.labels)) }
+    return {
+      set,
+      owned: reader.controlledBy('pods', set.metadata.uid),
+      orphans: reader.list('pods', ns).filter((p) => !controllerOf(p) && matches(selector, p.metadata.labels)),
+    }
   },
   reconcile: (key, view, now) => (view ? reconcile(key, view, now) : nothing),
 }

@@ -25,7 +25,10 @@ function reconcile(_key: string, v: View): Result {
       verb: 'create',
       resource: 'configmaps',
       object: {
-        metadata: { ...metadata(ROOT), annotations: { 'kubernetes.io/description': 'Contains a CA bundle that can be used to verify the API server.' } },
+        metadata: {
+          ...metadata(ROOT),
+          annotations: { 'kubernetes.io/description': 'Contains a CA bundle that can be used to verify the API server.' },
+        },
         data: { 'ca.crt': v.ca },
       },
     })
@@ -35,11 +38,20 @@ function reconcile(_key: string, v: View): Result {
 export const serviceAccount: Controller<View> = {
   name: 'service-account-controller',
   all: (r) => r.list('namespaces').map((n) => n.metadata.name),
-  wakes: { namespaces: ({ new: now }) => (now && !now.metadata.deletionTimestamp ? [now.metadata.name] : []), serviceaccounts: own, configmaps: own },
+  wakes: {
+    namespaces: ({ new: now }) => (now && !now.metadata.deletionTimestamp ? [now.metadata.name] : []),
+    serviceaccounts: own,
+    configmaps: own,
+  },
   view: (key, reader) => {
     const ns = reader.get('namespaces', '', key)
     if (!ns || ns.metadata.deletionTimestamp) return undefined
-    return { name: key, account: !!reader.get('serviceaccounts', key, 'default'), root: !!reader.get('configmaps', key, ROOT), ca: reader.settings.caCertificate ?? '' }
+    return {
+      name: key,
+      account: !!reader.get('serviceaccounts', key, 'default'),
+      root: !!reader.get('configmaps', key, ROOT),
+      ca: reader.settings.caCertificate ?? '',
+    }
   },
   reconcile,
 }

@@ -9,7 +9,9 @@ interface View {
 }
 
 export const tolerates = (t: any, taint: any): boolean =>
-  (!t.effect || t.effect === taint.effect) && (!t.key || t.key === taint.key) && (t.operator === 'Exists' || (t.value ?? '') === (taint.value ?? ''))
+  (!t.effect || t.effect === taint.effect) &&
+  (!t.key || t.key === taint.key) &&
+  (t.operator === 'Exists' || (t.value ?? '') === (taint.value ?? ''))
 
 /** When the pod has to go, ms; undefined when it may stay. */
 export function evictionTime(pod: KObject, taints: any[], now: number): number | undefined {
@@ -31,7 +33,14 @@ function reconcile(_key: string, { taints, pods }: View, now: number): Result {
     const at = evictionTime(pod, taints, now)
     if (at === undefined) continue
     if (at <= now) {
-      writes.push({ verb: 'event', about: { resource: 'pods', object: pod }, type: 'Normal', reason: 'TaintManagerEviction', message: `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`, component: 'taint-eviction-controller' })
+      writes.push({
+        verb: 'event',
+        about: { resource: 'pods', object: pod },
+        type: 'Normal',
+        reason: 'TaintManagerEviction',
+        message: `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+        component: 'taint-eviction-controller',
+      })
       writes.push({ verb: 'delete', resource: 'pods', object: pod })
     } else requeueAt = Math.min(requeueAt ?? at, at)
   }

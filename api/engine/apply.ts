@@ -26,7 +26,15 @@ export async function applyWrite(cluster: Cluster, component: string, w: Write):
     case 'update': {
       const kind = kindOfResource(w.resource)!
       const { name, namespace } = w.object.metadata
-      const done = await mutate(env, kind, keyFor(kind, namespace ?? '', name), (w.part ?? 'main') as Part, () => ({ object: structuredClone(w.object) }), options(component), ctx)
+      const done = await mutate(
+        env,
+        kind,
+        keyFor(kind, namespace ?? '', name),
+        (w.part ?? 'main') as Part,
+        () => ({ object: structuredClone(w.object) }),
+        options(component),
+        ctx,
+      )
       return Number(done.object.metadata.resourceVersion)
     }
     case 'delete':
@@ -51,14 +59,22 @@ const ignoreGone = (e: { code?: number }) => {
   return undefined
 }
 
-async function removeIgnoringGone(cluster: Cluster, w: Extract<Write, { verb: 'delete' }>, ctx: RequestContext): Promise<number | undefined> {
+async function removeIgnoringGone(
+  cluster: Cluster,
+  w: Extract<Write, { verb: 'delete' }>,
+  ctx: RequestContext,
+): Promise<number | undefined> {
   const kind = kindOfResource(w.resource)!
   const { name, namespace, uid } = w.object.metadata
   const done = await remove(
     cluster.env,
     kind,
     keyFor(kind, namespace ?? '', name),
-    { preconditions: { uid }, ...(w.gracePeriodSeconds !== undefined ? { gracePeriodSeconds: w.gracePeriodSeconds } : {}), ...(w.propagationPolicy ? { propagationPolicy: w.propagationPolicy } : {}) },
+    {
+      preconditions: { uid },
+      ...(w.gracePeriodSeconds !== undefined ? { gracePeriodSeconds: w.gracePeriodSeconds } : {}),
+      ...(w.propagationPolicy ? { propagationPolicy: w.propagationPolicy } : {}),
+    },
     ctx,
   ).catch(ignoreGone)
   return done?.rv

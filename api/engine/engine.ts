@@ -1,7 +1,8 @@
 // The engine: wakes controllers by the log and by due times, builds their views, applies their writes, backs off on failure.
 // Level-triggered: a cold start looks at every key, so nothing that a crash cut short is forgotten.
-import { controllers } from '../controllers/index.ts'
+
 import type { Cluster } from '../cluster.ts'
+import { controllers } from '../controllers/index.ts'
 import type { LocalHub } from '../hub/local-hub.ts'
 import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
@@ -20,6 +21,9 @@ const DURABLE_AFTER = 5000
 const HISTORY = 24 * 3600 * 1000
 const EVENT_AGE = 3600 * 1000
 const SWEEP_EVERY = 10 * 60_000
+
+/** The next turn of the loop; Workers without setImmediate have only timers. */
+const soon = (f: () => void): void => void (typeof setImmediate === 'function' ? setImmediate(f) : setTimeout(f, 0))
 
 interface Lane {
   controller: Controller
@@ -49,11 +53,16 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
   const { clock, log, store } = cluster
   const startedAt = clock.now()
   const lost = new Map<string, number>()
-  const cache = new Cache({ podCidr: cluster.env.settings.podCidr, caCertificate: cluster.env.settings.caCertificate, nodeMonitorGracePeriod }, (node) => ({
-    connected: hub.sessions.isConnected(node),
-    lostAt: lost.get(node) ?? startedAt,
-  }))
-  const lanes = controllers.map((controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map() }))
+  const cache = new Cache(
+    { podCidr: cluster.env.settings.podCidr, caCertificate: cluster.env.settings.caCertificate, nodeMonitorGracePeriod },
+    (node) => ({
+      connected: hub.sessions.isConnected(node),
+      lostAt: lost.get(node) ?? startedAt,
+    }),
+  )
+  const lanes = controllers.map(
+    (controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map() }),
+  )
   let active = 0
   let closed = false
   let loaded = false
@@ -71,7 +80,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
     if (pumping || closed || !loaded) return
     pumping = true
     // One tick later: the events of one commit group wake a key once.
-    setImmediate(() => {
+    soon(() => {
       pumping = false
       pump()
     })
@@ -126,7 +135,8 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
       } else {
         const n = (lane.failures.get(key) ?? 0) + 1
         lane.failures.set(key, n)
-        if (code === undefined || code >= 500 || n === 5) log.error('reconciling failed; trying again', cause, { controller: controller.name, key, failures: n })
+        if (code === undefined || code >= 500 || n === 5)
+          log.error('reconciling failed; trying again', cause, { controller: controller.name, key, failures: n })
         await setDue(lane, key, clock.now() + Math.min(MIN_BACKOFF * 2 ** Math.min(n, 12), MAX_BACKOFF))
       }
     } finally {
@@ -158,7 +168,12 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
     arm()
     if (at - clock.now() < DURABLE_AFTER) return
     await store.database
-      .write([{ sql: 'INSERT INTO wakeups(controller, key, due) VALUES (?, ?, ?) ON CONFLICT(controller, key) DO UPDATE SET due = excluded.due', args: [lane.controller.name, key, at] }])
+      .write([
+        {
+          sql: 'INSERT INTO wakeups(controller, key, due) VALUES (?, ?, ?) ON CONFLICT(controller, key) DO UPDATE SET due = excluded.due',
+          args: [lane.controller.name, key, at],
+        },
+      ])
       .catch((cause) => log.error('a due time could not be kept', cause, { controller: lane.controller.name, key }))
   }
 
@@ -178,7 +193,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
     try {
       await store.database.write([{ sql: 'DELETE FROM wakeups WHERE due < ?', args: [now - 60_000] }])
       await expireEvents(now)
-      while ((await store.compact(now - HISTORY)) >= 5000) await new Promise((r) => setImmediate(r))
+      while ((await store.compact(now - HISTORY)) >= 5000) await new Promise<void>((r) => soon(r))
     } catch (cause) {
       log.error('the sweep failed; the next one tries again', cause)
     }
@@ -186,10 +201,17 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
 
   async function expireEvents(now: number): Promise<void> {
     const [rows] = await store.database.read([
-      { sql: "SELECT o.ns, o.name FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = 'events' AND l.at < ? LIMIT 1000", args: [now - EVENT_AGE] },
+      {
+        sql: "SELECT o.ns, o.name FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = 'events' AND l.at < ? LIMIT 1000",
+        args: [now - EVENT_AGE],
+      },
     ])
     for (const [ns, name] of rows ?? [])
-      await applyWrite(cluster, 'event-ttl', { verb: 'delete', resource: 'events', object: { metadata: { namespace: ns as string, name: name as string } as never } }).catch(() => undefined)
+      await applyWrite(cluster, 'event-ttl', {
+        verb: 'delete',
+        resource: 'events',
+        object: { metadata: { namespace: ns as string, name: name as string } as never },
+      }).catch(() => undefined)
   }
 
   const unsubscribe = hub.fanOut.subscribe(observe)
@@ -230,7 +252,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
           resolve()
         }
         idlers.add(check)
-        setImmediate(check)
+        soon(check)
       }),
     close: async () => {
       closed = true

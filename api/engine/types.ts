@@ -31,7 +31,14 @@ export type Write =
   | { verb: 'delete'; resource: string; object: KObject; gracePeriodSeconds?: number; propagationPolicy?: string }
   | { verb: 'deleteAll'; resource: string; ns: string }
   | { verb: 'bind'; pod: KObject; node: string }
-  | { verb: 'event'; about: { resource: string; object: KObject }; type: 'Normal' | 'Warning'; reason: string; message: string; component: string }
+  | {
+      verb: 'event'
+      about: { resource: string; object: KObject }
+      type: 'Normal' | 'Warning'
+      reason: string
+      message: string
+      component: string
+    }
 
 export interface Result {
   /** Applied in order; the first conflict drops the rest and the key is looked at again. */

@@ -1,7 +1,7 @@
 // Answers: which face of an object the client accepts, and the one place where errors become Status.
-import { StatusError, internalError, notAcceptable } from '../../shared/status/index.ts'
-import type { Log } from '../ports/log.ts'
+import { internalError, notAcceptable, StatusError } from '../../shared/status/index.ts'
 import type { Encoding } from '../ports/hub.ts'
+import type { Log } from '../ports/log.ts'
 
 export const JSON_TYPE = 'application/json'
 const cacheControl = { 'cache-control': 'no-cache, private' }
@@ -10,7 +10,10 @@ const cacheControl = { 'cache-control': 'no-cache, private' }
 export function negotiate(accept: string | undefined): Encoding {
   if (!accept || accept === '*/*') return 'object'
   for (const entry of accept.split(',')) {
-    const [type, ...params] = entry.trim().split(';').map((p) => p.trim())
+    const [type, ...params] = entry
+      .trim()
+      .split(';')
+      .map((p) => p.trim())
     if (type !== JSON_TYPE && type !== '*/*' && type !== 'application/*' && type !== 'application/yaml') continue
     const p = new Map(params.map((x) => x.split('=', 2) as [string, string]))
     const as = p.get('as')
@@ -25,7 +28,11 @@ export function negotiate(accept: string | undefined): Encoding {
 export function json(text: string | Uint8Array, status = 200, warnings?: string[]): Response {
   const headers: Record<string, string> = { 'content-type': JSON_TYPE, ...cacheControl }
   // Several warnings travel in one header, as RFC 7234 lets them.
-  if (warnings?.length) headers.warning = warnings.slice(0, 20).map((w) => `299 - ${JSON.stringify(w.slice(0, 500))}`).join(', ')
+  if (warnings?.length)
+    headers.warning = warnings
+      .slice(0, 20)
+      .map((w) => `299 - ${JSON.stringify(w.slice(0, 500))}`)
+      .join(', ')
   return new Response(text as string, { status, headers })
 }
 

@@ -11,11 +11,11 @@ import type { Identity } from '../registry/context.ts'
 import { KEDGE_VERSION, versionInfo } from '../version.ts'
 import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
+import { issueJoinToken } from './join-tokens.ts'
 import { join, openSession } from './node-session.ts'
 import { openapiIndex, openapiV3 } from './openapi.ts'
 import { parseResourcePath } from './request.ts'
 import { handleResource } from './resource.ts'
-import { issueJoinToken } from './join-tokens.ts'
 
 type Env = { Bindings: Connection; Variables: { user: Identity } }
 
@@ -27,7 +27,8 @@ export interface AppOptions {
 
 const MAX_URL = 16 * 1024
 const open = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])
-const textAnswer = (text: string, status = 200) => new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
+const textAnswer = (text: string, status = 200) =>
+  new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
 
 export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
   const app = new Hono<Env>()
@@ -47,7 +48,8 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
       if (cause instanceof StatusError && open.has(c.req.path)) user = anonymous
       else throw cause
     }
-    if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid')) user = await impersonate(user, c.req.raw.headers, (u, a) => authorizer.allows(u, a))
+    if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid'))
+      user = await impersonate(user, c.req.raw.headers, (u, a) => authorizer.allows(u, a))
     c.set('user', user)
     await next()
   })
@@ -65,7 +67,11 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
     const url = c.req.url
     const at = url.indexOf('?')
     const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
-    const by = JSON.stringify({ user: user.username, ...(c.env?.address ? { from: c.env.address } : {}), ...(c.req.header('x-request-id') ? { request: c.req.header('x-request-id') } : {}) })
+    const by = JSON.stringify({
+      user: user.username,
+      ...(c.env?.address ? { from: c.env.address } : {}),
+      ...(c.req.header('x-request-id') ? { request: c.req.header('x-request-id') } : {}),
+    })
     return handleResource({ cluster, request: c.req.raw, r, query, user, ctx: { user, by, warnings: [] }, connection: c.env ?? {} })
   }
   const segmentsAfter = (c: Context<Env>, n: number) =>
@@ -80,11 +86,26 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
         }
       })
 
-  app.get('/api', guarded((c) => aggregatedOr(c, true, () => coreVersions(new URL(c.req.url).host))))
-  app.get('/apis', guarded((c) => aggregatedOr(c, false, apiGroupList)))
-  app.get('/api/v1', guarded(() => answer(resourceList('', 'v1'))))
-  app.get('/apis/:group', guarded((c) => found(apiGroup(c.req.param('group')!))))
-  app.get('/apis/:group/:version', guarded((c) => found(resourceList(c.req.param('group')!, c.req.param('version')!))))
+  app.get(
+    '/api',
+    guarded((c) => aggregatedOr(c, true, () => coreVersions(new URL(c.req.url).host))),
+  )
+  app.get(
+    '/apis',
+    guarded((c) => aggregatedOr(c, false, apiGroupList)),
+  )
+  app.get(
+    '/api/v1',
+    guarded(() => answer(resourceList('', 'v1'))),
+  )
+  app.get(
+    '/apis/:group',
+    guarded((c) => found(apiGroup(c.req.param('group')!))),
+  )
+  app.get(
+    '/apis/:group/:version',
+    guarded((c) => found(resourceList(c.req.param('group')!, c.req.param('version')!))),
+  )
   const found = (value: unknown) => (value ? answer(value) : textAnswer('404 page not found\n', 404))
   const aggregatedOr = (c: Context<Env>, core: boolean, plain: () => unknown) => {
     const version = wantsAggregated(c.req.header('accept'))
@@ -111,17 +132,38 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
     await cluster.store.head()
     return textAnswer('ok')
   })
-  app.get('/healthz', guarded(() => textAnswer('ok')))
-  app.get('/livez', guarded(() => textAnswer('ok')))
+  app.get(
+    '/healthz',
+    guarded(() => textAnswer('ok')),
+  )
+  app.get(
+    '/livez',
+    guarded(() => textAnswer('ok')),
+  )
   app.get('/readyz', ready)
 
-  app.get('/openapi/v3', guarded(() => answer(openapiIndex(KEDGE_VERSION))))
-  app.get('/openapi/v3/api/v1', guarded(() => document('', 'v1')))
-  app.get('/openapi/v3/apis/:group/:version', guarded((c) => document(c.req.param('group')!, c.req.param('version')!)))
+  app.get(
+    '/openapi/v3',
+    guarded(() => answer(openapiIndex(KEDGE_VERSION))),
+  )
+  app.get(
+    '/openapi/v3/api/v1',
+    guarded(() => document('', 'v1')),
+  )
+  app.get(
+    '/openapi/v3/apis/:group/:version',
+    guarded((c) => document(c.req.param('group')!, c.req.param('version')!)),
+  )
   const document = (group: string, version: string) => {
     const text = openapiV3(group, version)
     if (!text) return textAnswer('404 page not found\n', 404)
-    return new Response(text, { headers: { 'content-type': 'application/json', etag: `"${KEDGE_VERSION}-${apiVersionOf({ group, version })}"`, 'cache-control': 'public' } })
+    return new Response(text, {
+      headers: {
+        'content-type': 'application/json',
+        etag: `"${KEDGE_VERSION}-${apiVersionOf({ group, version })}"`,
+        'cache-control': 'public',
+      },
+    })
   }
 
   app.get('/.well-known/openid-configuration', (c) =>

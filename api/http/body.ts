@@ -40,7 +40,17 @@ function concat(parts: Uint8Array[], size: number): Uint8Array {
 
 /** YAML 1.1 as Kubernetes reads it: yes/no are booleans, but times and binaries stay text; aliases are bounded. */
 export function yaml(text: string): unknown {
-  return parseYaml(text, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, customTags: (tags) => tags.filter((t) => typeof t === 'string' || !/timestamp|binary|:time|:float-time|:int-time/i.test(`${t.tag}${'format' in t && t.format === 'TIME' ? ':time' : ''}`)) })
+  return parseYaml(text, {
+    version: '1.1',
+    schema: 'yaml-1.1',
+    maxAliasCount: 100,
+    customTags: (tags) =>
+      tags.filter(
+        (t) =>
+          typeof t === 'string' ||
+          !/timestamp|binary|:time|:float-time|:int-time/i.test(`${t.tag}${'format' in t && t.format === 'TIME' ? ':time' : ''}`),
+      ),
+  })
 }
 
 const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'application/apply-patch+yaml']
@@ -49,7 +59,12 @@ const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'appli
 export function parseBody(text: string, contentType: string, kind: string): unknown {
   const type = contentType.split(';')[0]!.trim()
   if (type === 'application/cbor')
-    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`, {})
+    throw new StatusError(
+      415,
+      'UnsupportedMediaType',
+      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
+      {},
+    )
   if (yamlTypes.includes(type)) {
     const trimmed = text.trimStart()
     if (!trimmed.startsWith('{'))
@@ -62,7 +77,9 @@ export function parseBody(text: string, contentType: string, kind: string): unkn
   try {
     return JSON.parse(text)
   } catch {
-    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${goJsonError(text)} (${preview(text)})`)
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${goJsonError(text)} (${preview(text)})`,
+    )
   }
 }
 
@@ -80,7 +97,8 @@ function goJsonError(text: string): string {
   return ''
 }
 
-const preview = (text: string) => (text.length > 30 ? `${[...new TextEncoder().encode(text.slice(0, 30))].map((b) => b.toString(16).padStart(2, '0')).join('')} ...` : text)
+const preview = (text: string) =>
+  text.length > 30 ? `${[...new TextEncoder().encode(text.slice(0, 30))].map((b) => b.toString(16).padStart(2, '0')).join('')} ...` : text
 
 /** The parsed body of a request, whatever type it has; undefined when there is none. */
 export async function readBody(request: Request, kind: string): Promise<any> {
@@ -91,7 +109,8 @@ export async function readBody(request: Request, kind: string): Promise<any> {
     try {
       return decodeProtobuf(bytes)
     } catch (cause) {
-      if (cause instanceof ProtobufError) throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${cause.message}`)
+      if (cause instanceof ProtobufError)
+        throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${cause.message}`)
       throw cause
     }
   }

@@ -7,7 +7,9 @@ interface GroupVersion {
   version: string
 }
 
-export const groupVersions: GroupVersion[] = [...new Map(kinds.map((k) => [apiVersionOf(k), { group: k.group, version: k.version }])).values()]
+export const groupVersions: GroupVersion[] = [
+  ...new Map(kinds.map((k) => [apiVersionOf(k), { group: k.group, version: k.version }])).values(),
+]
 export const groups = [...new Set(groupVersions.map((g) => g.group).filter(Boolean))]
 const kindsOf = (group: string, version: string) => kinds.filter((k) => k.group === group && k.version === version)
 
@@ -35,10 +37,19 @@ const subresources = (k: Kind) =>
 export function resourceList(group: string, version: string) {
   const served = kindsOf(group, version)
   if (!served.length) return undefined
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: apiVersionOf({ group, version }), resources: served.flatMap((k) => [resource(k), ...subresources(k)]) }
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: apiVersionOf({ group, version }),
+    resources: served.flatMap((k) => [resource(k), ...subresources(k)]),
+  }
 }
 
-export const coreVersions = (host: string) => ({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: host }] })
+export const coreVersions = (host: string) => ({
+  kind: 'APIVersions',
+  versions: ['v1'],
+  serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: host }],
+})
 
 export function apiGroup(group: string) {
   const versions = groupVersions.filter((g) => g.group === group).map((g) => ({ groupVersion: apiVersionOf(g), version: g.version }))
@@ -67,7 +78,13 @@ function aggregatedResource(k: Kind) {
     ...(k.shortNames ? { shortNames: k.shortNames } : {}),
     ...(k.categories ? { categories: k.categories } : {}),
     ...(subs.length
-      ? { subresources: subs.map(([subresource, s]) => ({ subresource, responseKind: responseKind(s.group ?? k.group, s.version ?? k.version, s.kind ?? k.kind), verbs: s.verbs })) }
+      ? {
+          subresources: subs.map(([subresource, s]) => ({
+            subresource,
+            responseKind: responseKind(s.group ?? k.group, s.version ?? k.version, s.kind ?? k.kind),
+            verbs: s.verbs,
+          })),
+        }
       : {}),
   }
 }

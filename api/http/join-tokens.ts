@@ -19,6 +19,11 @@ export async function issueJoinToken(cluster: Cluster, user: Identity, request: 
   const { uses = 1, seconds = DAY } = raw
   if (!Number.isInteger(uses) || uses < 1 || uses > 10_000) throw badRequest('uses must be between 1 and 10000')
   if (!Number.isInteger(seconds) || seconds < 1) throw badRequest('seconds must be positive')
-  const token = await cluster.authenticators.tokens.issue(cluster.env.random, 'join', { username: 'system:bootstrap', groups: ['system:bootstrappers'] }, { uses, expires: cluster.clock.now() + seconds * 1000 })
+  const token = await cluster.authenticators.tokens.issue(
+    cluster.env.random,
+    'join',
+    { username: 'system:bootstrap', groups: ['system:bootstrappers'] },
+    { uses, expires: cluster.clock.now() + seconds * 1000 },
+  )
   return json(JSON.stringify({ token, uses, expires: new Date(cluster.clock.now() + seconds * 1000).toISOString() }), 201)
 }

@@ -40,7 +40,11 @@ interface Continue {
   name: string
 }
 
-const encodeContinue = (c: Continue) => btoa(unescape(encodeURIComponent(JSON.stringify(c)))).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+const encodeContinue = (c: Continue) =>
+  btoa(unescape(encodeURIComponent(JSON.stringify(c))))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '')
 
 function decodeContinue(token: string): Continue {
   let text: string
@@ -65,11 +69,18 @@ function versionParam(query: URLSearchParams): number | undefined {
   const v = query.get('resourceVersion')
   if (!v) return undefined
   if (!/^\d{1,15}$/.test(v))
-    throw new StatusError(400, 'BadRequest', `resourceVersion: Invalid value: ${JSON.stringify(v)}: strconv.ParseUint: parsing ${JSON.stringify(v)}: invalid syntax`)
+    throw new StatusError(
+      400,
+      'BadRequest',
+      `resourceVersion: Invalid value: ${JSON.stringify(v)}: strconv.ParseUint: parsing ${JSON.stringify(v)}: invalid syntax`,
+    )
   return Number(v)
 }
 
-const gone = (rv: number) => expired(`The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. (version ${rv})`)
+const gone = (rv: number) =>
+  expired(
+    `The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. (version ${rv})`,
+  )
 
 export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearchParams, accept: string | undefined): Promise<Response> {
   const face = negotiate(accept)
@@ -79,7 +90,11 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
   const rv = versionParam(query)
   const match = query.get('resourceVersionMatch')
   if (match && match !== 'Exact' && match !== 'NotOlderThan')
-    throw new StatusError(400, 'BadRequest', `resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`)
+    throw new StatusError(
+      400,
+      'BadRequest',
+      `resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
+    )
   if (match && rv === undefined) throw badRequest('resourceVersionMatch is forbidden for an unset resourceVersion')
   const from = token ? decodeContinue(token) : undefined
   if (from && rv) throw badRequest('specifying resource version is not allowed when using continue')
@@ -99,7 +114,9 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
   }
   if (face === 'object') return json(listText(r.kind, page, meta))
   const objects = page.items.map((i) => decodeBody(i.body, i.rv))
-  return json(JSON.stringify(face === 'table' ? table(r.kind, objects, meta, cluster.clock.now(), include(query)) : partialList(objects, meta)))
+  return json(
+    JSON.stringify(face === 'table' ? table(r.kind, objects, meta, cluster.clock.now(), include(query)) : partialList(objects, meta)),
+  )
 }
 
 const include = (query: URLSearchParams): IncludeObject => {
@@ -108,7 +125,10 @@ const include = (query: URLSearchParams): IncludeObject => {
 }
 
 const tooLarge = (asked: number, current: number) =>
-  new StatusError(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }], retryAfterSeconds: 1 })
+  new StatusError(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, {
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version', field: '' }],
+    retryAfterSeconds: 1,
+  })
 
 function listText(kind: Kind, page: Page, meta: object): string {
   let out = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(meta)},"items":[`
@@ -120,13 +140,23 @@ function listText(kind: Kind, page: Page, meta: object): string {
 }
 
 /** The initial objects of a watch that starts from now, as ADDED events. */
-function initialEvents(cluster: Cluster, r: ResourceRequest, page: Page, face: 'object' | 'table' | 'partial', inc: IncludeObject): Uint8Array[] {
+function initialEvents(
+  cluster: Cluster,
+  r: ResourceRequest,
+  page: Page,
+  face: 'object' | 'table' | 'partial',
+  inc: IncludeObject,
+): Uint8Array[] {
   return page.items.map((i, index) => {
     const o = () => decodeBody(i.body, i.rv)
     const text =
       face === 'object'
         ? objectText(r.kind, i.body, i.rv)
-        : JSON.stringify(face === 'partial' ? partial(o()) : table(r.kind, [o()], { resourceVersion: String(i.rv) }, cluster.clock.now(), inc, index === 0))
+        : JSON.stringify(
+            face === 'partial'
+              ? partial(o())
+              : table(r.kind, [o()], { resourceVersion: String(i.rv) }, cluster.clock.now(), inc, index === 0),
+          )
     return encoder.encode(`{"type":"ADDED","object":${text}}\n`)
   })
 }
@@ -156,7 +186,17 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
     if (rv < floor) throw expired(`too old resource version: ${rv} (${floor})`)
     if (rv > head) throw tooLarge(rv, head)
   }
-  const stream = await cluster.hub.watch({ ...s, rv: start, bookmarks, timeoutMs, encoding: face, includeObject: include(query), ...(first ? { first } : {}) })
+  const stream = await cluster.hub.watch({
+    ...s,
+    rv: start,
+    bookmarks,
+    timeoutMs,
+    encoding: face,
+    includeObject: include(query),
+    ...(first ? { first } : {}),
+  })
   // Nothing on the way may hold a watch back: no compression, no transformation.
-  return new Response(stream, { headers: { 'content-type': JSON_TYPE, 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' } })
+  return new Response(stream, {
+    headers: { 'content-type': JSON_TYPE, 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' },
+  })
 }

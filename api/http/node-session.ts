@@ -4,9 +4,9 @@ import { dnsSubdomain } from '../../shared/meta/names.ts'
 import { badRequest, forbidden, StatusError } from '../../shared/status/index.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Cluster } from '../cluster.ts'
-import type { Identity } from '../registry/context.ts'
-import type { Connection } from '../ports/socket.ts'
 import type { Sessions } from '../hub/sessions.ts'
+import type { Connection } from '../ports/socket.ts'
+import type { Identity } from '../registry/context.ts'
 import { json } from './answer.ts'
 import { readText } from './body.ts'
 
@@ -17,11 +17,17 @@ export async function join(cluster: Cluster, request: Request): Promise<Response
   const token = (request.headers.get('authorization') ?? '').replace(/^Bearer /i, '')
   const raw: any = JSON.parse((await readText(request)) || '{}')
   const { name, publicKey } = raw
-  if (typeof name !== 'string' || dnsSubdomain(name).length) throw badRequest(`the node name is not valid: ${dnsSubdomain(String(name)).join('; ')}`)
-  if (publicKey?.kty !== 'EC' || publicKey.crv !== 'P-256' || publicKey.d) throw badRequest('publicKey must be the public half of a P-256 key as a JWK')
+  if (typeof name !== 'string' || dnsSubdomain(name).length)
+    throw badRequest(`the node name is not valid: ${dnsSubdomain(String(name)).join('; ')}`)
+  if (publicKey?.kty !== 'EC' || publicKey.crv !== 'P-256' || publicKey.d)
+    throw badRequest('publicKey must be the public half of a P-256 key as a JWK')
   const record = await cluster.authenticators.tokens.find(token)
   if (record?.kind !== 'join' || !(await cluster.authenticators.tokens.spend(token)))
-    throw new StatusError(401, 'Unauthorized', 'the join token is unknown, used up or expired: make a new one with `kedge token create --join`')
+    throw new StatusError(
+      401,
+      'Unauthorized',
+      'the join token is unknown, used up or expired: make a new one with `kedge token create --join`',
+    )
   await cluster.authenticators.nodes.register(name, publicKey)
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = cluster.env.settings
   return json(JSON.stringify({ node: name, podCidr, serviceCidr, clusterDns, clusterDomain }), 201)
@@ -33,6 +39,11 @@ export function openSession(cluster: Cluster, sessions: Sessions, user: Identity
   if (!node) throw forbidden({ group: '', resource: 'nodes' }, 'only a joined node may open a session')
   const upgrade = connection.upgrade?.([SESSION_PROTOCOL])
   if (!upgrade) throw new StatusError(400, 'BadRequest', `a session needs a WebSocket speaking ${SESSION_PROTOCOL}`)
-  void upgrade.accepted.then((socket) => sessions.accept(node, socket)).catch((cause) => cluster.log.error('a session could not be opened', cause, { node, path: c.req.path }))
+  void upgrade.accepted
+    .then((socket) => {
+      connection.opened?.(node, socket)
+      sessions.accept(node, socket)
+    })
+    .catch((cause) => cluster.log.error('a session could not be opened', cause, { node, path: c.req.path }))
   return upgrade.response
 }

@@ -1,16 +1,20 @@
 // OpenAPI v3, one document per group version, made from the kinds table and the generated structure: what kubectl explain and validation read.
-import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
+
 import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
 import { type Schema, schemaOf } from '../../shared/schema/types.ts'
 import { groupVersions } from './discovery.ts'
 
 const about = descriptions as Record<string, Record<string, string>>
-const metaTypes = /^V1(ObjectMeta|ListMeta|LabelSelector|LabelSelectorRequirement|OwnerReference|ManagedFieldsEntry|Status|StatusDetails|StatusCause|DeleteOptions|Preconditions|Condition)$/
+const metaTypes =
+  /^V1(ObjectMeta|ListMeta|LabelSelector|LabelSelectorRequirement|OwnerReference|ManagedFieldsEntry|Status|StatusDetails|StatusCause|DeleteOptions|Preconditions|Condition)$/
 
 const shortName = (type: string) => type.replace(/^[A-Z][a-z]+(?=V\d)/, '').replace(/^V\d+/, '')
 const componentName = (type: string, group: string, version: string) =>
-  metaTypes.test(type) ? `io.k8s.apimachinery.pkg.apis.meta.v1.${shortName(type)}` : `io.k8s.api.${group.split('.')[0] || 'core'}.${version}.${shortName(type)}`
+  metaTypes.test(type)
+    ? `io.k8s.apimachinery.pkg.apis.meta.v1.${shortName(type)}`
+    : `io.k8s.api.${group.split('.')[0] || 'core'}.${version}.${shortName(type)}`
 
 type Json = Record<string, any>
 
@@ -51,7 +55,12 @@ class Document {
       case 'object':
         return { ...d, allOf: [this.ref(s.name!)], default: {} }
       case 'map':
-        return { ...d, type: 'object', additionalProperties: this.#value(s.items!), ...(s.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}) }
+        return {
+          ...d,
+          type: 'object',
+          additionalProperties: this.#value(s.items!),
+          ...(s.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+        }
       case 'array':
         return {
           ...d,
@@ -59,7 +68,9 @@ class Document {
           items: this.#value(s.items!),
           'x-kubernetes-list-type': s.listKeys === 'set' ? 'set' : s.listKeys ? 'map' : 'atomic',
           ...(Array.isArray(s.listKeys) ? { 'x-kubernetes-list-map-keys': s.listKeys } : {}),
-          ...(s.mergeKey ? { 'x-kubernetes-patch-strategy': 'merge', ...(s.mergeKey === 'set' ? {} : { 'x-kubernetes-patch-merge-key': s.mergeKey }) } : {}),
+          ...(s.mergeKey
+            ? { 'x-kubernetes-patch-strategy': 'merge', ...(s.mergeKey === 'set' ? {} : { 'x-kubernetes-patch-merge-key': s.mergeKey }) }
+            : {}),
         }
       case 'integer':
         return { ...d, type: 'integer', format: s.format }
@@ -90,7 +101,12 @@ const writeParameters = [
   query('fieldManager', 'fieldManager is a name associated with the actor or entity that is making these changes.'),
   query('fieldValidation', 'fieldValidation instructs the server on how to handle objects with unknown or duplicate fields.'),
 ]
-const patchTypes = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json']
+const patchTypes = [
+  'application/apply-patch+yaml',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+]
 
 function operation(k: Kind, action: string, ref: Json, parameters: Json[] = [], bodyTypes?: string[]): Json {
   return {
@@ -111,7 +127,8 @@ function pathsOf(k: Kind, base: string, ref: Json): Json {
   if (k.verbs.includes('create')) list.post = operation(k, 'post', ref, writeParameters, ['application/json', 'application/yaml'])
   if (k.verbs.includes('get')) item.get = operation(k, 'get', ref)
   if (k.verbs.includes('update')) item.put = operation(k, 'put', ref, writeParameters, ['application/json', 'application/yaml'])
-  if (k.verbs.includes('patch')) item.patch = operation(k, 'patch', ref, [...writeParameters, query('force', 'Force is going to "force" Apply requests.')], patchTypes)
+  if (k.verbs.includes('patch'))
+    item.patch = operation(k, 'patch', ref, [...writeParameters, query('force', 'Force is going to "force" Apply requests.')], patchTypes)
   if (k.verbs.includes('delete')) item.delete = operation(k, 'delete', ref)
   return { [collection]: list, ...(Object.keys(item).length ? { [`${collection}/{name}`]: item } : {}) }
 }
@@ -134,7 +151,12 @@ export function openapiV3(group: string, version: string): string | undefined {
     component['x-kubernetes-group-version-kind'] = [{ group, version, kind: k.kind }]
     Object.assign(paths, pathsOf(k, base, ref))
   }
-  const text = JSON.stringify({ openapi: '3.0.0', info: { title: 'Kubernetes', version: 'v1.36.0' }, paths, components: { schemas: document.schemas } })
+  const text = JSON.stringify({
+    openapi: '3.0.0',
+    info: { title: 'Kubernetes', version: 'v1.36.0' },
+    paths,
+    components: { schemas: document.schemas },
+  })
   cache.set(id, text)
   return text
 }

@@ -14,14 +14,23 @@ export async function podExec(a: Asked): Promise<Response> {
   const { query } = a
   const pod = await podOf(a)
   const container = containerOf(pod, query.get('container'))
-  const flags = { stdin: isTrue(query.get('stdin')), stdout: isTrue(query.get('stdout')), stderr: isTrue(query.get('stderr')), tty: isTrue(query.get('tty')) }
+  const flags = {
+    stdin: isTrue(query.get('stdin')),
+    stdout: isTrue(query.get('stdout')),
+    stderr: isTrue(query.get('stderr')),
+    tty: isTrue(query.get('tty')),
+  }
   const command = query.getAll('command')
   if (a.r.subresource === 'exec' && !command.length) throw badRequest('you must specify at least 1 of command')
   if (!flags.stdin && !flags.stdout && !flags.stderr) throw badRequest('you must specify at least 1 of stdin, stdout, stderr')
   if (!pod.spec.nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
   const upgrade = a.connection.upgrade?.(PROTOCOLS)
-  if (!upgrade) throw new StatusError(400, 'BadRequest', `unable to upgrade: the client must offer a WebSocket speaking one of ${PROTOCOLS.join(', ')}`)
-  const request: StreamRequest = a.r.subresource === 'exec' ? { kind: 'exec', ...target(pod, container), command, ...flags } : { kind: 'attach', ...target(pod, container), ...flags }
+  if (!upgrade)
+    throw new StatusError(400, 'BadRequest', `unable to upgrade: the client must offer a WebSocket speaking one of ${PROTOCOLS.join(', ')}`)
+  const request: StreamRequest =
+    a.r.subresource === 'exec'
+      ? { kind: 'exec', ...target(pod, container), command, ...flags }
+      : { kind: 'attach', ...target(pod, container), ...flags }
   const stream = await a.cluster.hub.open(pod.spec.nodeName, request)
   void upgrade.accepted.then((socket) => bridge(socket, stream)).catch(() => stream.close())
   return upgrade.response
@@ -45,7 +54,8 @@ function bridge(socket: Socket, stream: Duplex): void {
   stream.onData(async (channel, bytes) => {
     frame(channel, bytes)
     // The socket's own buffer is the bound: wait while the client does not read.
-    for (let waited = 1; socket.buffered() > MAX_BUFFERED; waited = Math.min(waited * 2, 100)) await new Promise((r) => setTimeout(r, waited))
+    for (let waited = 1; socket.buffered() > MAX_BUFFERED; waited = Math.min(waited * 2, 100))
+      await new Promise((r) => setTimeout(r, waited))
   })
   stream.onClose((status) => {
     frame(Channel.error, new TextEncoder().encode(status ?? '{"metadata":{},"status":"Success"}'))

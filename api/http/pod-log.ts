@@ -1,6 +1,7 @@
 // pods/NAME/log: the container's output, streamed from its node through the session.
-import { badRequest, StatusError } from '../../shared/status/index.ts'
+
 import { Channel } from '../../shared/session/frames.ts'
+import { badRequest, StatusError } from '../../shared/status/index.ts'
 import { containerOf, podOf, target } from './pod-stream.ts'
 import { integerParam, isTrue } from './request.ts'
 import type { Asked } from './resource.ts'
@@ -44,7 +45,11 @@ export async function podLog(a: Asked): Promise<Response> {
     const answer = () => {
       if (started) return
       started = true
-      resolve(new Response(body, { headers: { 'content-type': 'text/plain', 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' } }))
+      resolve(
+        new Response(body, {
+          headers: { 'content-type': 'text/plain', 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' },
+        }),
+      )
     }
     stream.onData(async (channel, bytes) => {
       answer()

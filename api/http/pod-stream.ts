@@ -27,4 +27,9 @@ export function containerOf(pod: KObject, asked: string | null): string {
   throw badRequest(`a container name must be specified for pod ${pod.metadata.name}, choose one of: ${list(pod.spec.containers)}${inits}`)
 }
 
-export const target = (pod: KObject, container: string) => ({ namespace: pod.metadata.namespace!, pod: pod.metadata.name, uid: pod.metadata.uid, container })
+export const target = (pod: KObject, container: string) => ({
+  namespace: pod.metadata.namespace!,
+  pod: pod.metadata.name,
+  uid: pod.metadata.uid,
+  container,
+})

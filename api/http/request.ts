@@ -51,7 +51,8 @@ const verbs: Record<string, [string, string]> = {
   DELETE: ['deletecollection', 'delete'],
 }
 
-export const methodRefused = () => new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
+export const methodRefused = () =>
+  new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 
 /** The verb as the authorizer names it. Throws 405 where the resource has none for the method. */
 export function verbOf(method: string, r: ResourceRequest, query: URLSearchParams): string {
@@ -94,16 +95,30 @@ export function writeOptions(query: URLSearchParams, userAgent: string | null, w
   const dry = query.getAll('dryRun')
   if (dry.some((d) => d !== 'All')) {
     throw invalid('meta.k8s.io', what, '', [
-      { reason: 'FieldValueNotSupported', field: 'dryRun', message: `Unsupported value: []string{${dry.map((d) => JSON.stringify(d)).join(', ')}}: supported values: "All"` },
+      {
+        reason: 'FieldValueNotSupported',
+        field: 'dryRun',
+        message: `Unsupported value: []string{${dry.map((d) => JSON.stringify(d)).join(', ')}}: supported values: "All"`,
+      },
     ])
   }
   const manager = query.get('fieldManager')
   if (manager && manager.length > 128)
-    throw invalid('meta.k8s.io', what, '', [{ reason: 'FieldValueTooLong', field: 'fieldManager', message: 'Too long: may not be more than 128 bytes' }])
+    throw invalid('meta.k8s.io', what, '', [
+      { reason: 'FieldValueTooLong', field: 'fieldManager', message: 'Too long: may not be more than 128 bytes' },
+    ])
   const validation = query.get('fieldValidation') ?? 'Warn'
   if (!['Ignore', 'Warn', 'Strict', ''].includes(validation))
     throw invalid('meta.k8s.io', what, '', [
-      { reason: 'FieldValueNotSupported', field: 'fieldValidation', message: `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"` },
+      {
+        reason: 'FieldValueNotSupported',
+        field: 'fieldValidation',
+        message: `Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`,
+      },
     ])
-  return { dryRun: dry.length > 0, fieldManager: manager || (userAgent ?? 'unknown').split('/')[0]!.slice(0, 128) || 'unknown', fieldValidation: (validation || 'Warn') as WriteOptions['fieldValidation'] }
+  return {
+    dryRun: dry.length > 0,
+    fieldManager: manager || (userAgent ?? 'unknown').split('/')[0]!.slice(0, 128) || 'unknown',
+    fieldValidation: (validation || 'Warn') as WriteOptions['fieldValidation'],
+  }
 }

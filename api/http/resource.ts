@@ -1,25 +1,25 @@
 // One request for a stored resource: authorize, then the verb's handler. Subresources with a life of their own are in files beside this one.
 import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
-import { decode, DecodeError } from '../../shared/schema/decode.ts'
+import { DecodeError, decode } from '../../shared/schema/decode.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Connection } from '../ports/socket.ts'
-import { decodeBody, objectText, type Outcome } from '../registry/codec.ts'
+import { decodeBody, type Outcome, objectText } from '../registry/codec.ts'
 import type { Identity, RequestContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
 import { decodeObject } from '../registry/decode.ts'
 import { type DeleteOptions, keyFor, remove } from '../registry/delete.ts'
-import { patch, type PatchType, serverSideApply } from '../registry/patch.ts'
+import { type PatchType, patch, serverSideApply } from '../registry/patch.ts'
 import { partial, table } from '../registry/table.ts'
 import { type Part, update } from '../registry/update.ts'
 import { subjectOf } from '../registry/validate.ts'
 import { json, negotiate } from './answer.ts'
-import { parseBody, readBody, readText } from './body.ts'
 import { bind } from './binding.ts'
+import { parseBody, readBody, readText } from './body.ts'
 import { list, watch } from './list.ts'
-import { podLog } from './pod-log.ts'
 import { podExec } from './pod-exec.ts'
+import { podLog } from './pod-log.ts'
 import { attributesOf, integerParam, isTrue, methodRefused, type ResourceRequest, verbOf, writeOptions } from './request.ts'
 import { review } from './reviews.ts'
 import { getScale, writeScale } from './scale.ts'
@@ -88,7 +88,11 @@ function face(a: Asked, outcome: Outcome, status: number): Response {
   if (encoding === 'object') return json(outcome.text, status, a.ctx.warnings)
   const o = outcome.object
   const meta = { resourceVersion: o.metadata.resourceVersion ?? '' }
-  return json(JSON.stringify(encoding === 'partial' ? partial(o) : table(a.r.kind, [o], meta, a.cluster.clock.now(), 'Metadata')), status, a.ctx.warnings)
+  return json(
+    JSON.stringify(encoding === 'partial' ? partial(o) : table(a.r.kind, [o], meta, a.cluster.clock.now(), 'Metadata')),
+    status,
+    a.ctx.warnings,
+  )
 }
 
 async function get(a: Asked, accept: string | undefined): Promise<Response> {
@@ -97,7 +101,11 @@ async function get(a: Asked, accept: string | undefined): Promise<Response> {
   if (!stored) throw notFound(subjectOf(a.r.kind, a.r.name))
   if (encoding === 'object') return json(objectText(a.r.kind, stored.body, stored.rv))
   const o = decodeBody(stored.body, stored.rv)
-  return json(JSON.stringify(encoding === 'partial' ? partial(o) : table(a.r.kind, [o], { resourceVersion: String(stored.rv) }, a.cluster.clock.now(), 'Metadata')))
+  return json(
+    JSON.stringify(
+      encoding === 'partial' ? partial(o) : table(a.r.kind, [o], { resourceVersion: String(stored.rv) }, a.cluster.clock.now(), 'Metadata'),
+    ),
+  )
 }
 
 async function patchResource(a: Asked): Promise<Response> {
@@ -108,7 +116,8 @@ async function patchResource(a: Asked): Promise<Response> {
   const raw = parseBody(await readText(request), contentType, r.kind.kind)
   return write(a, 200, async (options) => {
     if (type !== 'apply') {
-      if (isTrue(query.get('force'))) throw patchFault('force', 'Forbidden: may not be specified for non-apply patch', 'FieldValueForbidden')
+      if (isTrue(query.get('force')))
+        throw patchFault('force', 'Forbidden: may not be specified for non-apply patch', 'FieldValueForbidden')
       return patch(cluster.env, r.kind, key(a), part(r), type, raw, options, a.ctx)
     }
     if (!query.get('fieldManager')) throw patchFault('fieldManager', 'Required value: is required for apply patch', 'FieldValueRequired')
@@ -121,7 +130,8 @@ async function patchResource(a: Asked): Promise<Response> {
   })
 }
 
-const patchFault = (field: string, message: string, reason: string) => invalid('meta.k8s.io', 'PatchOptions', '', [{ field, message, reason }])
+const patchFault = (field: string, message: string, reason: string) =>
+  invalid('meta.k8s.io', 'PatchOptions', '', [{ field, message, reason }])
 
 async function deleteOptions(a: Asked): Promise<DeleteOptions> {
   const raw: any = await readBody(a.request, 'DeleteOptions')
@@ -154,7 +164,12 @@ async function deleteOne(a: Asked): Promise<Response> {
   if (r.subresource) throw methodRefused()
   const options = await deleteOptions(a)
   const done = await remove(cluster.env, r.kind, key(a), options, a.ctx)
-  const text = JSON.stringify({ kind: r.kind.kind, apiVersion: apiVersionOf(r.kind), ...done.object, metadata: { ...done.object.metadata, resourceVersion: String(done.rv) } })
+  const text = JSON.stringify({
+    kind: r.kind.kind,
+    apiVersion: apiVersionOf(r.kind),
+    ...done.object,
+    metadata: { ...done.object.metadata, resourceVersion: String(done.rv) },
+  })
   if (!done.final || r.kind.deleteReturnsObject) return json(text)
   const details = { name: r.name, ...(r.kind.group ? { group: r.kind.group } : {}), kind: r.kind.plural, uid: done.object.metadata.uid }
   return json(JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details }))
@@ -169,7 +184,13 @@ async function deleteCollection(a: Asked): Promise<Response> {
   for (let i = 0; i < page.items.length; i += 32)
     await Promise.all(
       page.items.slice(i, i + 32).map((o: any) =>
-        remove(cluster.env, r.kind, { resource: resourceOf(r.kind), ns: o.metadata.namespace ?? '', name: o.metadata.name }, options, a.ctx).catch((e) => {
+        remove(
+          cluster.env,
+          r.kind,
+          { resource: resourceOf(r.kind), ns: o.metadata.namespace ?? '', name: o.metadata.name },
+          options,
+          a.ctx,
+        ).catch((e) => {
           if (e?.code !== 404) throw e
         }),
       ),

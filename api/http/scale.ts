@@ -1,14 +1,14 @@
 // The scale subresource: replicas of any kind that has them, seen as autoscaling/v1 Scale.
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
-import { badRequest, invalid, notFound, staleVersion, StatusError } from '../../shared/status/index.ts'
+import { badRequest, invalid, notFound, StatusError, staleVersion } from '../../shared/status/index.ts'
 import { decodeBody } from '../registry/codec.ts'
-import { patched, type PatchType } from '../registry/patch.ts'
+import { type PatchType, patched } from '../registry/patch.ts'
 import { mutate } from '../registry/update.ts'
 import { subjectOf } from '../registry/validate.ts'
 import { json } from './answer.ts'
-import { body, key, type Asked } from './resource.ts'
 import { writeOptions } from './request.ts'
+import { type Asked, body, key } from './resource.ts'
 
 function scaleOf(kind: Kind, o: KObject) {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = o.metadata
@@ -29,7 +29,11 @@ export async function getScale(a: Asked): Promise<Response> {
   return json(JSON.stringify(scaleOf(a.r.kind, decodeBody(stored.body, stored.rv))))
 }
 
-const types: Record<string, PatchType> = { 'application/json-patch+json': 'json', 'application/merge-patch+json': 'merge', 'application/strategic-merge-patch+json': 'merge' }
+const types: Record<string, PatchType> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'merge',
+}
 
 export async function writeScale(a: Asked): Promise<Response> {
   const { cluster, r, request, query } = a
@@ -47,7 +51,14 @@ export async function writeScale(a: Asked): Promise<Response> {
       if (wanted?.kind !== 'Scale') throw badRequest(`expected a Scale, got ${JSON.stringify(wanted?.kind ?? '')}`)
       const replicas = wanted.spec?.replicas ?? 0
       if (typeof replicas !== 'number' || !Number.isInteger(replicas)) throw badRequest('spec.replicas must be an integer')
-      if (replicas < 0) throw invalid('autoscaling', 'Scale', r.name!, [{ reason: 'FieldValueInvalid', field: 'spec.replicas', message: `Invalid value: ${replicas}: must be greater than or equal to 0` }])
+      if (replicas < 0)
+        throw invalid('autoscaling', 'Scale', r.name!, [
+          {
+            reason: 'FieldValueInvalid',
+            field: 'spec.replicas',
+            message: `Invalid value: ${replicas}: must be greater than or equal to 0`,
+          },
+        ])
       const pinned = wanted.metadata?.resourceVersion
       if (pinned && pinned !== String(stored.rv)) throw staleVersion(subjectOf(r.kind, r.name))
       delete old.metadata.resourceVersion

@@ -24,7 +24,8 @@ export function typeFor(e: LogEvent, w: Pick<WatchRequest, 'ns' | 'labels' | 'fi
   if (w.ns !== undefined && e.ns !== w.ns) return undefined
   if (!w.labels?.length && !w.fields?.length) return e.verb === 'create' ? 'ADDED' : e.verb === 'delete' ? 'DELETED' : 'MODIFIED'
   const meets = (labels: Record<string, string> | undefined, fields: Record<string, string> | undefined) =>
-    matches(w.labels ?? [], labels) && matches(w.fields ?? [], w.fields?.length ? { ...fields, 'metadata.name': e.name, 'metadata.namespace': e.ns } : fields)
+    matches(w.labels ?? [], labels) &&
+    matches(w.fields ?? [], w.fields?.length ? { ...fields, 'metadata.name': e.name, 'metadata.namespace': e.ns } : fields)
   const before = e.verb !== 'create' && meets(e.oldLabels, e.oldFields)
   const after = e.verb !== 'delete' && meets(e.labels, e.fields)
   if (before) return after ? 'MODIFIED' : 'DELETED'
@@ -50,7 +51,11 @@ class Encoded {
     const body = type === 'DELETED' && this.event.verb !== 'delete' ? (this.event.oldBody ?? this.event.body) : this.event.body
     if (w.encoding === 'object') return objectText(kind, body, this.event.rv)
     const o = decodeBody(body, this.event.rv)
-    return JSON.stringify(w.encoding === 'partial' ? partial(o) : table(kind, [o], { resourceVersion: String(this.event.rv) }, now, w.includeObject ?? 'Metadata'))
+    return JSON.stringify(
+      w.encoding === 'partial'
+        ? partial(o)
+        : table(kind, [o], { resourceVersion: String(this.event.rv) }, now, w.includeObject ?? 'Metadata'),
+    )
   }
 }
 

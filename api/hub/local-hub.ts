@@ -14,7 +14,13 @@ export interface LocalHub extends Hub {
 }
 
 /** Starts at the log's head, so nothing from before is told again. */
-export async function createLocalHub(store: Store, authorizer: Authorizer, clock: Clock, log: Log, events: SessionEvents): Promise<LocalHub> {
+export async function createLocalHub(
+  store: Store,
+  authorizer: Authorizer,
+  clock: Clock,
+  log: Log,
+  events: SessionEvents,
+): Promise<LocalHub> {
   const { rv } = await store.head()
   const fanOut = new FanOut(store, clock, log, rv)
   const sessions = new Sessions(store, fanOut, authorizer, log, events)

@@ -60,7 +60,8 @@ export class Sessions {
     this.#log = log
     this.#events = events
     fanOut.subscribe((e) => {
-      for (const s of this.#byNode.values()) for (const sub of s.subscriptions.values()) if (sub.resource === e.resource) this.#deliver(s, sub, e)
+      for (const s of this.#byNode.values())
+        for (const sub of s.subscriptions.values()) if (sub.resource === e.resource) this.#deliver(s, sub, e)
     })
   }
 
@@ -93,7 +94,8 @@ export class Sessions {
   }
 
   #endStreams(session: Session): void {
-    for (const s of [...session.streams.values()]) s.ended(JSON.stringify(unavailable(`the session of node ${session.node} ended`).toStatus()))
+    for (const s of [...session.streams.values()])
+      s.ended(JSON.stringify(unavailable(`the session of node ${session.node} ended`).toStatus()))
     session.subscriptions.clear()
   }
 
@@ -149,13 +151,27 @@ export class Sessions {
       const kind = kindOfResource(f.resource)
       if (!kind) return refuse(`no resource ${f.resource}`)
       if (session.subscriptions.size >= MAX_SUBSCRIPTIONS) return refuse('too many subscriptions')
-      const attributes = { verb: 'watch', group: kind.group, resource: kind.plural, ...(f.namespace ? { namespace: f.namespace } : {}), ...(f.name ? { name: f.name } : {}) }
-      if (!(await this.#authorizer.allows(nodeIdentity(session.node), attributes))) return refuse(`node ${session.node} may not watch ${f.resource} ${f.namespace ?? ''}/${f.name ?? ''}`)
+      const attributes = {
+        verb: 'watch',
+        group: kind.group,
+        resource: kind.plural,
+        ...(f.namespace ? { namespace: f.namespace } : {}),
+        ...(f.name ? { name: f.name } : {}),
+      }
+      if (!(await this.#authorizer.allows(nodeIdentity(session.node), attributes)))
+        return refuse(`node ${session.node} may not watch ${f.resource} ${f.namespace ?? ''}/${f.name ?? ''}`)
       const fields: Selector = []
       if (f.name) fields.push({ key: 'metadata.name', operator: '=', values: [f.name] })
       // Of pods a node sees its own alone.
       if (f.resource === 'pods') fields.push({ key: 'spec.nodeName', operator: '=', values: [session.node] })
-      const sub: Subscription = { id: f.id, resource: f.resource, ns: f.namespace, ...(fields.length ? { fields } : {}), waiting: [], rv: f.rv ?? 0 }
+      const sub: Subscription = {
+        id: f.id,
+        resource: f.resource,
+        ns: f.namespace,
+        ...(fields.length ? { fields } : {}),
+        waiting: [],
+        rv: f.rv ?? 0,
+      }
       session.subscriptions.set(f.id, sub)
       await this.#fill(session, sub)
     } catch (cause) {

@@ -15,4 +15,6 @@ export interface Connection {
   upgrade?: (protocols: string[]) => { response: Response; protocol: string; accepted: Promise<Socket> } | undefined
   /** Where the client is, for the audit trail. */
   address?: string
+  /** Told when a socket has become the session of a node. */
+  opened?: (node: string, socket: Socket) => void
 }

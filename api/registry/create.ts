@@ -1,12 +1,13 @@
 // Create: decode → default → admit → validate → store, in one round trip.
-import type { Kind } from '../../shared/kinds/kind.ts'
+
 import { apiVersionOf } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
 import { generatedName } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { managedByUpdate } from '../../shared/schema/apply.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { alreadyExists, forbidden, internalError, notFound, StatusError } from '../../shared/status/index.ts'
-import { admitCreate, type Admission } from '../admission/index.ts'
+import { type Admission, admitCreate } from '../admission/index.ts'
 import { namespaceGuard } from '../store/store.ts'
 import { encodeBody, type Outcome, outcomeOf, unstoredText, versionOf } from './codec.ts'
 import type { Environment, RequestContext, WriteOptions } from './context.ts'
@@ -33,9 +34,17 @@ function stamp(kind: Kind, o: KObject, env: Environment) {
 }
 
 /** Creates from a client's body. */
-export function create(env: Environment, kind: Kind, ns: string, raw: unknown, options: WriteOptions, ctx: RequestContext): Promise<Outcome> {
+export function create(
+  env: Environment,
+  kind: Kind,
+  ns: string,
+  raw: unknown,
+  options: WriteOptions,
+  ctx: RequestContext,
+): Promise<Outcome> {
   const o = decodeObject(kind, raw, options, ctx)
-  if ((raw as KObject).metadata?.resourceVersion) throw new StatusError(400, 'BadRequest', 'resourceVersion should not be set on objects to be created')
+  if ((raw as KObject).metadata?.resourceVersion)
+    throw new StatusError(400, 'BadRequest', 'resourceVersion should not be set on objects to be created')
   placeInNamespace(kind, o, ns)
   return createObject(env, kind, o, options, ctx)
 }
@@ -56,7 +65,12 @@ export async function createObject(
   const admission: Admission = await admitCreate(env, kind, o, ctx)
   validateObject(kind, o)
   const fields =
-    managed?.(o) ?? managedByUpdate(schemaOf(kind.type), undefined, o, { manager: options.fieldManager, apiVersion: apiVersionOf(kind), time: timeString(env.clock.now()) })
+    managed?.(o) ??
+    managedByUpdate(schemaOf(kind.type), undefined, o, {
+      manager: options.fieldManager,
+      apiVersion: apiVersionOf(kind),
+      time: timeString(env.clock.now()),
+    })
   if (fields?.length) o.metadata.managedFields = fields
   if (options.dryRun) {
     await checkDryRun(env, kind, o)
@@ -91,6 +105,10 @@ async function namespaceFault(env: Environment, kind: Kind, o: KObject): Promise
 async function checkDryRun(env: Environment, kind: Kind, o: KObject) {
   if (kind.namespaced && !(await env.store.get({ resource: 'namespaces', ns: '', name: o.metadata.namespace! })))
     throw notFound({ group: '', resource: 'namespaces', name: o.metadata.namespace! })
-  const there = await env.store.get({ resource: versionOf(kind, o, '', '').resource, ns: o.metadata.namespace ?? '', name: o.metadata.name })
+  const there = await env.store.get({
+    resource: versionOf(kind, o, '', '').resource,
+    ns: o.metadata.namespace ?? '',
+    name: o.metadata.name,
+  })
   if (there) throw alreadyExists(subjectOf(kind, o.metadata.name))
 }

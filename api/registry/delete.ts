@@ -36,21 +36,30 @@ function checkOptions(o: DeleteOptions) {
         field: 'propagationPolicy',
       },
     ])
-  if (o.propagationPolicy !== undefined && o.orphanDependents !== undefined) throw badRequest('orphanDependents and deletionPropagation cannot be both set')
+  if (o.propagationPolicy !== undefined && o.orphanDependents !== undefined)
+    throw badRequest('orphanDependents and deletionPropagation cannot be both set')
 }
 
 function checkPreconditions(kind: Kind, key: Key, found: KObject, rv: number, p: DeleteOptions['preconditions']) {
   const subject = { ...subjectOf(kind, key.name), resource: kind.kind }
   if (p?.uid && p.uid !== found.metadata.uid)
-    throw conflict(subject, `the UID in the precondition (${p.uid}) does not match the UID in record (${found.metadata.uid}). The object might have been deleted and then recreated`)
+    throw conflict(
+      subject,
+      `the UID in the precondition (${p.uid}) does not match the UID in record (${found.metadata.uid}). The object might have been deleted and then recreated`,
+    )
   if (p?.resourceVersion && p.resourceVersion !== String(rv))
-    throw conflict(subject, `the ResourceVersion in the precondition (${p.resourceVersion}) does not match the ResourceVersion in record (${rv}). The object might have been modified`)
+    throw conflict(
+      subject,
+      `the ResourceVersion in the precondition (${p.resourceVersion}) does not match the ResourceVersion in record (${rv}). The object might have been modified`,
+    )
 }
 
 function finalizersAfter(o: KObject, options: DeleteOptions): string[] {
   const kept = (o.metadata.finalizers ?? []).filter((f) => f !== 'orphan' && f !== 'foregroundDeletion')
   const had = (f: string) => !!o.metadata.finalizers?.includes(f)
-  const policy = options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : options.orphanDependents === false ? 'Background' : undefined)
+  const policy =
+    options.propagationPolicy ??
+    (options.orphanDependents === true ? 'Orphan' : options.orphanDependents === false ? 'Background' : undefined)
   if (policy === 'Orphan' || (policy === undefined && had('orphan'))) return [...kept, 'orphan']
   if (policy === 'Foreground' || (policy === undefined && had('foregroundDeletion'))) return [...kept, 'foregroundDeletion']
   return kept

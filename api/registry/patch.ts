@@ -20,11 +20,21 @@ export type PatchType = 'json' | 'merge' | 'strategic'
 /** The patched JSON of `current`; both are whole objects with kind and apiVersion. */
 export function patched(kind: Kind, type: PatchType, current: any, body: unknown): any {
   if (type === 'json') return jsonPatch(current, body)
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw badRequest('error decoding patch: the patch must be an object')
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw badRequest('error decoding patch: the patch must be an object')
   return type === 'merge' ? mergePatch(current, body) : strategicPatch(schemaOf(kind.type), current, body)
 }
 
-export async function patch(env: Environment, kind: Kind, key: Key, part: Part, type: PatchType, body: unknown, options: WriteOptions, ctx: RequestContext): Promise<Outcome> {
+export async function patch(
+  env: Environment,
+  kind: Kind,
+  key: Key,
+  part: Part,
+  type: PatchType,
+  body: unknown,
+  options: WriteOptions,
+  ctx: RequestContext,
+): Promise<Outcome> {
   return mutate(
     env,
     kind,
@@ -33,11 +43,16 @@ export async function patch(env: Environment, kind: Kind, key: Key, part: Part, 
     (old, stored) => {
       const whole = { kind: kind.kind, apiVersion: apiVersionOf(kind), ...old }
       const raw = patched(kind, type, whole, body)
-      if (raw?.metadata?.name !== undefined && raw.metadata.name !== key.name) throw badRequest(`the name of the object (${raw.metadata.name}) does not match the name on the URL (${key.name})`)
+      if (raw?.metadata?.name !== undefined && raw.metadata.name !== key.name)
+        throw badRequest(`the name of the object (${raw.metadata.name}) does not match the name on the URL (${key.name})`)
       const object = decodeObject(kind, raw, options, ctx)
       // A patch that does not speak of the version is made on whatever is newest.
       if (object.metadata.resourceVersion === String(stored.rv)) delete object.metadata.resourceVersion
-      if (object.metadata.uid !== old.metadata.uid && object.metadata.uid) throw conflict(subjectOf(kind, key.name), `the UID in the precondition (${object.metadata.uid}) does not match the UID in record (${old.metadata.uid})`)
+      if (object.metadata.uid !== old.metadata.uid && object.metadata.uid)
+        throw conflict(
+          subjectOf(kind, key.name),
+          `the UID in the precondition (${object.metadata.uid}) does not match the UID in record (${old.metadata.uid})`,
+        )
       return { object }
     },
     options,
@@ -46,16 +61,31 @@ export async function patch(env: Environment, kind: Kind, key: Key, part: Part, 
 }
 
 /** Server-side apply: creates the object when it is not there. */
-export async function serverSideApply(env: Environment, kind: Kind, key: Key, part: Part, raw: unknown, force: boolean, options: WriteOptions, ctx: RequestContext): Promise<Outcome> {
+export async function serverSideApply(
+  env: Environment,
+  kind: Kind,
+  key: Key,
+  part: Part,
+  raw: unknown,
+  force: boolean,
+  options: WriteOptions,
+  ctx: RequestContext,
+): Promise<Outcome> {
   const given = raw as KObject
   if (!given?.apiVersion || !given.kind) throw badRequest('error decoding YAML: apiVersion and kind must be set')
   const config = decodeObject(kind, raw, options, ctx)
   placeInNamespace(kind, config, key.ns)
-  if (config.metadata.name && config.metadata.name !== key.name) throw badRequest(`the name of the object (${config.metadata.name}) does not match the name on the URL (${key.name})`)
+  if (config.metadata.name && config.metadata.name !== key.name)
+    throw badRequest(`the name of the object (${config.metadata.name}) does not match the name on the URL (${key.name})`)
   config.metadata.name = key.name
   if (config.metadata.managedFields) throw badRequest('metadata.managedFields must be nil')
   const schema = schemaOf(kind.type)
-  const writer = { manager: options.fieldManager, apiVersion: apiVersionOf(kind), time: timeString(env.clock.now()), ...(part === 'main' ? {} : { subresource: part }) }
+  const writer = {
+    manager: options.fieldManager,
+    apiVersion: apiVersionOf(kind),
+    time: timeString(env.clock.now()),
+    ...(part === 'main' ? {} : { subresource: part }),
+  }
   const finish = (merged: KObject) => {
     const fresh: KObject = decode(schema, merged, [])
     kind.defaults?.(fresh)
@@ -79,7 +109,8 @@ export async function serverSideApply(env: Environment, kind: Kind, key: Key, pa
     )
   } catch (e) {
     if ((e as { code?: number }).code !== 404 || part !== 'main' || (e as any).details?.kind !== kind.plural) throw e
-    if (config.metadata.uid) throw conflict(subjectOf(kind, key.name), 'uid mismatch: the provided object specified a uid, and no existing object was found')
+    if (config.metadata.uid)
+      throw conflict(subjectOf(kind, key.name), 'uid mismatch: the provided object specified a uid, and no existing object was found')
   }
   const owned = applyFields(schema, undefined, config, writer, force, (o) => o).managedFields
   const object: KObject = decode(schema, config, [])

@@ -52,7 +52,16 @@ export async function mutate(
 }
 
 /** One attempt: undefined when another writer was faster. */
-async function replace(env: Environment, kind: Kind, stored: Stored, old: KObject, changed: Change, part: Part, options: WriteOptions, ctx: RequestContext): Promise<Outcome | undefined> {
+async function replace(
+  env: Environment,
+  kind: Kind,
+  stored: Stored,
+  old: KObject,
+  changed: Change,
+  part: Part,
+  options: WriteOptions,
+  ctx: RequestContext,
+): Promise<Outcome | undefined> {
   const o = changed.object
   keepSystemFields(o, old)
   if (part === 'main') {
@@ -82,7 +91,8 @@ async function replace(env: Environment, kind: Kind, stored: Stored, old: KObjec
   const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {}, body: stored.body }
   const version = versionOf(kind, o, body, ctx.by)
   const claims = admission.claims?.() ?? []
-  const finished = o.metadata.deletionTimestamp && !o.metadata.finalizers?.length && !o.metadata.deletionGracePeriodSeconds && isFinal(kind, o)
+  const finished =
+    o.metadata.deletionTimestamp && !o.metadata.finalizers?.length && !o.metadata.deletionGracePeriodSeconds && isFinal(kind, o)
   const written = finished ? await env.store.delete(version, replaced, claims) : await env.store.update(version, replaced, claims)
   if (written.ok) return outcomeOf(kind, o, body, written.rv)
   // Another pick is made by the next attempt; asking for a taken value is refused here.
@@ -99,14 +109,22 @@ function keepSystemFields(o: KObject, old: KObject) {
   m.name = from.name
   m.uid = from.uid
   m.creationTimestamp = from.creationTimestamp
-  for (const f of ['namespace', 'generateName', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'] as const) {
+  for (const f of [
+    'namespace',
+    'generateName',
+    'generation',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'managedFields',
+  ] as const) {
     if (from[f] === undefined) delete m[f]
     else (m as any)[f] = from[f]
   }
 }
 
 function keepOtherParts(o: KObject, old: KObject, part: Part) {
-  const own = part === 'scale' || part === 'finalize' || part === 'binding' ? ['spec', ...(part === 'binding' ? ['status'] : [])] : ['status']
+  const own =
+    part === 'scale' || part === 'finalize' || part === 'binding' ? ['spec', ...(part === 'binding' ? ['status'] : [])] : ['status']
   for (const field of new Set([...Object.keys(o), ...Object.keys(old)])) {
     if (field === 'metadata' || own.includes(field)) continue
     if (old[field] === undefined) delete o[field]
@@ -128,11 +146,20 @@ function sameButManagers(a: KObject, b: KObject): boolean {
 }
 
 /** PUT: the body replaces the object (or its status). */
-export async function update(env: Environment, kind: Kind, key: Key, part: Part, raw: unknown, options: WriteOptions, ctx: RequestContext): Promise<Outcome> {
+export async function update(
+  env: Environment,
+  kind: Kind,
+  key: Key,
+  part: Part,
+  raw: unknown,
+  options: WriteOptions,
+  ctx: RequestContext,
+): Promise<Outcome> {
   const o = decodeObject(kind, raw, options, ctx)
   placeInNamespace(kind, o, key.ns)
   if (!o.metadata.name) throw badRequest('name must be provided')
-  if (o.metadata.name !== key.name) throw badRequest(`the name of the object (${o.metadata.name}) does not match the name on the URL (${key.name})`)
+  if (o.metadata.name !== key.name)
+    throw badRequest(`the name of the object (${o.metadata.name}) does not match the name on the URL (${key.name})`)
   return mutate(
     env,
     kind,

@@ -25,15 +25,18 @@ function validateMeta(kind: Kind, o: KObject, e: FieldErrors) {
   if (size > MAX_ANNOTATIONS) e.tooLong('metadata.annotations', MAX_ANNOTATIONS)
   m.finalizers?.forEach((f, i) => {
     e.format(`metadata.finalizers[${i}]`, f, qualifiedName(f))
-    if (!f.includes('/') && !standardFinalizers.includes(f)) e.invalid(`metadata.finalizers[${i}]`, f, 'name is neither a standard finalizer name nor is it fully qualified')
+    if (!f.includes('/') && !standardFinalizers.includes(f))
+      e.invalid(`metadata.finalizers[${i}]`, f, 'name is neither a standard finalizer name nor is it fully qualified')
   })
   let controllers = 0
   m.ownerReferences?.forEach((r, i) => {
     const at = `metadata.ownerReferences[${i}]`
-    for (const f of ['apiVersion', 'kind', 'name', 'uid'] as const) if (!r[f]) e.invalid(`${at}.${f}`, r[f] ?? '', `${f === 'apiVersion' ? 'version' : f} must not be empty`)
+    for (const f of ['apiVersion', 'kind', 'name', 'uid'] as const)
+      if (!r[f]) e.invalid(`${at}.${f}`, r[f] ?? '', `${f === 'apiVersion' ? 'version' : f} must not be empty`)
     if (r.controller) controllers++
   })
-  if (controllers > 1) e.invalid('metadata.ownerReferences', controllers, 'Only one reference can have Controller set to true. Found "true" in references')
+  if (controllers > 1)
+    e.invalid('metadata.ownerReferences', controllers, 'Only one reference can have Controller set to true. Found "true" in references')
 }
 
 /** Throws 422 with every fault found. */
@@ -45,7 +48,11 @@ export function validateObject(kind: Kind, o: KObject, old?: KObject): void {
     kind.validateUpdate?.(o, old, e)
     if (old.metadata.deletionTimestamp) {
       const added = (o.metadata.finalizers ?? []).filter((f) => !old.metadata.finalizers?.includes(f))
-      if (added.length) e.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((a) => JSON.stringify(a)).join(', ')}}`)
+      if (added.length)
+        e.forbidden(
+          'metadata.finalizers',
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((a) => JSON.stringify(a)).join(', ')}}`,
+        )
     }
   }
   if (e.any) throw invalid(kind.group, kind.kind, o.metadata.name ?? '', e.causes)
@@ -57,7 +64,8 @@ export function placeInNamespace(kind: Kind, o: KObject, ns: string): void {
     if (o.metadata.namespace) delete o.metadata.namespace
     return
   }
-  if (o.metadata.namespace && o.metadata.namespace !== ns) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+  if (o.metadata.namespace && o.metadata.namespace !== ns)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   o.metadata.namespace = ns
 }
 

@@ -28,7 +28,11 @@ export async function createSeal(secret: Uint8Array): Promise<Seal> {
     async open(context, body) {
       if (!body.startsWith(PREFIX)) return body
       const [iv, text] = body.slice(PREFIX.length).split(':') as [string, string]
-      const clear = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: fromBase64(iv), additionalData: encoder.encode(context) }, key, fromBase64(text))
+      const clear = await crypto.subtle.decrypt(
+        { name: 'AES-GCM', iv: fromBase64(iv), additionalData: encoder.encode(context) },
+        key,
+        fromBase64(text),
+      )
       return new TextDecoder().decode(clear)
     },
   }

@@ -83,7 +83,10 @@ export class Compacted extends Error {
   }
 }
 
-const NEWEST: Statement = { sql: "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0), coalesce((SELECT value FROM meta WHERE key = 'floor'), '0')", args: [] }
+const NEWEST: Statement = {
+  sql: "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0), coalesce((SELECT value FROM meta WHERE key = 'floor'), '0')",
+  args: [],
+}
 const INSERT = 'INSERT INTO log(resource, ns, name, uid, verb, prev, labels, fields, at, by, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 const POINT = 'INSERT INTO objects(resource, ns, name, rv) VALUES (?, ?, ?, last_insert_rowid())'
 const MOVE = 'UPDATE objects SET rv = last_insert_rowid() WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
@@ -135,7 +138,10 @@ export class Store {
   /** The newest version of one object, in one round trip. */
   async get(key: Key): Promise<Stored | undefined> {
     const [rows] = await this.database.read([
-      { sql: 'SELECT l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = ? AND o.ns = ? AND o.name = ?', args: [key.resource, key.ns, key.name] },
+      {
+        sql: 'SELECT l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = ? AND o.ns = ? AND o.name = ?',
+        args: [key.resource, key.ns, key.name],
+      },
     ])
     const row = rows![0]
     if (!row) return undefined
@@ -149,7 +155,10 @@ export class Store {
     const body = this.#sealed.has(v.resource) ? await this.#close(v) : v.body
     const at = this.#clock.now()
     const outcome = await this.database.write([
-      { sql: INSERT, args: [v.resource, v.ns, v.name, v.uid, 'create', null, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, body] },
+      {
+        sql: INSERT,
+        args: [v.resource, v.ns, v.name, v.uid, 'create', null, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, body],
+      },
       { sql: POINT, args: [v.resource, v.ns, v.name] },
       ...extra,
     ])
@@ -172,7 +181,10 @@ export class Store {
     const body = this.#sealed.has(v.resource) ? await this.#close(v) : v.body
     const at = this.#clock.now()
     const outcome = await this.database.write([
-      { sql: INSERT, args: [v.resource, v.ns, v.name, v.uid, verb, old.rv, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, body] },
+      {
+        sql: INSERT,
+        args: [v.resource, v.ns, v.name, v.uid, verb, old.rv, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, body],
+      },
       swap,
       ...extra,
     ])
@@ -201,7 +213,9 @@ export class Store {
     const head = newest![0]![0] as number
     const floor = Number(newest![0]![1])
     if (q.at !== undefined && q.at < floor) throw new Compacted(floor)
-    let items = rows!.map((r): Stored => ({ resource: q.resource, ns: r[0] as string, name: r[1] as string, rv: r[2] as number, body: r[3] as string }))
+    let items = rows!.map(
+      (r): Stored => ({ resource: q.resource, ns: r[0] as string, name: r[1] as string, rv: r[2] as number, body: r[3] as string }),
+    )
     const page: Page = { rv: q.at ?? head, items }
     if (q.limit !== undefined && items.length > q.limit) {
       items = items.slice(0, q.limit)
@@ -249,7 +263,10 @@ export class Store {
     const where = this.#where(q, args)
     args.push(q.at!)
     const inner = `SELECT o.ns AS ns, o.name AS name, max(o.rv) AS rv FROM log o WHERE ${where} AND o.rv <= ? GROUP BY o.ns, o.name`
-    return { sql: `SELECT o.ns, o.name, l.rv, l.body FROM (${inner}) o JOIN log l ON l.rv = o.rv WHERE l.verb <> 'delete'${this.#tail(q, args)}`, args }
+    return {
+      sql: `SELECT o.ns, o.name, l.rv, l.body FROM (${inner}) o JOIN log l ON l.rv = o.rv WHERE l.verb <> 'delete'${this.#tail(q, args)}`,
+      args,
+    }
   }
 
   /** Log rows after `rv`, oldest first, at most `limit`; with the newest version there is. Throws Compacted when rows are missing. */
@@ -287,17 +304,23 @@ export class Store {
         sql: `DELETE FROM log WHERE rv IN (SELECT l.rv FROM log l WHERE l.rv <= ? AND (l.verb = 'delete' OR EXISTS (SELECT 1 FROM log n WHERE n.resource = l.resource AND n.ns = l.ns AND n.name = l.name AND n.prev = l.rv AND n.rv <= ?)) ORDER BY l.rv LIMIT ?) RETURNING rv`,
         args: [floor, floor, limit],
       },
-      { sql: "INSERT INTO meta(key, value) VALUES ('floor', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)", args: [String(floor)] },
+      {
+        sql: "INSERT INTO meta(key, value) VALUES ('floor', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)",
+        args: [String(floor)],
+      },
     ])
     return outcome.ok ? outcome.rows[0]!.length : 0
   }
 
   /** A value of the meta table, made by `make` when it is not there yet; the first writer wins. */
   async metaValue(key: string, make: () => string | Promise<string>): Promise<string> {
-    const read = async () => (await this.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [key] }]))[0]![0]?.[0] as string | undefined
+    const read = async () =>
+      (await this.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [key] }]))[0]![0]?.[0] as string | undefined
     const known = await read()
     if (known !== undefined) return known
-    await this.database.write([{ sql: 'INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO NOTHING', args: [key, await make()] }])
+    await this.database.write([
+      { sql: 'INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO NOTHING', args: [key, await make()] },
+    ])
     return (await read())!
   }
 }
@@ -320,4 +343,7 @@ function toEvent(r: Row): LogEvent {
 
 /** Fails a batch unless the namespace is there and not going away. */
 export const namespaceGuard = (ns: string): Statement =>
-  guard("SELECT json_extract(l.fields, '$.\"status.phase\"') = 'Active' FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = 'namespaces' AND o.ns = '' AND o.name = ?", [ns])
+  guard(
+    "SELECT json_extract(l.fields, '$.\"status.phase\"') = 'Active' FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = 'namespaces' AND o.ns = '' AND o.name = ?",
+    [ns],
+  )

@@ -1,11 +1,12 @@
 // kedge down: stops the cluster of this machine; --purge takes every trace of it away.
+
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { startDaemon } from '../../node-agent/daemon.ts'
 import { parseFlags } from '../flags.ts'
 import { removeFromKubeconfig } from '../kubeconfig.ts'
 import { defaultFolder, end } from '../processes.ts'
-import { spawnSync } from 'node:child_process'
 
 export async function run(args: string[]): Promise<number | undefined> {
   const parsed = parseFlags(
@@ -41,7 +42,13 @@ async function purgeNode(folder: string): Promise<void> {
     return
   }
   const quiet = { info: () => {}, warn: () => {}, error: () => {} }
-  const { purge } = await startDaemon({ data: path.join(folder, 'node'), name: '', dockerSocket: '/var/run/docker.sock', log: quiet, offline: true })
+  const { purge } = await startDaemon({
+    data: path.join(folder, 'node'),
+    name: '',
+    dockerSocket: '/var/run/docker.sock',
+    log: quiet,
+    offline: true,
+  })
   await purge()
   process.stdout.write('containers, rules and routes removed\n')
 }

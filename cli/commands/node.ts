@@ -1,7 +1,7 @@
 // kedge node: the node daemon in the foreground.
 import { hostname } from 'node:os'
-import { stderrLog } from '../../node-agent/log.ts'
 import { startDaemon } from '../../node-agent/daemon.ts'
+import { stderrLog } from '../../node-agent/log.ts'
 import { parseFlags } from '../flags.ts'
 
 export async function run(args: string[]): Promise<number | undefined> {

@@ -12,7 +12,12 @@ export async function run(args: string[]): Promise<number | undefined> {
       'database-url': { type: 'string', value: 'URL', about: 'a libSQL server instead of the embedded database' },
       name: { type: 'string', value: 'NAME', about: 'another name or address of this server, for its certificate', multiple: true },
       platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
-      'node-monitor-grace-period': { type: 'string', value: 'SECONDS', about: 'how long a node may be silent before it is NotReady', default: '40' },
+      'node-monitor-grace-period': {
+        type: 'string',
+        value: 'SECONDS',
+        about: 'how long a node may be silent before it is NotReady',
+        default: '40',
+      },
     },
     args,
   )
@@ -32,7 +37,8 @@ export async function run(args: string[]): Promise<number | undefined> {
     nodeMonitorGracePeriod: grace * 1000,
   }
   if (v.platform !== 'node' && v.platform !== 'workers') throw new Error(`--platform is node or workers, not ${JSON.stringify(v.platform)}`)
-  const { serve } = v.platform === 'workers' ? await import('../../api/platform/workers/serve.ts') : await import('../../api/platform/node/server.ts')
+  const { serve } =
+    v.platform === 'workers' ? await import('../../api/platform/workers/serve.ts') : await import('../../api/platform/node/server.ts')
   const serving = await serve(options)
   process.stdout.write(`kedge serves ${serving.url}\nCA:         ${serving.caFile}\nkubeconfig: ${serving.kubeconfig}\n`)
   await new Promise<void>((resolve) => {

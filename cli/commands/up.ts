@@ -1,13 +1,13 @@
 // kedge up: a first cluster on this machine, from nothing to an answering example. Run again, it resumes.
 import { spawn } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
-import { createHash, X509Certificate } from 'node:crypto'
 import { example, exampleImage } from '../example.ts'
 import { parseFlags } from '../flags.ts'
 import { currentAccess, kubeconfigFile, mergeKubeconfig } from '../kubeconfig.ts'
-import { missingPackages, installPackages, startDocker } from '../packages.ts'
+import { installPackages, missingPackages, startDocker } from '../packages.ts'
 import { alive, defaultFolder, launcher, readPid } from '../processes.ts'
 import { apiRequest } from '../request.ts'
 
@@ -32,7 +32,11 @@ async function until<T>(ask: () => Promise<T | undefined>, timeout = READY_TIMEO
 function ensure(folder: string, name: string, args: string[]): void {
   if (alive(readPid(folder, name))) return
   const log = openSync(path.join(folder, `${name}.log`), 'a')
-  const child = spawn(process.execPath, ['--no-warnings', launcher, ...args], { detached: true, stdio: ['ignore', log, log], env: process.env })
+  const child = spawn(process.execPath, ['--no-warnings', launcher, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: process.env,
+  })
   writeFileSync(path.join(folder, `${name}.pid`), String(child.pid))
   child.unref()
 }
@@ -132,6 +136,8 @@ export async function run(args: string[]): Promise<number | undefined> {
   say(`\nYour cluster is up, in ${((Date.now() - begun) / 1000).toFixed(1)} s. The example answers at:`)
   say(`  http://${service.spec.clusterIP}/  (ClusterIP, from this machine and from pods)`)
   say(`  http://${address}:${service.spec.ports[0].nodePort}/  (NodePort)`)
-  say('\nTry:\n  kubectl get pods -o wide\n  kubectl scale deployment hello --replicas=3\n\nStop it with ./kedge down, forget it with ./kedge down --purge')
+  say(
+    '\nTry:\n  kubectl get pods -o wide\n  kubectl scale deployment hello --replicas=3\n\nStop it with ./kedge down, forget it with ./kedge down --purge',
+  )
   return 0
 }

@@ -31,7 +31,16 @@ function run(command: 'ADD' | 'DEL', id: string, netns: string, o: CniOptions, e
   const path = cniPath()
   if (!path) return Promise.reject(new Error(`no CNI plugins in ${PATHS.join(', ')}: install containernetworking-plugins`))
   return new Promise((resolve, reject) => {
-    const p = spawn(`${path}/ptp`, [], { env: { CNI_COMMAND: command, CNI_CONTAINERID: id, CNI_NETNS: netns, CNI_IFNAME: 'eth0', CNI_PATH: path, PATH: process.env.PATH ?? '' } })
+    const p = spawn(`${path}/ptp`, [], {
+      env: {
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: id,
+        CNI_NETNS: netns,
+        CNI_IFNAME: 'eth0',
+        CNI_PATH: path,
+        PATH: process.env.PATH ?? '',
+      },
+    })
     let out = ''
     let err = ''
     p.stdout.on('data', (d) => (out += d))

@@ -5,7 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 /** Standard output; rejects with standard error. */
 export function exec(file: string, ...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(file, args, { timeout: 20_000 }, (cause, stdout, stderr) => (cause ? reject(new Error(`${file} ${args.join(' ')}: ${stderr.trim() || cause.message}`)) : resolve(stdout)))
+    execFile(file, args, { timeout: 20_000 }, (cause, stdout, stderr) =>
+      cause ? reject(new Error(`${file} ${args.join(' ')}: ${stderr.trim() || cause.message}`)) : resolve(stdout),
+    )
   })
 }
 

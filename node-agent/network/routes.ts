@@ -36,7 +36,9 @@ export class Routes {
     }
     const text = await exec('ip', '-4', 'route', 'show', 'proto', PROTOCOL)
     const current = new Map([...text.matchAll(/^(\S+) via (\S+)/gm)].map((m) => [m[1]!, m[2]!]))
-    for (const [cidr, via] of wanted) if (current.get(cidr) !== via) await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', PROTOCOL, 'onlink', 'dev', await deviceTo(via))
+    for (const [cidr, via] of wanted)
+      if (current.get(cidr) !== via)
+        await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', PROTOCOL, 'onlink', 'dev', await deviceTo(via))
     for (const cidr of current.keys()) if (!wanted.has(cidr)) await exec('ip', 'route', 'del', cidr, 'proto', PROTOCOL)
   }
 

@@ -44,7 +44,11 @@ export class ServiceProxy {
         const key = `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`
         byService.set(key, [...(byService.get(key) ?? []), s])
       }
-      const { elements, most } = serviceElements(services, (s) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [], localPods)
+      const { elements, most } = serviceElements(
+        services,
+        (s) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [],
+        localPods,
+      )
       if (most > this.#room) {
         while (this.#room < most) this.#room *= 2
         this.#applied = undefined

@@ -81,7 +81,11 @@ function targets(slices: any[], portName: string, protocol: string): Target[] {
 }
 
 /** Every element that these services and slices call for, and the most endpoints that one has. `slicesOf` gives a service's slices. */
-export function serviceElements(services: Iterable<any>, slicesOf: (service: any) => any[], localPods: Iterable<string>): { elements: Elements; most: number } {
+export function serviceElements(
+  services: Iterable<any>,
+  slicesOf: (service: any) => any[],
+  localPods: Iterable<string>,
+): { elements: Elements; most: number } {
   const elements: Elements = new Map()
   let most = 0
   const add = (set: string, key: string, value = '') => {

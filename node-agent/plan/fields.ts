@@ -43,7 +43,8 @@ export function podField(pod: any, path: string, at: PodAddresses): string {
 /** A resourceFieldRef: limits fall back to what the node has; the divisor rounds up. */
 export function resourceField(container: any, ref: any, node: { cpu: string; memory: string }): string {
   const [list, name] = ref.resource.split('.') as ['limits' | 'requests', string]
-  const amount: string | undefined = container.resources?.[list]?.[name] ?? (list === 'limits' ? (node as Record<string, string>)[name] : undefined)
+  const amount: string | undefined =
+    container.resources?.[list]?.[name] ?? (list === 'limits' ? (node as Record<string, string>)[name] : undefined)
   const divisor = ref.divisor && ref.divisor !== '0' ? ref.divisor : '1'
   if (name === 'cpu') return String(Math.ceil(milliOf(amount) / milliOf(divisor)))
   const d = nanoOf(divisor)

@@ -58,7 +58,14 @@ export function afterStart(backoffs: Map<string, Backoff>, name: string, previou
 }
 
 /** `unhealthy` names containers that a probe has condemned; `started` tells whether a sidecar has passed its startup. */
-export function plan(pod: any, observed: Observed[], backoffs: Map<string, Backoff>, unhealthy: ReadonlyMap<string, string>, started: (name: string) => boolean, now: number): Plan {
+export function plan(
+  pod: any,
+  observed: Observed[],
+  backoffs: Map<string, Backoff>,
+  unhealthy: ReadonlyMap<string, string>,
+  started: (name: string) => boolean,
+  now: number,
+): Plan {
   const out: Plan = { steps: [], waiting: new Map(), initialized: false }
   const policy: string = pod.spec.restartPolicy ?? 'Always'
 

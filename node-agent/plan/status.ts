@@ -65,7 +65,12 @@ function containerStatus(input: StatusInput, c: any, init: boolean) {
       if (previous) last = { terminated: terminated(previous, message(previous)) }
     }
   } else {
-    const first = (input.pod.spec.initContainers?.length ?? 0) > 0 && !init ? 'PodInitializing' : init && input.pod.spec.initContainers?.[0] !== c ? 'PodInitializing' : 'ContainerCreating'
+    const first =
+      (input.pod.spec.initContainers?.length ?? 0) > 0 && !init
+        ? 'PodInitializing'
+        : init && input.pod.spec.initContainers?.[0] !== c
+          ? 'PodInitializing'
+          : 'ContainerCreating'
     state = { waiting: waiting ? { reason: waiting.reason, ...(waiting.message ? { message: waiting.message } : {}) } : { reason: first } }
     if (before?.lastState) last = before.lastState
   }
@@ -85,25 +90,29 @@ function containerStatus(input: StatusInput, c: any, init: boolean) {
   }
 }
 
-const setCondition = (old: any[] | undefined, now: string, generation: number | undefined) => (type: string, status: boolean, reason?: string, message?: string) => {
-  const before = old?.find((c) => c.type === type)
-  const text = status ? 'True' : 'False'
-  return {
-    type,
-    status: text,
-    ...(generation !== undefined ? { observedGeneration: generation } : {}),
-    lastProbeTime: null,
-    lastTransitionTime: before?.status === text ? before.lastTransitionTime : now,
-    ...(status ? {} : { ...(reason ? { reason } : {}), ...(message ? { message } : {}) }),
+const setCondition =
+  (old: any[] | undefined, now: string, generation: number | undefined) =>
+  (type: string, status: boolean, reason?: string, message?: string) => {
+    const before = old?.find((c) => c.type === type)
+    const text = status ? 'True' : 'False'
+    return {
+      type,
+      status: text,
+      ...(generation !== undefined ? { observedGeneration: generation } : {}),
+      lastProbeTime: null,
+      lastTransitionTime: before?.status === text ? before.lastTransitionTime : now,
+      ...(status ? {} : { ...(reason ? { reason } : {}), ...(message ? { message } : {}) }),
+    }
   }
-}
 
 /** The whole status to write. */
 export function podStatus(input: StatusInput): any {
   const { pod, finished } = input
   const inits = (pod.spec.initContainers ?? []).map((c: any) => containerStatus(input, c, true))
   const containers = pod.spec.containers.map((c: any) => containerStatus(input, c, false))
-  const initialized = (pod.spec.initContainers ?? []).every((c: any, i: number) => (isSidecar(c) ? inits[i].started : inits[i].ready || containers.some((s: any) => s.containerID)))
+  const initialized = (pod.spec.initContainers ?? []).every((c: any, i: number) =>
+    isSidecar(c) ? inits[i].started : inits[i].ready || containers.some((s: any) => s.containerID),
+  )
   const anyStarted = containers.some((s: any) => s.state.running || s.state.terminated || s.lastState.terminated)
   const phase = finished ?? (initialized && anyStarted ? 'Running' : 'Pending')
   const unready = containers.filter((s: any) => !s.ready).map((s: any) => s.name)
@@ -120,8 +129,17 @@ export function podStatus(input: StatusInput): any {
   const scheduled = pod.status?.conditions?.find((c: any) => c.type === 'PodScheduled')
   const conditions = [
     set('PodReadyToStartContainers', input.sandboxReady),
-    done || initialized ? set('Initialized', true) : set('Initialized', false, 'ContainersNotInitialized', `containers with incomplete status: ${list(missing)}`),
-    ready && unmet.length ? set('Ready', false, 'ReadinessGatesNotReady', `the status of pod readiness gate ${JSON.stringify(unmet[0])} is not "True", but False`) : set('Ready', ready, reason, message),
+    done || initialized
+      ? set('Initialized', true)
+      : set('Initialized', false, 'ContainersNotInitialized', `containers with incomplete status: ${list(missing)}`),
+    ready && unmet.length
+      ? set(
+          'Ready',
+          false,
+          'ReadinessGatesNotReady',
+          `the status of pod readiness gate ${JSON.stringify(unmet[0])} is not "True", but False`,
+        )
+      : set('Ready', ready, reason, message),
     set('ContainersReady', ready, reason, message),
     scheduled ?? set('PodScheduled', true),
     ...(pod.status?.conditions ?? []).filter((c: any) => !own.has(c.type)),

@@ -37,7 +37,12 @@ export class EventRecorder {
       })
   }
 
-  async #send({ kind, object, fieldPath }: { kind: string; object: any; fieldPath?: string }, type: string, reason: string, message: string): Promise<void> {
+  async #send(
+    { kind, object, fieldPath }: { kind: string; object: any; fieldPath?: string },
+    type: string,
+    reason: string,
+    message: string,
+  ): Promise<void> {
     const { name, namespace, uid, resourceVersion } = object.metadata
     const ns = namespace ?? 'default'
     const id = createHash('sha1').update([uid, fieldPath, type, reason, message].join('\n')).digest('hex').slice(0, 16)
@@ -60,7 +65,15 @@ export class EventRecorder {
         kind: 'Event',
         apiVersion: 'v1',
         metadata: { name: event, namespace: ns },
-        involvedObject: { kind, apiVersion: 'v1', name, uid, resourceVersion, ...(namespace ? { namespace } : {}), ...(fieldPath ? { fieldPath } : {}) },
+        involvedObject: {
+          kind,
+          apiVersion: 'v1',
+          name,
+          uid,
+          resourceVersion,
+          ...(namespace ? { namespace } : {}),
+          ...(fieldPath ? { fieldPath } : {}),
+        },
         reason,
         message,
         type,

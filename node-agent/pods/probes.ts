@@ -27,7 +27,10 @@ function http(p: any, ports: (name: number | string) => number, ip: string, time
       const code = res.statusCode ?? 0
       resolve(code >= 200 && code < 400 ? { ok: true, message: '' } : { ok: false, message: `HTTP probe failed with statuscode: ${code}` })
     })
-    const timer = setTimeout(() => req.destroy(new Error('context deadline exceeded (Client.Timeout exceeded while awaiting headers)')), timeout)
+    const timer = setTimeout(
+      () => req.destroy(new Error('context deadline exceeded (Client.Timeout exceeded while awaiting headers)')),
+      timeout,
+    )
     req.on('error', (cause) => resolve({ ok: false, message: `Get ${JSON.stringify(at)}: ${cause.message}` }))
     req.on('close', () => clearTimeout(timer))
   })
@@ -49,7 +52,8 @@ function tcp(port: number, host: string, timeout: number): Promise<Outcome> {
 /** One run of a probe. */
 export async function runProbe(probe: any, container: any, target: ProbeTarget): Promise<Outcome> {
   const timeout = (probe.timeoutSeconds ?? 1) * 1000
-  const port = (p: number | string): number => (typeof p === 'number' ? p : (container.ports?.find((x: any) => x.name === p)?.containerPort ?? Number(p)))
+  const port = (p: number | string): number =>
+    typeof p === 'number' ? p : (container.ports?.find((x: any) => x.name === p)?.containerPort ?? Number(p))
   try {
     if (probe.httpGet) return await http(probe.httpGet, port, target.podIP, timeout)
     if (probe.tcpSocket) return await tcp(port(probe.tcpSocket.port), probe.tcpSocket.host || target.podIP, timeout)
@@ -92,7 +96,8 @@ export class ContainerProbes {
     this.id = id
     this.ready = !container.readinessProbe
     this.started = !container.startupProbe
-    for (const [kind, field] of kinds) if (container[field]) this.#runners.push(this.#run(kind, container[field], container, target, events))
+    for (const [kind, field] of kinds)
+      if (container[field]) this.#runners.push(this.#run(kind, container[field], container, target, events))
   }
 
   #run(kind: ProbeKind, probe: any, container: any, target: ProbeTarget, events: ProbeEvents): Runner {
@@ -124,7 +129,12 @@ export class ContainerProbes {
         }
       }
       // A container that is not ready yet is asked more often at first: rollouts should not wait for a whole period.
-      const wait = kind === 'readiness' && !this.ready && passed === 0 && failed < 3 && !idle ? Math.min(period, 1000) : kind !== 'startup' && idle ? Math.min(period, 200) : period
+      const wait =
+        kind === 'readiness' && !this.ready && passed === 0 && failed < 3 && !idle
+          ? Math.min(period, 1000)
+          : kind !== 'startup' && idle
+            ? Math.min(period, 200)
+            : period
       timer = setTimeout(look, wait)
     }
     timer = setTimeout(look, Math.max((probe.initialDelaySeconds ?? 0) * 1000, 20))

@@ -23,7 +23,8 @@ export interface SandboxOptions {
   clusterDomain: string
 }
 
-const HEADER = '# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n'
+const HEADER =
+  '# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n'
 
 const fileOf = (o: SandboxOptions, uid: string) => path.join(podFolder(o.data, uid), 'sandbox.json')
 
@@ -47,12 +48,17 @@ function resolvFile(pod: any, o: SandboxOptions): string {
   const config = pod.spec.dnsConfig ?? {}
   const policy = pod.spec.dnsPolicy
   const host = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
-  const lines = (key: string) => host.split('\n').filter((l) => l.startsWith(`${key} `)).flatMap((l) => l.split(/\s+/).slice(1))
+  const lines = (key: string) =>
+    host
+      .split('\n')
+      .filter((l) => l.startsWith(`${key} `))
+      .flatMap((l) => l.split(/\s+/).slice(1))
   // Without a DNS service on this node, the host's own resolver serves.
   const cluster = o.clusterDns && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork))
   const d = o.clusterDomain
   const servers = policy === 'None' ? [] : cluster ? [o.clusterDns!] : lines('nameserver')
-  const search = policy === 'None' ? [] : cluster ? [`${pod.metadata.namespace}.svc.${d}`, `svc.${d}`, d, ...lines('search')] : lines('search')
+  const search =
+    policy === 'None' ? [] : cluster ? [`${pod.metadata.namespace}.svc.${d}`, `svc.${d}`, d, ...lines('search')] : lines('search')
   const options = policy === 'None' ? [] : cluster ? ['ndots:5'] : lines('options')
   const extra = (config.options ?? []).map((x: any) => (x.value !== undefined ? `${x.name}:${x.value}` : x.name))
   const names = [...new Set([...search, ...(config.searches ?? [])])]
@@ -80,7 +86,9 @@ export async function createSandbox(runtime: Runtime, pod: any, attempt: number,
       ...(pod.spec.hostPID ? { PidMode: 'host' } : {}),
       LogConfig: { Type: 'none', Config: {} },
       OomScoreAdj: 0,
-      ...(own && pod.spec.securityContext?.sysctls?.length ? { Sysctls: Object.fromEntries(pod.spec.securityContext.sysctls.map((s: any) => [s.name, s.value])) } : {}),
+      ...(own && pod.spec.securityContext?.sysctls?.length
+        ? { Sysctls: Object.fromEntries(pod.spec.securityContext.sysctls.map((s: any) => [s.name, s.value])) }
+        : {}),
     },
   })
   const started = await runtime.startContainer(id)
@@ -102,7 +110,13 @@ export async function createSandbox(runtime: Runtime, pod: any, attempt: number,
 }
 
 /** Takes network and pause container away. */
-export async function removeSandbox(runtime: Runtime, uid: string, observed: Observed[], o: SandboxOptions, hostNetwork: boolean): Promise<void> {
+export async function removeSandbox(
+  runtime: Runtime,
+  uid: string,
+  observed: Observed[],
+  o: SandboxOptions,
+  hostNetwork: boolean,
+): Promise<void> {
   await Promise.all(
     observed
       .filter((c) => c.sandbox)

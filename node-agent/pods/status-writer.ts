@@ -1,6 +1,6 @@
 // Sends pod statuses: the newest one per pod, retried while the API is away, and the final delete of pods that have ended here.
 import type { Log } from '../log.ts'
-import { type Api, ApiError } from '../session/api.ts'
+import type { Api, ApiError } from '../session/api.ts'
 
 const FIRST = 200
 const MAX = 10_000
@@ -70,11 +70,17 @@ export class StatusWriter {
           const text = JSON.stringify(status)
           if (this.#sent.get(uid) !== text) {
             // A merge patch: what the status no longer has must be named.
-            const cleared = Object.fromEntries(['reason', 'message', 'podIP', 'podIPs', 'initContainerStatuses'].filter((f) => !(f in status) && p.pod.status?.[f] !== undefined).map((f) => [f, null]))
-            await this.#api.call('PATCH', `${base}/status`, { metadata: { uid }, status: { ...cleared, ...status } }, 'application/merge-patch+json').catch((e) => {
-              p.status ??= status
-              throw e
-            })
+            const cleared = Object.fromEntries(
+              ['reason', 'message', 'podIP', 'podIPs', 'initContainerStatuses']
+                .filter((f) => !(f in status) && p.pod.status?.[f] !== undefined)
+                .map((f) => [f, null]),
+            )
+            await this.#api
+              .call('PATCH', `${base}/status`, { metadata: { uid }, status: { ...cleared, ...status } }, 'application/merge-patch+json')
+              .catch((e) => {
+                p.status ??= status
+                throw e
+              })
             this.#sent.set(uid, text)
           }
         } else if (p.remove) {

@@ -23,7 +23,11 @@ export class PodTokens {
       const answer = await this.#api.call('POST', `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`, {
         kind: 'TokenRequest',
         apiVersion: 'authentication.k8s.io/v1',
-        spec: { ...(audience ? { audiences: [audience] } : {}), expirationSeconds: seconds, boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid } },
+        spec: {
+          ...(audience ? { audiences: [audience] } : {}),
+          expirationSeconds: seconds,
+          boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid },
+        },
       })
       const held = { token: answer.status.token, renewAt: Date.now() + seconds * 800 }
       this.#held.set(key, held)

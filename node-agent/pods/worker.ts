@@ -156,7 +156,16 @@ export class PodWorker {
   #name = () => `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`
   #event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
     const init = this.#pod.spec.initContainers?.some((c: any) => c.name === container)
-    this.#c.events.record({ kind: 'Pod', object: this.#pod, ...(container ? { fieldPath: `spec.${init ? 'initContainers' : 'containers'}{${container}}` } : {}) }, type, reason, message)
+    this.#c.events.record(
+      {
+        kind: 'Pod',
+        object: this.#pod,
+        ...(container ? { fieldPath: `spec.${init ? 'initContainers' : 'containers'}{${container}}` } : {}),
+      },
+      type,
+      reason,
+      message,
+    )
   }
   #observed = () => this.#c.runtime.ofPod(this.uid)
 
@@ -198,7 +207,12 @@ export class PodWorker {
       let alone = false
       for (const s of p.steps) {
         if (s.do === 'wait') {
-          this.#event('Warning', 'BackOff', `Back-off restarting failed container ${s.container} in pod ${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})`, s.container)
+          this.#event(
+            'Warning',
+            'BackOff',
+            `Back-off restarting failed container ${s.container} in pod ${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})`,
+            s.container,
+          )
           this.#wakeIn(s.until - Date.now() + 1)
         } else if (s.do === 'kill') {
           this.#condemned.delete(s.observed.name)
@@ -251,7 +265,11 @@ export class PodWorker {
     } catch (cause) {
       const missing = cause instanceof ConfigError
       const running = this.#observed().some((o) => !o.sandbox && o.state === 'running')
-      this.#event('Warning', missing ? 'FailedMount' : 'FailedCreatePodSandBox', missing ? `MountVolume.SetUp failed: ${(cause as Error).message}` : `Failed to create pod sandbox: ${(cause as Error).message}`)
+      this.#event(
+        'Warning',
+        missing ? 'FailedMount' : 'FailedCreatePodSandBox',
+        missing ? `MountVolume.SetUp failed: ${(cause as Error).message}` : `Failed to create pod sandbox: ${(cause as Error).message}`,
+      )
       if (!missing) this.#c.log.error('a sandbox could not be made; trying again', cause, { pod: this.#name() })
       this.#wakeIn(Math.min(ERROR_RETRY * 2 ** Math.min(this.#errors++, 5), MAX_RETRY))
       // What runs goes on with what it has.
@@ -375,8 +393,12 @@ export class PodWorker {
     if (s.runAsUser === 0) throw new ConfigError("container's runAsUser breaks non-root policy")
     if (s.runAsUser) return
     const user = ((await this.#c.runtime.docker.getImage(container.image).inspect()).Config?.User ?? '').split(':')[0]!
-    if (user === '' || user === '0' || user === 'root') throw new ConfigError(`container has runAsNonRoot and image will run as root (pod: "${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})", container: ${container.name})`)
-    if (!/^\d+$/.test(user)) throw new ConfigError(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`)
+    if (user === '' || user === '0' || user === 'root')
+      throw new ConfigError(
+        `container has runAsNonRoot and image will run as root (pod: "${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})", container: ${container.name})`,
+      )
+    if (!/^\d+$/.test(user))
+      throw new ConfigError(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`)
   }
 
   async #environment(container: any): Promise<Map<string, string>> {
@@ -400,13 +422,17 @@ export class PodWorker {
     }
     const [configMaps, secrets] = [await read('configmaps'), await read('secrets')]
     const own = this.#pod.spec.enableServiceLinks !== false
-    const services = serviceVariables(this.#c.services(namespace).filter((s) => own || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes')))
+    const services = serviceVariables(
+      this.#c.services(namespace).filter((s) => own || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes')),
+    )
     return environment(container, services, {
       configMap: (n) => configMaps.get(n),
       secret: (n) => secrets.get(n),
       field: (p) => podField(this.#pod, p, { podIP: this.#sandbox!.ip, hostIP: this.#c.sandbox.hostIP }),
       resource: (ref) => {
-        const of = ref.containerName ? [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((x: any) => x.name === ref.containerName) : container
+        const of = ref.containerName
+          ? [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((x: any) => x.name === ref.containerName)
+          : container
         return resourceField(of ?? container, ref, node())
       },
     })
@@ -418,7 +444,8 @@ export class PodWorker {
       if (hook.sleep) await new Promise((r) => setTimeout(r, Math.min(hook.sleep.seconds * 1000, timeout)))
       else if (hook.exec) {
         const { code, output } = await run(this.#c.runtime, id, hook.exec.command, timeout)
-        if (code !== 0) return `Exec lifecycle hook (${JSON.stringify(hook.exec.command)}) for Container ${JSON.stringify(container.name)} failed - error: command exited with ${code}, message: ${JSON.stringify(output)}`
+        if (code !== 0)
+          return `Exec lifecycle hook (${JSON.stringify(hook.exec.command)}) for Container ${JSON.stringify(container.name)} failed - error: command exited with ${code}, message: ${JSON.stringify(output)}`
       } else if (hook.httpGet) {
         const { port, path: at = '/', host, scheme = 'HTTP' } = hook.httpGet
         const number = typeof port === 'number' ? port : container.ports?.find((p: any) => p.name === port)?.containerPort
@@ -437,7 +464,10 @@ export class PodWorker {
 
   /** Probes run for the containers that run. */
   #keepProbes(): void {
-    const all: any[] = [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? []).filter((c: any) => c.restartPolicy === 'Always')]
+    const all: any[] = [
+      ...this.#pod.spec.containers,
+      ...(this.#pod.spec.initContainers ?? []).filter((c: any) => c.restartPolicy === 'Always'),
+    ]
     const live = new Set<string>()
     for (const c of all) {
       const o = newest(this.#observed(), c.name)
@@ -452,7 +482,8 @@ export class PodWorker {
           { podIP: this.#sandbox!.ip, exec: (command, timeout) => run(this.#c.runtime, o.id, command, timeout) },
           {
             changed: () => this.wake(),
-            failed: (kind: ProbeKind, name, message) => this.#event('Warning', 'Unhealthy', `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`, name),
+            failed: (kind: ProbeKind, name, message) =>
+              this.#event('Warning', 'Unhealthy', `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`, name),
             condemned: (name, reason) => {
               this.#condemned.set(name, reason)
               this.wake()
@@ -534,7 +565,12 @@ export class PodWorker {
       return
     }
     this.#report()
-    await Promise.all([this.#tearDownSandbox(), ...this.#observed().filter((o) => !o.sandbox).map((o) => this.#c.runtime.remove(o.id))])
+    await Promise.all([
+      this.#tearDownSandbox(),
+      ...this.#observed()
+        .filter((o) => !o.sandbox)
+        .map((o) => this.#c.runtime.remove(o.id)),
+    ])
     await removeVolumes(this.#c.sandbox.data, this.uid)
     unlinkLogs(this.#pod)
     clearTimeout(this.#timer)
@@ -548,7 +584,9 @@ export class PodWorker {
   /** Of ended containers, the newest and one before it are kept, for logs. */
   async #removeDead(): Promise<void> {
     for (const c of [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])]) {
-      const all = this.#observed().filter((o) => !o.sandbox && o.name === c.name).sort((a, b) => b.restarts - a.restarts || b.created - a.created)
+      const all = this.#observed()
+        .filter((o) => !o.sandbox && o.name === c.name)
+        .sort((a, b) => b.restarts - a.restarts || b.created - a.created)
       for (const o of all.slice(1 + KEPT_DEAD)) if (o.state !== 'running') await this.#c.runtime.remove(o.id)
     }
   }

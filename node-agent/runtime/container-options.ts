@@ -1,7 +1,7 @@
 // A container's spec as Docker's create options. Pure: paths, environment and addresses come in resolved.
 import type { ContainerCreateOptions } from 'dockerode'
-import { milliOf, unitsOf } from '../../shared/meta/quantity.ts'
 import { qosClass } from '../../shared/kinds/pod-defaults.ts'
+import { milliOf, unitsOf } from '../../shared/meta/quantity.ts'
 import { expand } from '../plan/expand.ts'
 import type { VolumePaths } from '../volumes/volumes.ts'
 import { label } from './docker.ts'
@@ -21,7 +21,8 @@ export interface ContainerInput {
   memory: number
 }
 
-export const containerName = (pod: any, name: string, attempt: number): string => `k8s_${name}_${pod.metadata.name}_${pod.metadata.namespace}_${pod.metadata.uid}_${attempt}`
+export const containerName = (pod: any, name: string, attempt: number): string =>
+  `k8s_${name}_${pod.metadata.name}_${pod.metadata.namespace}_${pod.metadata.uid}_${attempt}`
 
 export const podLabels = (pod: any, name: string, type: 'container' | 'podsandbox'): Record<string, string> => ({
   ...(type === 'podsandbox' ? pod.metadata.labels : {}),
@@ -65,7 +66,10 @@ function resources(container: any) {
 function security(pod: any, container: any) {
   const s = { ...pod.spec.securityContext, ...container.securityContext }
   const user = s.runAsUser !== undefined ? `${s.runAsUser}${s.runAsGroup !== undefined ? `:${s.runAsGroup}` : ''}` : undefined
-  const groups = [...(pod.spec.securityContext?.supplementalGroups ?? []), ...(pod.spec.securityContext?.fsGroup !== undefined ? [pod.spec.securityContext.fsGroup] : [])]
+  const groups = [
+    ...(pod.spec.securityContext?.supplementalGroups ?? []),
+    ...(pod.spec.securityContext?.fsGroup !== undefined ? [pod.spec.securityContext.fsGroup] : []),
+  ]
   return {
     user,
     host: {
@@ -94,7 +98,11 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
     OpenStdin: !!container.stdin,
     StdinOnce: !!container.stdinOnce,
     Tty: !!container.tty,
-    Labels: { ...podLabels(pod, container.name, 'container'), [label.restarts]: String(restarts), 'io.kubernetes.container.hash': String(pod.metadata.generation ?? 0) },
+    Labels: {
+      ...podLabels(pod, container.name, 'container'),
+      [label.restarts]: String(restarts),
+      'io.kubernetes.container.hash': String(pod.metadata.generation ?? 0),
+    },
     HostConfig: {
       NetworkMode: `container:${sandboxId}`,
       IpcMode: pod.spec.hostIPC ? 'host' : `container:${sandboxId}`,

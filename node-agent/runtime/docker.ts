@@ -1,7 +1,8 @@
 // Containers through Docker's API: what runs, told by events and not by polling; create, start, stop, images. Nothing here knows of pods beyond labels.
+
+import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { arch } from 'node:os'
-import { EventEmitter } from 'node:events'
 import { Readable } from 'node:stream'
 import Docker from 'dockerode'
 import type { Log } from '../log.ts'

@@ -6,14 +6,25 @@ import type { Runtime } from './docker.ts'
 
 const MAX_OUTPUT = 16 * 1024
 
-export const failure = (code: number, reason: string, message: string): string => JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code })
+export const failure = (code: number, reason: string, message: string): string =>
+  JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code })
 const exitStatus = (code: number): string =>
   code === 0
     ? '{"metadata":{},"status":"Success"}'
-    : JSON.stringify({ metadata: {}, status: 'Failure', message: `command terminated with non-zero exit code: exit status ${code}`, reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: String(code) }] } })
+    : JSON.stringify({
+        metadata: {},
+        status: 'Failure',
+        message: `command terminated with non-zero exit code: exit status ${code}`,
+        reason: 'NonZeroExitCode',
+        details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
+      })
 
 /** Splits Docker's frames (type, length, data) and hands each on before it reads more. */
-export async function demultiplex(source: AsyncIterable<Buffer>, raw: boolean, take: (channel: number, bytes: Buffer) => Promise<void>): Promise<void> {
+export async function demultiplex(
+  source: AsyncIterable<Buffer>,
+  raw: boolean,
+  take: (channel: number, bytes: Buffer) => Promise<void>,
+): Promise<void> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of source) {
     if (raw) {
@@ -82,20 +93,34 @@ function connect(stream: NodeStream, duplex: Duplex, flags: Flags, resize: (h: n
 
 /** Runs a command for a client until it ends; the exit code travels in the closing Status. */
 export async function serveExec(runtime: Runtime, id: string, command: string[], flags: Flags, stream: NodeStream): Promise<void> {
-  const e = await runtime.docker.getContainer(id).exec({ Cmd: command, AttachStdin: flags.stdin, AttachStdout: true, AttachStderr: !flags.tty, Tty: flags.tty })
+  const e = await runtime.docker
+    .getContainer(id)
+    .exec({ Cmd: command, AttachStdin: flags.stdin, AttachStdout: true, AttachStderr: !flags.tty, Tty: flags.tty })
   const duplex = (await e.start({ hijack: true, stdin: flags.stdin, Tty: flags.tty } as never)) as unknown as Duplex
   await connect(stream, duplex, flags, (h, w) => e.resize({ h, w }))
   const info = await e.inspect()
   // 126 and 127 with no process: the command could not be started.
   if ((info.ExitCode === 126 || info.ExitCode === 127) && !info.Pid)
-    stream.end(failure(500, 'InternalError', `error executing command in container: failed to exec in container: exec: ${JSON.stringify(command[0])}: executable file not found or not executable (exit code ${info.ExitCode})`))
+    stream.end(
+      failure(
+        500,
+        'InternalError',
+        `error executing command in container: failed to exec in container: exec: ${JSON.stringify(command[0])}: executable file not found or not executable (exit code ${info.ExitCode})`,
+      ),
+    )
   else stream.end(exitStatus(info.ExitCode ?? 0))
 }
 
 export async function serveAttach(runtime: Runtime, id: string, flags: Flags, stream: NodeStream): Promise<void> {
   const c = runtime.docker.getContainer(id)
   const tty = !!(await c.inspect()).Config.Tty
-  const duplex = (await c.attach({ stream: true, hijack: true, stdin: flags.stdin, stdout: flags.stdout, stderr: flags.stderr })) as unknown as Duplex
+  const duplex = (await c.attach({
+    stream: true,
+    hijack: true,
+    stdin: flags.stdin,
+    stdout: flags.stdout,
+    stderr: flags.stderr,
+  })) as unknown as Duplex
   await connect(stream, duplex, { ...flags, tty }, (h, w) => c.resize({ h, w }))
   stream.end()
 }
@@ -112,7 +137,13 @@ export interface LogOptions {
 export async function serveLogs(runtime: Runtime, id: string, o: LogOptions, stream: NodeStream): Promise<void> {
   const c = runtime.docker.getContainer(id)
   const tty = !!(await c.inspect()).Config.Tty
-  const options = { stdout: true, stderr: true, timestamps: o.timestamps, ...(o.tailLines !== undefined ? { tail: o.tailLines } : {}), ...(o.since !== undefined ? { since: o.since } : {}) }
+  const options = {
+    stdout: true,
+    stderr: true,
+    timestamps: o.timestamps,
+    ...(o.tailLines !== undefined ? { tail: o.tailLines } : {}),
+    ...(o.since !== undefined ? { since: o.since } : {}),
+  }
   let left = o.limitBytes ?? Number.POSITIVE_INFINITY
   const take = async (_: number, bytes: Buffer) => {
     const part = bytes.length > left ? bytes.subarray(0, left) : bytes

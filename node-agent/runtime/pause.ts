@@ -58,7 +58,7 @@ export function tarOf(name: string, content: Buffer): Buffer {
   header.write('ustar\x0000', 257, 'latin1')
   header.write(
     `${header
-      .reduce((n, b) => n + b, 0)
+      .reduce((n: number, b: number) => n + b, 0)
       .toString(8)
       .padStart(6, '0')}\0 `,
     148,

@@ -30,7 +30,12 @@ export function createApi(identity: Identity): Api {
             method,
             agent,
             timeout: 20_000,
-            headers: { authorization: `Bearer ${token}`, 'user-agent': 'kedge-node', accept: 'application/json', ...(data ? { 'content-type': contentType, 'content-length': Buffer.byteLength(data) } : {}) },
+            headers: {
+              authorization: `Bearer ${token}`,
+              'user-agent': 'kedge-node',
+              accept: 'application/json',
+              ...(data ? { 'content-type': contentType, 'content-length': Buffer.byteLength(data) } : {}),
+            },
           },
           (res) => {
             const parts: Buffer[] = []

@@ -1,5 +1,5 @@
 // The daemon's identity: a key pair made here at the first start, whose public half joined the cluster with a token. The private half never leaves.
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, type X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import path from 'node:path'
@@ -75,15 +75,24 @@ function fetchAuthority(server: string, hash: string): Promise<string> {
 function post(server: string, ca: string, token: string, body: unknown): Promise<any> {
   const data = JSON.stringify(body)
   return new Promise((resolve, reject) => {
-    const req = request(new URL('/kedge/v1/join', server), { method: 'POST', ca, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) }, timeout: 15_000 }, (res) => {
-      const parts: Buffer[] = []
-      res.on('data', (d) => parts.push(d))
-      res.on('end', () => {
-        const value = JSON.parse(Buffer.concat(parts).toString() || '{}')
-        if (res.statusCode === 201) resolve(value)
-        else reject(new Error(`joining was refused: ${value.message ?? res.statusCode}`))
-      })
-    })
+    const req = request(
+      new URL('/kedge/v1/join', server),
+      {
+        method: 'POST',
+        ca,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) },
+        timeout: 15_000,
+      },
+      (res) => {
+        const parts: Buffer[] = []
+        res.on('data', (d) => parts.push(d))
+        res.on('end', () => {
+          const value = JSON.parse(Buffer.concat(parts).toString() || '{}')
+          if (res.statusCode === 201) resolve(value)
+          else reject(new Error(`joining was refused: ${value.message ?? res.statusCode}`))
+        })
+      },
+    )
     req.on('timeout', () => req.destroy(new Error('no answer in 15 s')))
     req.on('error', (cause) => reject(new Error(`cannot reach ${server}: ${cause.message}`)))
     req.end(data)
@@ -105,14 +114,24 @@ export async function openIdentity(o: JoinOptions): Promise<Identity> {
     const saved = JSON.parse(readFileSync(file, 'utf8')) as Saved
     if (!o.server || o.server === saved.server) return identityOf(saved)
   }
-  if (!o.server || !o.token) throw new Error(`this machine has not joined yet: give --server and --token (from \`kedge token create --join\`)`)
+  if (!o.server || !o.token)
+    throw new Error(`this machine has not joined yet: give --server and --token (from \`kedge token create --join\`)`)
   const [token, hash] = o.token.split('.') as [string, string | undefined]
   if (!o.caFile && !hash) throw new Error('the token carries no CA hash: give --ca-file')
   const ca = o.caFile ? readFileSync(o.caFile, 'utf8') : await fetchAuthority(o.server, hash!)
   const pair = await generateKeyPair('ES256', { extractable: true })
   const info = (await post(o.server, ca, token, { name: o.name, publicKey: await exportJWK(pair.publicKey) })) as ClusterInfo
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = info
-  const saved: Saved = { node: o.name, server: o.server, ca, key: await exportPKCS8(pair.privateKey), podCidr, serviceCidr, clusterDns, clusterDomain }
+  const saved: Saved = {
+    node: o.name,
+    server: o.server,
+    ca,
+    key: await exportPKCS8(pair.privateKey),
+    podCidr,
+    serviceCidr,
+    clusterDns,
+    clusterDomain,
+  }
   mkdirSync(o.data, { recursive: true })
   writeFileSync(file, JSON.stringify(saved, null, 1), { mode: 0o600 })
   return identityOf(saved)

@@ -15,7 +15,12 @@ export class ObjectList {
   readonly #waiters: (() => void)[] = []
   readonly stop: () => void
 
-  constructor(session: Session, resource: string, where: { namespace?: string; name?: string }, changed: (key: string, old: any, now: any) => void) {
+  constructor(
+    session: Session,
+    resource: string,
+    where: { namespace?: string; name?: string },
+    changed: (key: string, old: any, now: any) => void,
+  ) {
     this.#changed = changed
     this.stop = session.subscribe({
       resource,
@@ -29,7 +34,8 @@ export class ObjectList {
         this.#fresh?.add(key)
         if (type === 'DELETED') this.objects.delete(key)
         else this.objects.set(key, o)
-        if (old?.metadata.resourceVersion !== o.metadata.resourceVersion || type === 'DELETED') this.#changed(key, old, type === 'DELETED' ? undefined : o)
+        if (old?.metadata.resourceVersion !== o.metadata.resourceVersion || type === 'DELETED')
+          this.#changed(key, old, type === 'DELETED' ? undefined : o)
       },
       onSynced: () => {
         if (this.#fresh) {

@@ -26,6 +26,7 @@ const MIN_DELAY = 250
 const MAX_DELAY = 15_000
 const PING_EVERY = 20_000
 const CHUNK = 32 * 1024
+const PING = JSON.stringify({ t: 'ping' } satisfies DaemonFrame)
 
 class LocalStream implements NodeStream {
   credit = WINDOW
@@ -122,18 +123,22 @@ export class Session {
     url.protocol = 'wss:'
     const token = await this.#identity.assertion()
     if (this.#closed) return
-    const socket = new WebSocket(url, ['v1.session.kedge.dev'], { ca: this.#identity.ca, headers: { authorization: `Bearer ${token}` }, handshakeTimeout: 10_000, perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 })
+    const socket = new WebSocket(url, ['v1.session.kedge.dev'], {
+      ca: this.#identity.ca,
+      headers: { authorization: `Bearer ${token}` },
+      handshakeTimeout: 10_000,
+      perMessageDeflate: false,
+      maxPayload: 64 * 1024 * 1024,
+    })
     this.#socket = socket
     let alive = true
     let failure = ''
     const ping = setInterval(() => {
       if (!alive) socket.terminate()
       alive = false
-      if (socket.readyState === WebSocket.OPEN) socket.ping()
+      // A message, not a ping frame: a sleeping hub has it answered without waking.
+      if (socket.readyState === WebSocket.OPEN) socket.send(PING)
     }, PING_EVERY)
-    socket.on('pong', () => {
-      alive = true
-    })
     socket.on('open', () => {
       this.#delay = MIN_DELAY
       this.#log.info('session opened', { server: this.#identity.server })
@@ -169,7 +174,14 @@ export class Session {
   }
 
   #subscribe(id: number, { s, rv }: { s: Subscription; rv?: number }): void {
-    this.send({ t: 'subscribe', id, resource: s.resource, ...(s.namespace ? { namespace: s.namespace } : {}), ...(s.name ? { name: s.name } : {}), ...(rv ? { rv } : {}) })
+    this.send({
+      t: 'subscribe',
+      id,
+      resource: s.resource,
+      ...(s.namespace ? { namespace: s.namespace } : {}),
+      ...(s.name ? { name: s.name } : {}),
+      ...(rv ? { rv } : {}),
+    })
   }
 
   /** Watches until the returned function is called; survives every reconnect. */
@@ -232,6 +244,9 @@ export class Session {
         for (const w of stream.waiting.splice(0)) w()
         break
       }
+      case 'resubscribe':
+        for (const [id, sub] of this.#subscriptions) this.#subscribe(id, sub)
+        break
       case 'pong':
     }
   }

@@ -1,5 +1,17 @@
 // Files of a volume that change all at once: a timestamped folder, a `..data` link swapped by rename, and links to the names (kubelet's AtomicWriter).
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 
 export interface VolumeFile {
@@ -18,7 +30,10 @@ function same(folder: string, files: ReadonlyMap<string, VolumeFile>): boolean {
     }
   }
   walk(folder, '')
-  return found.size === files.size && [...files].every(([n, f]) => found.get(n)?.mode === (f.mode & 0o777) && found.get(n)!.content.equals(f.content))
+  return (
+    found.size === files.size &&
+    [...files].every(([n, f]) => found.get(n)?.mode === (f.mode & 0o777) && found.get(n)!.content.equals(f.content))
+  )
 }
 
 let counter = 0

@@ -1,6 +1,6 @@
 // What configMap, secret, downwardAPI and projected volumes hold: paths and contents. Reads objects through the daemon's references.
 import { ConfigError } from '../plan/expand.ts'
-import { podField, type PodAddresses, resourceField } from '../plan/fields.ts'
+import { type PodAddresses, podField, resourceField } from '../plan/fields.ts'
 import type { VolumeFile } from './atomic-writer.ts'
 
 export interface ContentSources {
@@ -19,7 +19,14 @@ export function dataOf(resource: 'secrets' | 'configmaps', o: any): Map<string, 
   return out
 }
 
-async function objectFiles(resource: 'secrets' | 'configmaps', source: any, name: string, mode: number, sources: ContentSources, into: Map<string, VolumeFile>) {
+async function objectFiles(
+  resource: 'secrets' | 'configmaps',
+  source: any,
+  name: string,
+  mode: number,
+  sources: ContentSources,
+  into: Map<string, VolumeFile>,
+) {
   const kind = resource === 'secrets' ? 'secret' : 'configmap'
   const o = await sources.object(resource, name)
   if (!o) {
@@ -37,8 +44,12 @@ async function objectFiles(resource: 'secrets' | 'configmaps', source: any, name
 
 function downwardFiles(source: any, pod: any, mode: number, sources: ContentSources, into: Map<string, VolumeFile>) {
   for (const item of source.items ?? []) {
-    const container = item.resourceFieldRef && [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((c: any) => c.name === item.resourceFieldRef.containerName)
-    const text = item.fieldRef ? podField(pod, item.fieldRef.fieldPath, sources.addresses) : resourceField(container ?? {}, item.resourceFieldRef, sources.node)
+    const container =
+      item.resourceFieldRef &&
+      [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((c: any) => c.name === item.resourceFieldRef.containerName)
+    const text = item.fieldRef
+      ? podField(pod, item.fieldRef.fieldPath, sources.addresses)
+      : resourceField(container ?? {}, item.resourceFieldRef, sources.node)
     into.set(item.path, { content: Buffer.from(text), mode: item.mode ?? mode })
   }
 }
@@ -48,7 +59,8 @@ export const isContentVolume = (v: any): boolean => !!(v.configMap || v.secret |
 /** The files of one such volume. Throws ConfigError while something that it needs is missing. */
 export async function contentFiles(volume: any, pod: any, sources: ContentSources): Promise<Map<string, VolumeFile>> {
   const out = new Map<string, VolumeFile>()
-  if (volume.configMap) await objectFiles('configmaps', volume.configMap, volume.configMap.name, volume.configMap.defaultMode ?? 0o644, sources, out)
+  if (volume.configMap)
+    await objectFiles('configmaps', volume.configMap, volume.configMap.name, volume.configMap.defaultMode ?? 0o644, sources, out)
   if (volume.secret) await objectFiles('secrets', volume.secret, volume.secret.secretName, volume.secret.defaultMode ?? 0o644, sources, out)
   if (volume.downwardAPI) downwardFiles(volume.downwardAPI, pod, volume.downwardAPI.defaultMode ?? 0o644, sources, out)
   const mode = volume.projected?.defaultMode ?? 0o644
@@ -56,7 +68,11 @@ export async function contentFiles(volume: any, pod: any, sources: ContentSource
     if (s.configMap) await objectFiles('configmaps', s.configMap, s.configMap.name, mode, sources, out)
     if (s.secret) await objectFiles('secrets', s.secret, s.secret.name, mode, sources, out)
     if (s.downwardAPI) downwardFiles(s.downwardAPI, pod, mode, sources, out)
-    if (s.serviceAccountToken) out.set(s.serviceAccountToken.path, { content: Buffer.from(await sources.token(s.serviceAccountToken.audience, s.serviceAccountToken.expirationSeconds ?? 3600)), mode: pod.spec.securityContext?.runAsUser ? 0o644 : mode })
+    if (s.serviceAccountToken)
+      out.set(s.serviceAccountToken.path, {
+        content: Buffer.from(await sources.token(s.serviceAccountToken.audience, s.serviceAccountToken.expirationSeconds ?? 3600)),
+        mode: pod.spec.securityContext?.runAsUser ? 0o644 : mode,
+      })
   }
   return out
 }

@@ -1,15 +1,18 @@
 // A pod's volumes on disk: set up before its containers start, refreshed while it runs, taken away with it. Every step may be done twice.
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { ConfigError } from '../plan/expand.ts'
 import { exec } from '../network/commands.ts'
+import { ConfigError } from '../plan/expand.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { type ContentSources, contentFiles, isContentVolume } from './content.ts'
 
 /** Where a volume lies on this host, by its name. */
 export type VolumePaths = Map<string, string>
 
-const isMounted = (at: string) => readFileSync('/proc/self/mounts', 'utf8').split('\n').some((l) => l.split(' ')[1] === at)
+const isMounted = (at: string) =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .some((l) => l.split(' ')[1] === at)
 
 function hostPath(v: any): string {
   const { path: at, type } = v.hostPath
@@ -48,7 +51,16 @@ function hostPath(v: any): string {
 
 async function emptyDir(at: string, v: any, fsGroup: number | undefined): Promise<void> {
   mkdirSync(at, { recursive: true })
-  if (v.emptyDir.medium === 'Memory' && !isMounted(at)) await exec('mount', '-t', 'tmpfs', '-o', `mode=0777${v.emptyDir.sizeLimit ? `,size=${v.emptyDir.sizeLimit.replace(/i$/, '')}` : ''}`, 'tmpfs', at)
+  if (v.emptyDir.medium === 'Memory' && !isMounted(at))
+    await exec(
+      'mount',
+      '-t',
+      'tmpfs',
+      '-o',
+      `mode=0777${v.emptyDir.sizeLimit ? `,size=${v.emptyDir.sizeLimit.replace(/i$/, '')}` : ''}`,
+      'tmpfs',
+      at,
+    )
   if (fsGroup !== undefined) chownSync(at, 0, fsGroup)
   chmodSync(at, fsGroup !== undefined ? 0o2777 : 0o777)
 }
@@ -67,21 +79,29 @@ export async function setUpVolumes(data: string, pod: any, sources: ContentSourc
     } else if (v.emptyDir) {
       if (!existsSync(at) || v.emptyDir.medium === 'Memory') await emptyDir(at, v, pod.spec.securityContext?.fsGroup)
       out.set(v.name, at)
-    } else throw new ConfigError(`volume ${v.name}: volumes of type ${Object.keys(v).filter((k) => k !== 'name')[0]} are not supported on this node`)
+    } else
+      throw new ConfigError(
+        `volume ${v.name}: volumes of type ${Object.keys(v).filter((k) => k !== 'name')[0]} are not supported on this node`,
+      )
   }
   return out
 }
 
 /** Refreshes the volumes whose contents can change; missing objects leave what is there. */
 export async function refreshVolumes(data: string, pod: any, sources: ContentSources): Promise<void> {
-  for (const v of pod.spec.volumes ?? []) if (isContentVolume(v)) writeAtomically(path.join(podFolder(data, pod.metadata.uid), 'volumes', v.name), await contentFiles(v, pod, sources))
+  for (const v of pod.spec.volumes ?? [])
+    if (isContentVolume(v))
+      writeAtomically(path.join(podFolder(data, pod.metadata.uid), 'volumes', v.name), await contentFiles(v, pod, sources))
 }
 
 /** Nothing of the pod stays on disk. */
 export async function removeVolumes(data: string, uid: string): Promise<void> {
   const folder = podFolder(data, uid)
   if (!existsSync(folder)) return
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((l) => l.split(' ')[1] ?? '').filter((m) => m.startsWith(`${folder}/`))
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((l) => l.split(' ')[1] ?? '')
+    .filter((m) => m.startsWith(`${folder}/`))
   for (const m of mounts.reverse()) await exec('umount', m).catch(() => exec('umount', '-l', m))
   rmSync(folder, { recursive: true, force: true })
 }

@@ -1,7 +1,7 @@
 // ConfigMap: keys are file names; an immutable one never changes again.
 import { configMapKey } from '../meta/names.ts'
-import { ageColumn, integer, nameColumn, plainKind, ageOf } from './kind.ts'
 import { equal } from '../schema/field-set.ts'
+import { ageColumn, ageOf, integer, nameColumn, plainKind } from './kind.ts'
 
 const MAX_BYTES = 1024 * 1024
 
@@ -25,7 +25,8 @@ export const configMap = plainKind({
   validateUpdate: (o, old, e) => {
     if (!old.immutable) return
     if (!o.immutable) e.forbidden('immutable', 'field is immutable when `immutable` is set')
-    for (const field of ['data', 'binaryData']) if (!equal(o[field] ?? {}, old[field] ?? {})) e.forbidden(field, 'field is immutable when `immutable` is set')
+    for (const field of ['data', 'binaryData'])
+      if (!equal(o[field] ?? {}, old[field] ?? {})) e.forbidden(field, 'field is immutable when `immutable` is set')
   },
   columns: [nameColumn, integer('Data', 'Number of keys.'), ageColumn],
   cells: (o, now) => [o.metadata.name, Object.keys(o.data ?? {}).length + Object.keys(o.binaryData ?? {}).length, ageOf(o, now)],

@@ -2,7 +2,15 @@
 import type { FieldErrors } from '../meta/field-error.ts'
 import { printSelector } from '../meta/selector.ts'
 import { ageColumn, ageOf, allVerbs, integer, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
-import { containerCells, containerColumns, defaultTemplate, isPercent, scaledValue, validateSelectorUnchanged, validateWorkload } from './workloads.ts'
+import {
+  containerCells,
+  containerColumns,
+  defaultTemplate,
+  isPercent,
+  scaledValue,
+  validateSelectorUnchanged,
+  validateWorkload,
+} from './workloads.ts'
 
 function validateStrategy(strategy: any, e: FieldErrors) {
   const { type, rollingUpdate } = strategy
@@ -10,14 +18,22 @@ function validateStrategy(strategy: any, e: FieldErrors) {
     e.notSupported('spec.strategy.type', type, ['Recreate', 'RollingUpdate'])
     return
   }
-  if (type === 'Recreate' && rollingUpdate) e.forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")
+  if (type === 'Recreate' && rollingUpdate)
+    e.forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")
   if (type !== 'RollingUpdate' || !rollingUpdate) return
   for (const field of ['maxUnavailable', 'maxSurge']) {
     const value = rollingUpdate[field]
     const at = `spec.strategy.rollingUpdate.${field}`
     if (typeof value === 'number' ? value < 0 : !isPercent(value))
-      e.invalid(at, value, typeof value === 'number' ? 'must be greater than or equal to 0' : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')")
-    else if (field === 'maxUnavailable' && isPercent(value) && Number.parseInt(value, 10) > 100) e.invalid(at, value, 'must not be greater than 100%')
+      e.invalid(
+        at,
+        value,
+        typeof value === 'number'
+          ? 'must be greater than or equal to 0'
+          : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+      )
+    else if (field === 'maxUnavailable' && isPercent(value) && Number.parseInt(value, 10) > 100)
+      e.invalid(at, value, 'must not be greater than 100%')
   }
   if (scaledValue(rollingUpdate.maxUnavailable, 100, true) === 0 && scaledValue(rollingUpdate.maxSurge, 100, true) === 0)
     e.invalid('spec.strategy.rollingUpdate.maxUnavailable', rollingUpdate.maxUnavailable, 'may not be 0 when `maxSurge` is 0')
@@ -61,8 +77,10 @@ export const deployment: Kind = {
     validateWorkload(o, e)
     const s = o.spec ?? {}
     validateStrategy(s.strategy ?? {}, e)
-    for (const f of ['minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds']) if (s[f] < 0) e.invalid(`spec.${f}`, s[f], 'must be greater than or equal to 0')
-    if (s.progressDeadlineSeconds <= (s.minReadySeconds ?? 0)) e.invalid('spec.progressDeadlineSeconds', s.progressDeadlineSeconds, 'must be greater than minReadySeconds')
+    for (const f of ['minReadySeconds', 'revisionHistoryLimit', 'progressDeadlineSeconds'])
+      if (s[f] < 0) e.invalid(`spec.${f}`, s[f], 'must be greater than or equal to 0')
+    if (s.progressDeadlineSeconds <= (s.minReadySeconds ?? 0))
+      e.invalid('spec.progressDeadlineSeconds', s.progressDeadlineSeconds, 'must be greater than minReadySeconds')
   },
   validateUpdate: validateSelectorUnchanged,
   columns: [

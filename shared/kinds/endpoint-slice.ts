@@ -1,7 +1,8 @@
 // EndpointSlice: a part of the addresses behind a service, with their conditions.
 import { ageColumn, ageOf, nameColumn, plainKind, text } from './kind.ts'
 
-const few = (list: unknown[]) => (list.length ? (list.length > 3 ? `${list.slice(0, 3).join(',')} + ${list.length - 3} more...` : list.join(',')) : '<unset>')
+const few = (list: unknown[]) =>
+  list.length ? (list.length > 3 ? `${list.slice(0, 3).join(',')} + ${list.length - 3} more...` : list.join(',')) : '<unset>'
 
 export const endpointSlice = plainKind({
   group: 'discovery.k8s.io',

@@ -24,10 +24,12 @@ export const endpoints = plainKind({
   },
   validate: (o, e) => {
     o.subsets?.forEach((s: any, i: number) => {
-      if (!s.addresses?.length && !s.notReadyAddresses?.length) e.required(`subsets[${i}]`, 'must specify `addresses` or `notReadyAddresses`')
+      if (!s.addresses?.length && !s.notReadyAddresses?.length)
+        e.required(`subsets[${i}]`, 'must specify `addresses` or `notReadyAddresses`')
       for (const list of ['addresses', 'notReadyAddresses'])
         s[list]?.forEach((a: any, j: number) => {
-          if (!isIP(a.ip ?? '')) e.invalid(`subsets[${i}].${list}[${j}].ip`, a.ip ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+          if (!isIP(a.ip ?? ''))
+            e.invalid(`subsets[${i}].${list}[${j}].ip`, a.ip ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
         })
     })
   },

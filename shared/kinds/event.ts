@@ -1,8 +1,9 @@
 // Event: what happened to an object, counted and kept for an hour.
 import type { KObject } from '../meta/object.ts'
-import { since, type Kind, plainKind, text } from './kind.ts'
+import { type Kind, plainKind, since, text } from './kind.ts'
 
-const lastSeen = (o: KObject) => o.series?.lastObservedTime ?? o.lastTimestamp ?? o.eventTime ?? o.firstTimestamp ?? o.metadata.creationTimestamp
+const lastSeen = (o: KObject) =>
+  o.series?.lastObservedTime ?? o.lastTimestamp ?? o.eventTime ?? o.firstTimestamp ?? o.metadata.creationTimestamp
 const firstSeen = (o: KObject) => o.firstTimestamp ?? o.eventTime ?? o.metadata.creationTimestamp
 
 export const event: Kind = plainKind({

@@ -42,7 +42,8 @@ export const kinds: readonly Kind[] = [
 const byResource = new Map(kinds.map((k) => [`${k.group}/${k.version}/${k.plural}`, k]))
 const byKind = new Map(kinds.map((k) => [`${k.group}/${k.kind}`, k]))
 
-export const kindByResource = (group: string, version: string, plural: string): Kind | undefined => byResource.get(`${group}/${version}/${plural}`)
+export const kindByResource = (group: string, version: string, plural: string): Kind | undefined =>
+  byResource.get(`${group}/${version}/${plural}`)
 export const kindByName = (group: string, kind: string): Kind | undefined => byKind.get(`${group}/${kind}`)
 
 /** `apps/v1`, or `v1` for the core group. */

@@ -64,11 +64,18 @@ export interface Kind {
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 export const statusVerbs = ['get', 'patch', 'update']
 
-const described = (name: string, type: Column['type'], description: string, extra: Partial<Column> = {}): Column => ({ name, type, description, ...extra })
+const described = (name: string, type: Column['type'], description: string, extra: Partial<Column> = {}): Column => ({
+  name,
+  type,
+  description,
+  ...extra,
+})
 export const nameColumn: Column = described('Name', 'string', 'Name must be unique within a namespace.', { format: 'name' })
 export const ageColumn: Column = described('Age', 'string', 'Time since the object was created, by the server clock.')
-export const text = (name: string, description = name, priority = 0): Column => described(name, 'string', description, priority ? { priority } : {})
-export const integer = (name: string, description = name, priority = 0): Column => described(name, 'integer', description, priority ? { priority } : {})
+export const text = (name: string, description = name, priority = 0): Column =>
+  described(name, 'string', description, priority ? { priority } : {})
+export const integer = (name: string, description = name, priority = 0): Column =>
+  described(name, 'integer', description, priority ? { priority } : {})
 
 /** A kind with neither spec rules nor special columns. */
 export function plainKind(k: Partial<Kind> & Pick<Kind, 'group' | 'kind' | 'plural' | 'type' | 'namespaced'>): Kind {

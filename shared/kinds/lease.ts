@@ -9,7 +9,8 @@ export const lease = plainKind({
   type: 'V1Lease',
   validate: (o, e) => {
     const { leaseDurationSeconds, leaseTransitions } = o.spec ?? {}
-    if (leaseDurationSeconds !== undefined && leaseDurationSeconds <= 0) e.invalid('spec.leaseDurationSeconds', leaseDurationSeconds, 'must be greater than 0')
+    if (leaseDurationSeconds !== undefined && leaseDurationSeconds <= 0)
+      e.invalid('spec.leaseDurationSeconds', leaseDurationSeconds, 'must be greater than 0')
     if (leaseTransitions < 0) e.invalid('spec.leaseTransitions', leaseTransitions, 'must be greater than or equal to 0')
   },
   columns: [nameColumn, text('Holder', 'Who holds the lease.'), ageColumn],

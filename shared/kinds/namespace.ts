@@ -18,7 +18,10 @@ export const namespace: Kind = {
     o.metadata.labels = { ...o.metadata.labels, 'kubernetes.io/metadata.name': o.metadata.name }
   },
   prepareForCreate: (o) => {
-    o.spec = { ...o.spec, finalizers: o.spec?.finalizers?.includes('kubernetes') ? o.spec.finalizers : [...(o.spec?.finalizers ?? []), 'kubernetes'] }
+    o.spec = {
+      ...o.spec,
+      finalizers: o.spec?.finalizers?.includes('kubernetes') ? o.spec.finalizers : [...(o.spec?.finalizers ?? []), 'kubernetes'],
+    }
     o.status = { phase: 'Active' }
   },
   prepareForUpdate: (o, old) => {

@@ -3,7 +3,20 @@ import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
 
-const emptyInfo = Object.fromEntries(['architecture', 'bootID', 'containerRuntimeVersion', 'kernelVersion', 'kubeProxyVersion', 'kubeletVersion', 'machineID', 'operatingSystem', 'osImage', 'systemUUID'].map((k) => [k, '']))
+const emptyInfo = Object.fromEntries(
+  [
+    'architecture',
+    'bootID',
+    'containerRuntimeVersion',
+    'kernelVersion',
+    'kubeProxyVersion',
+    'kubeletVersion',
+    'machineID',
+    'operatingSystem',
+    'osImage',
+    'systemUUID',
+  ].map((k) => [k, '']),
+)
 const ROLE = 'node-role.kubernetes.io/'
 
 function statusOf(o: KObject): string {
@@ -38,12 +51,15 @@ export const node: Kind = {
   validate: (o, e) => {
     o.spec.taints?.forEach((t: any, i: number) => {
       validateLabels({ [t.key ?? '']: t.value ?? '' }, `spec.taints[${i}]`, e)
-      if (!['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(t.effect)) e.notSupported(`spec.taints[${i}].effect`, t.effect ?? '', ['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
+      if (!['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(t.effect))
+        e.notSupported(`spec.taints[${i}].effect`, t.effect ?? '', ['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
     })
   },
   validateUpdate: (o, old, e) => {
-    if (old.spec?.podCIDR && o.spec?.podCIDR !== old.spec.podCIDR) e.forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid')
-    if (old.spec?.providerID && o.spec?.providerID !== old.spec.providerID) e.forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid')
+    if (old.spec?.podCIDR && o.spec?.podCIDR !== old.spec.podCIDR)
+      e.forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid')
+    if (old.spec?.providerID && o.spec?.providerID !== old.spec.providerID)
+      e.forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid')
   },
   fields: (o) => ({ 'spec.unschedulable': String(!!o.spec?.unschedulable) }),
   columns: [

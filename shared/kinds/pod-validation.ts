@@ -15,7 +15,12 @@ function validateEnv(env: any[] | undefined, path: string, e: FieldErrors) {
     if (!v.valueFrom) return
     const sources = Object.keys(v.valueFrom)
     if (v.value) e.invalid(`${at}.valueFrom`, '', 'may not be specified when `value` is not empty')
-    if (!sources.length) e.invalid(`${at}.valueFrom`, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`')
+    if (!sources.length)
+      e.invalid(
+        `${at}.valueFrom`,
+        '',
+        'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`',
+      )
     else if (sources.length > 1) e.invalid(`${at}.valueFrom`, '', 'may not have more than one field specified at a time')
     for (const ref of ['configMapKeyRef', 'secretKeyRef']) {
       const r = v.valueFrom[ref]
@@ -25,8 +30,23 @@ function validateEnv(env: any[] | undefined, path: string, e: FieldErrors) {
     }
     const field = v.valueFrom.fieldRef
     if (field && !field.fieldPath) e.required(`${at}.valueFrom.fieldRef.fieldPath`)
-    else if (field && !/^(metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIP|hostIPs|podIP|podIPs))$/.test(field.fieldPath))
-      e.notSupported(`${at}.valueFrom.fieldRef.fieldPath`, field.fieldPath, ['metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName', 'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs'])
+    else if (
+      field &&
+      !/^(metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIP|hostIPs|podIP|podIPs))$/.test(
+        field.fieldPath,
+      )
+    )
+      e.notSupported(`${at}.valueFrom.fieldRef.fieldPath`, field.fieldPath, [
+        'metadata.name',
+        'metadata.namespace',
+        'metadata.uid',
+        'spec.nodeName',
+        'spec.serviceAccountName',
+        'status.hostIP',
+        'status.hostIPs',
+        'status.podIP',
+        'status.podIPs',
+      ])
   })
 }
 
@@ -36,11 +56,13 @@ function validateResources(r: any, path: string, e: FieldErrors) {
       e.format(`${path}.${list}[${name}]`, name, qualifiedName(name))
       if (nanoOf(value) < 0n) e.invalid(`${path}.${list}[${name}]`, value, 'must be greater than or equal to 0')
       const standard = /^(cpu|memory|ephemeral-storage|hugepages-.+)$/.test(name)
-      if (!standard && !name.includes('/')) e.invalid(`${path}.${list}[${name}]`, name, 'must be a standard resource type or fully qualified')
+      if (!standard && !name.includes('/'))
+        e.invalid(`${path}.${list}[${name}]`, name, 'must be a standard resource type or fully qualified')
     }
   for (const [name, limit] of Object.entries<string>(r?.limits ?? {})) {
     const request = r.requests?.[name]
-    if (request !== undefined && nanoOf(request) > nanoOf(limit)) e.invalid(`${path}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`)
+    if (request !== undefined && nanoOf(request) > nanoOf(limit))
+      e.invalid(`${path}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`)
   }
 }
 
@@ -137,7 +159,16 @@ function validateVolume(v: any, path: string, e: FieldErrors, seen: Seen) {
   if (v.hostPath) {
     if (!v.hostPath.path) e.required(`${path}.hostPath.path`)
     else if (v.hostPath.path.split('/').includes('..')) e.invalid(`${path}.hostPath.path`, v.hostPath.path, "must not contain '..'")
-    oneOf(e, `${path}.hostPath.type`, v.hostPath.type, ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'])
+    oneOf(e, `${path}.hostPath.type`, v.hostPath.type, [
+      '',
+      'BlockDevice',
+      'CharDevice',
+      'Directory',
+      'DirectoryOrCreate',
+      'File',
+      'FileOrCreate',
+      'Socket',
+    ])
   }
   if (v.persistentVolumeClaim && !v.persistentVolumeClaim.claimName) e.required(`${path}.persistentVolumeClaim.claimName`)
   for (const s of ['configMap', 'secret'])
@@ -168,9 +199,12 @@ export function validatePodSpec(spec: any, path: string, e: FieldErrors): void {
   })
   oneOf(e, `${path}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never'])
   oneOf(e, `${path}.dnsPolicy`, spec.dnsPolicy, ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'])
-  if (spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length) e.required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None')
-  if (spec.terminationGracePeriodSeconds < 0) e.invalid(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds, 'must be greater than or equal to 0')
-  if (spec.activeDeadlineSeconds !== undefined && spec.activeDeadlineSeconds < 1) e.invalid(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, 'must be between 1 and 2147483647, inclusive')
+  if (spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length)
+    e.required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None')
+  if (spec.terminationGracePeriodSeconds < 0)
+    e.invalid(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds, 'must be greater than or equal to 0')
+  if (spec.activeDeadlineSeconds !== undefined && spec.activeDeadlineSeconds < 1)
+    e.invalid(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, 'must be between 1 and 2147483647, inclusive')
   if (spec.serviceAccountName) e.format(`${path}.serviceAccountName`, spec.serviceAccountName, dnsSubdomain(spec.serviceAccountName))
   if (spec.nodeName) e.format(`${path}.nodeName`, spec.nodeName, dnsSubdomain(spec.nodeName))
   if (spec.hostname) e.format(`${path}.hostname`, spec.hostname, dnsLabel(spec.hostname))
@@ -183,10 +217,15 @@ export function validatePodSpec(spec: any, path: string, e: FieldErrors): void {
   spec.tolerations?.forEach((t: any, i: number) => {
     const at = `${path}.tolerations[${i}]`
     if (t.key) e.format(`${at}.key`, t.key, qualifiedName(t.key))
-    else if (t.operator !== 'Exists') e.invalid(`${at}.operator`, t.operator ?? '', "operator must be Exists when `key` is empty, which means \"match all values and all keys\"")
+    else if (t.operator !== 'Exists')
+      e.invalid(
+        `${at}.operator`,
+        t.operator ?? '',
+        'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+      )
     oneOf(e, `${at}.operator`, t.operator, ['Equal', 'Exists'])
     oneOf(e, `${at}.effect`, t.effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
-    if (t.operator === 'Exists' && t.value) e.invalid(`${at}.operator`, t.value, 'value must be empty when `operator` is \'Exists\'')
+    if (t.operator === 'Exists' && t.value) e.invalid(`${at}.operator`, t.value, "value must be empty when `operator` is 'Exists'")
   })
   validateNodeAffinity(spec.affinity?.nodeAffinity, `${path}.affinity.nodeAffinity`, e)
 }
@@ -200,7 +239,8 @@ function validateNodeAffinity(a: any, path: string, e: FieldErrors) {
     t.matchExpressions?.forEach((r: any, j: number) => {
       const here = `${at}[${i}].matchExpressions[${j}]`
       oneOf(e, `${here}.operator`, r.operator, ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])
-      if ((r.operator === 'In' || r.operator === 'NotIn') && !r.values?.length) e.required(`${here}.values`, "must be specified when `operator` is 'In' or 'NotIn'")
+      if ((r.operator === 'In' || r.operator === 'NotIn') && !r.values?.length)
+        e.required(`${here}.values`, "must be specified when `operator` is 'In' or 'NotIn'")
     })
   })
 }

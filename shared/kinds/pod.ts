@@ -1,16 +1,19 @@
 // Pod: the spec is fixed once created but for images, tolerations and deadlines; status belongs to the node.
 import type { KObject } from '../meta/object.ts'
+import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, allVerbs, humanDuration, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
 import { defaultPodSpec, qosClass } from './pod-defaults.ts'
 import { validatePodSpec } from './pod-validation.ts'
-import { equal } from '../schema/field-set.ts'
-
 
 /** The STATUS column: kubectl's printPod, which users search by. */
 function reasonOf(o: KObject): string {
   const status = o.status ?? {}
   let reason: string = status.reason || status.phase || 'Unknown'
-  if (o.spec?.schedulingGates?.length && (status.conditions ?? []).some((c: any) => c.type === 'PodScheduled' && c.reason === 'SchedulingGated')) reason = 'SchedulingGated'
+  if (
+    o.spec?.schedulingGates?.length &&
+    (status.conditions ?? []).some((c: any) => c.type === 'PodScheduled' && c.reason === 'SchedulingGated')
+  )
+    reason = 'SchedulingGated'
   const inits = status.initContainerStatuses ?? []
   let initializing = false
   for (const [i, c] of inits.entries()) {
@@ -32,7 +35,8 @@ function reasonOf(o: KObject): string {
       else if (t) reason = t.reason || (t.signal ? `Signal:${t.signal}` : `ExitCode:${t.exitCode}`)
       else if (c.ready && c.state?.running) hasRunning = true
     }
-    if (reason === 'Completed' && hasRunning) reason = (status.conditions ?? []).some((c: any) => c.type === 'Ready' && c.status === 'True') ? 'Running' : 'NotReady'
+    if (reason === 'Completed' && hasRunning)
+      reason = (status.conditions ?? []).some((c: any) => c.type === 'Ready' && c.status === 'True') ? 'Running' : 'NotReady'
   }
   if (o.metadata.deletionTimestamp) reason = status.reason === 'NodeLost' ? 'Unknown' : 'Terminating'
   return reason
@@ -58,7 +62,8 @@ function cells(o: KObject, now: number): unknown[] {
   ]
 }
 
-const mutable = 'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
+const mutable =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
 
 export const pod: Kind = {
   group: '',
@@ -117,7 +122,10 @@ export const pod: Kind = {
     nameColumn,
     text('Ready', 'The aggregate readiness state of this pod for accepting traffic.'),
     text('Status', 'The aggregate status of the containers in this pod.'),
-    text('Restarts', 'The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.'),
+    text(
+      'Restarts',
+      'The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.',
+    ),
     ageColumn,
     text('IP', 'IP address of the pod.', 1),
     text('Node', 'The node that the pod runs on.', 1),

@@ -1,7 +1,7 @@
 // Role, ClusterRole and their bindings. Escalation checks need the caller's rights and live in admission.
 import type { FieldErrors } from '../meta/field-error.ts'
-import type { KObject } from '../meta/object.ts'
 import { dnsSubdomain, pathSegment } from '../meta/names.ts'
+import type { KObject } from '../meta/object.ts'
 import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, type Column, type Kind, nameColumn, plainKind, text } from './kind.ts'
 
@@ -84,8 +84,13 @@ const bindingKind = (kind: string, namespaced: boolean): Kind =>
     ],
     cells: (o, now) => {
       const of = (k: string) => (o.subjects ?? []).filter((s: any) => s.kind === k)
-      const names = (k: string) => of(k).map((s: any) => s.name).join(', ')
-      const accounts = of('ServiceAccount').map((s: any) => `${s.namespace}/${s.name}`).join(', ')
+      const names = (k: string) =>
+        of(k)
+          .map((s: any) => s.name)
+          .join(', ')
+      const accounts = of('ServiceAccount')
+        .map((s: any) => `${s.namespace}/${s.name}`)
+        .join(', ')
       return [o.metadata.name, `${o.roleRef?.kind}/${o.roleRef?.name}`, ageOf(o, now), names('User'), names('Group'), accounts]
     },
   })

@@ -38,6 +38,13 @@ export const replicaSet: Kind = {
     ageColumn,
     ...containerColumns,
   ],
-  cells: (o, now) => [o.metadata.name, o.spec?.replicas ?? 0, o.status?.replicas ?? 0, o.status?.readyReplicas ?? 0, ageOf(o, now), ...containerCells(o)],
+  cells: (o, now) => [
+    o.metadata.name,
+    o.spec?.replicas ?? 0,
+    o.status?.replicas ?? 0,
+    o.status?.readyReplicas ?? 0,
+    ageOf(o, now),
+    ...containerCells(o),
+  ],
   scale: { selector: (o) => printSelector(o.spec?.selector) },
 }

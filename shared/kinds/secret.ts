@@ -64,6 +64,11 @@ export const secret = plainKind({
     if (!equal(o.data ?? {}, old.data ?? {})) e.forbidden('data', 'field is immutable when `immutable` is set')
   },
   fields: (o) => ({ type: o.type ?? '' }),
-  columns: [nameColumn, text('Type', 'Used to facilitate programmatic handling of secret data.'), integer('Data', 'Number of keys.'), ageColumn],
+  columns: [
+    nameColumn,
+    text('Type', 'Used to facilitate programmatic handling of secret data.'),
+    integer('Data', 'Number of keys.'),
+    ageColumn,
+  ],
   cells: (o, now) => [o.metadata.name, o.type, Object.keys(o.data ?? {}).length, ageOf(o, now)],
 })

@@ -1,7 +1,7 @@
 // Service: cluster IP, node port and headless; addresses and ports are allocated by admission.
 import type { FieldErrors } from '../meta/field-error.ts'
-import type { KObject } from '../meta/object.ts'
 import { dns1035Label, dnsLabel, dnsSubdomain, isIP, portName, portNumber } from '../meta/names.ts'
+import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
 
@@ -41,14 +41,16 @@ function validate(o: KObject, e: FieldErrors) {
   if (s.type === 'ExternalName') {
     if (!s.externalName) e.required('spec.externalName', '')
     else e.format('spec.externalName', s.externalName, dnsSubdomain(s.externalName.replace(/\.$/, '').toLowerCase()))
-    if (s.clusterIP && s.clusterIP !== 'None') e.forbidden('spec.clusterIPs', 'may not be set when type is \'ExternalName\'')
+    if (s.clusterIP && s.clusterIP !== 'None') e.forbidden('spec.clusterIPs', "may not be set when type is 'ExternalName'")
   }
   if (headless && exposed(s.type)) e.invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${s.type} services`)
-  if (s.clusterIP && !headless && !isIP(s.clusterIP)) e.invalid('spec.clusterIPs[0]', s.clusterIP, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  if (s.clusterIP && !headless && !isIP(s.clusterIP))
+    e.invalid('spec.clusterIPs[0]', s.clusterIP, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
   if (!['None', 'ClientIP'].includes(s.sessionAffinity)) e.notSupported('spec.sessionAffinity', s.sessionAffinity, ['ClientIP', 'None'])
   for (const f of ['externalTrafficPolicy', 'internalTrafficPolicy'])
     if (s[f] && !['Cluster', 'Local'].includes(s[f])) e.notSupported(`spec.${f}`, s[f], ['Cluster', 'Local'])
-  if (s.externalTrafficPolicy && !exposed(s.type) && !s.externalIPs?.length) e.invalid('spec.externalTrafficPolicy', s.externalTrafficPolicy, 'may only be set for externally-accessible services')
+  if (s.externalTrafficPolicy && !exposed(s.type) && !s.externalIPs?.length)
+    e.invalid('spec.externalTrafficPolicy', s.externalTrafficPolicy, 'may only be set for externally-accessible services')
   validateLabels(s.selector, 'spec.selector', e)
   const names = new Set<string>()
   const ports = new Set<string>()
@@ -134,10 +136,18 @@ export const service: Kind = {
       o.metadata.name,
       s.type,
       s.clusterIP || '<none>',
-      s.type === 'ExternalName' ? s.externalName : external.length ? external.join(',') : s.type === 'LoadBalancer' ? '<pending>' : '<none>',
+      s.type === 'ExternalName'
+        ? s.externalName
+        : external.length
+          ? external.join(',')
+          : s.type === 'LoadBalancer'
+            ? '<pending>'
+            : '<none>',
       (s.ports ?? []).map((p: any) => `${p.port}${p.nodePort ? `:${p.nodePort}` : ''}/${p.protocol}`).join(',') || '<none>',
       ageOf(o, now),
-      Object.entries(s.selector ?? {}).map(([k, v]) => `${k}=${v}`).join(',') || '<none>',
+      Object.entries(s.selector ?? {})
+        .map(([k, v]) => `${k}=${v}`)
+        .join(',') || '<none>',
     ]
   },
 }

@@ -5,7 +5,7 @@ import { fromLabelSelector, matches, printSelector } from '../meta/selector.ts'
 import { equal } from '../schema/field-set.ts'
 import { type Column, text } from './kind.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
-import { validateLabels, validateLabelSelector, validatePodSpec } from './pod-validation.ts'
+import { validateLabelSelector, validateLabels, validatePodSpec } from './pod-validation.ts'
 
 export function defaultTemplate(template: any): void {
   if (!template) return
@@ -21,7 +21,8 @@ export function validateWorkload(o: KObject, e: FieldErrors): void {
   if (!selector) e.required('spec.selector')
   else {
     validateLabelSelector(selector, 'spec.selector', e)
-    if (!Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length) e.invalid('spec.selector', {}, 'empty selector is invalid for deployment')
+    if (!Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length)
+      e.invalid('spec.selector', {}, 'empty selector is invalid for deployment')
   }
   if (!template) {
     e.required('spec.template')
@@ -33,8 +34,10 @@ export function validateWorkload(o: KObject, e: FieldErrors): void {
     e.invalidType('spec.template.metadata.labels', `${goMap(template.metadata?.labels)}: \`selector\` does not match template \`labels\``)
   validatePodSpec(template.spec ?? {}, 'spec.template.spec', e)
   const { restartPolicy } = template.spec ?? {}
-  if (restartPolicy === 'OnFailure' || restartPolicy === 'Never') e.notSupported('spec.template.spec.restartPolicy', restartPolicy, ['Always'])
-  if (template.spec?.activeDeadlineSeconds !== undefined) e.forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in ReplicaSet is not Supported')
+  if (restartPolicy === 'OnFailure' || restartPolicy === 'Never')
+    e.notSupported('spec.template.spec.restartPolicy', restartPolicy, ['Always'])
+  if (template.spec?.activeDeadlineSeconds !== undefined)
+    e.forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in ReplicaSet is not Supported')
 }
 
 const goMap = (m: Record<string, string> | undefined) =>
@@ -51,10 +54,16 @@ export function validateSelectorUnchanged(o: KObject, old: KObject, e: FieldErro
   if (!equal(s, old.spec?.selector)) {
     const expressions = s?.matchExpressions
       ? `[]v1.LabelSelectorRequirement{${s.matchExpressions
-          .map((r: any) => `v1.LabelSelectorRequirement{Key:${JSON.stringify(r.key)}, Operator:${JSON.stringify(r.operator)}, Values:[]string{${(r.values ?? []).map((v: string) => JSON.stringify(v)).join(', ')}}}`)
+          .map(
+            (r: any) =>
+              `v1.LabelSelectorRequirement{Key:${JSON.stringify(r.key)}, Operator:${JSON.stringify(r.operator)}, Values:[]string{${(r.values ?? []).map((v: string) => JSON.stringify(v)).join(', ')}}}`,
+          )
           .join(', ')}}`
       : '[]v1.LabelSelectorRequirement(nil)'
-    e.invalidType('spec.selector', `v1.LabelSelector{MatchLabels:${goMap(s?.matchLabels)}, MatchExpressions:${expressions}}: field is immutable`)
+    e.invalidType(
+      'spec.selector',
+      `v1.LabelSelector{MatchLabels:${goMap(s?.matchLabels)}, MatchExpressions:${expressions}}: field is immutable`,
+    )
   }
 }
 

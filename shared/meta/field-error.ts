@@ -25,7 +25,11 @@ export class FieldErrors {
     this.#add('FieldValueInvalid', field, `Invalid value: ${detail}`)
   }
   notSupported(field: string, value: unknown, supported: readonly string[]) {
-    this.#add('FieldValueNotSupported', field, `Unsupported value: ${show(value)}: supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}`)
+    this.#add(
+      'FieldValueNotSupported',
+      field,
+      `Unsupported value: ${show(value)}: supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}`,
+    )
   }
   duplicate(field: string, value: unknown) {
     this.#add('FieldValueDuplicate', field, `Duplicate value: ${show(value)}`)

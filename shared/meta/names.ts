@@ -117,10 +117,12 @@ export function portName(value: string): string[] {
   return out
 }
 
-export const portNumber = (n: number): string[] => (Number.isInteger(n) && n >= 1 && n <= 65535 ? [] : ['must be between 1 and 65535, inclusive'])
+export const portNumber = (n: number): string[] =>
+  Number.isInteger(n) && n >= 1 && n <= 65535 ? [] : ['must be between 1 and 65535, inclusive']
 
 export const ipv4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}$/
-export const isIP = (value: string): boolean => (ipv4.test(value) && !value.endsWith('.')) || (value.includes(':') && /^[0-9a-fA-F:.]{2,45}$/.test(value))
+export const isIP = (value: string): boolean =>
+  (ipv4.test(value) && !value.endsWith('.')) || (value.includes(':') && /^[0-9a-fA-F:.]{2,45}$/.test(value))
 
 const SAFE = 'bcdfghjklmnpqrstvwxz2456789'
 /** `length` characters of the alphabet that Kubernetes uses for generated names, from bytes of randomness. */

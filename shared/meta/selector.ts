@@ -138,7 +138,11 @@ const expressionOperators: Record<string, Operator> = { In: 'in', NotIn: 'notin'
 export function fromLabelSelector(selector: LabelSelector): Selector {
   return [
     ...Object.entries(selector.matchLabels ?? {}).map(([key, v]) => ({ key, operator: '=' as const, values: [v] })),
-    ...(selector.matchExpressions ?? []).map((e) => ({ key: e.key, operator: expressionOperators[e.operator] ?? ('!' as const), values: e.values ?? [] })),
+    ...(selector.matchExpressions ?? []).map((e) => ({
+      key: e.key,
+      operator: expressionOperators[e.operator] ?? ('!' as const),
+      values: e.values ?? [],
+    })),
   ]
 }
 

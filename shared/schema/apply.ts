@@ -1,7 +1,8 @@
 // Server-side apply and field ownership, after structured-merge-diff's merge.Updater: who set which field, what conflicts,
 // what a manager dropped. Pure: time comes in, objects are not changed.
-import type { KObject, ManagedFieldsEntry } from '../meta/object.ts'
+
 import type { Cause } from '../meta/field-error.ts'
+import type { KObject, ManagedFieldsEntry } from '../meta/object.ts'
 import { StatusError } from '../status/index.ts'
 import {
   childSchema,
@@ -28,7 +29,19 @@ export interface Writer {
 }
 
 /** Metadata that the server sets or that names the object is nobody's. */
-const unowned = ['name', 'namespace', 'uid', 'resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields', 'selfLink', 'generateName']
+const unowned = [
+  'name',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'managedFields',
+  'selfLink',
+  'generateName',
+]
 
 function ownable(object: KObject, writer: Writer): Record<string, any> {
   const { apiVersion: _, kind: __, metadata, ...rest } = object
@@ -93,7 +106,8 @@ export function mergeApplied(schema: Schema | undefined, live: any, applied: any
     ]
   }
   const out = { ...live }
-  for (const key of Object.keys(applied)) out[key] = key in live ? mergeApplied(childSchema(schema!, key), live[key], applied[key]) : applied[key]
+  for (const key of Object.keys(applied))
+    out[key] = key in live ? mergeApplied(childSchema(schema!, key), live[key], applied[key]) : applied[key]
   return out
 }
 
@@ -106,7 +120,14 @@ export interface Applied {
  * Applies `config` for a manager on `live` (absent: create). `finish` defaults the merged object before ownership is compared.
  * Throws 409 with one cause per field that another manager holds at another value, unless `force`.
  */
-export function apply(schema: Schema, live: KObject | undefined, config: KObject, writer: Writer, force: boolean, finish: (merged: KObject) => KObject): Applied {
+export function apply(
+  schema: Schema,
+  live: KObject | undefined,
+  config: KObject,
+  writer: Writer,
+  force: boolean,
+  finish: (merged: KObject) => KObject,
+): Applied {
   const set = fieldsOf(schema, ownable(config, writer), false)
   const entries = live?.metadata.managedFields ?? []
   const mine = entries.find((e) => same(e, writer, 'Apply'))
@@ -124,7 +145,10 @@ export function apply(schema: Schema, live: KObject | undefined, config: KObject
     if (e === mine) continue
     const taken = intersect(e.fieldsV1, changed)
     if (!isEmptySet(taken) && !force) {
-      const who = e.operation === 'Update' ? `${JSON.stringify(e.manager)}${e.subresource ? ` with subresource ${JSON.stringify(e.subresource)}` : ''} using ${e.apiVersion}${e.time ? ` at ${e.time}` : ''}` : JSON.stringify(e.manager)
+      const who =
+        e.operation === 'Update'
+          ? `${JSON.stringify(e.manager)}${e.subresource ? ` with subresource ${JSON.stringify(e.subresource)}` : ''} using ${e.apiVersion}${e.time ? ` at ${e.time}` : ''}`
+          : JSON.stringify(e.manager)
       for (const field of paths(taken)) causes.push({ reason: 'FieldManagerConflict', message: `conflict with ${who}`, field })
     }
     const left = subtract(subtract(e.fieldsV1, taken), removed)

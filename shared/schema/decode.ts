@@ -15,10 +15,18 @@ export class DecodeError extends Error {
 }
 
 const jsonType = (v: unknown) => (v === null ? 'null' : Array.isArray(v) ? 'array' : typeof v === 'boolean' ? 'bool' : typeof v)
-const goType: Record<string, string> = { integer: 'int32', boolean: 'bool', bytes: '[]uint8', number: 'float64', array: '[]', map: 'map[string]string' }
+const goType: Record<string, string> = {
+  integer: 'int32',
+  boolean: 'bool',
+  bytes: '[]uint8',
+  number: 'float64',
+  array: '[]',
+  map: 'map[string]string',
+}
 
 function mismatch(schema: Schema, value: unknown, path: string): never {
-  const want = schema.type === 'object' ? `v1.${schema.name?.replace(/^[A-Za-z]*?V\d+/, '')}` : (schema.format ?? goType[schema.type] ?? schema.type)
+  const want =
+    schema.type === 'object' ? `v1.${schema.name?.replace(/^[A-Za-z]*?V\d+/, '')}` : (schema.format ?? goType[schema.type] ?? schema.type)
   throw new DecodeError(path, `json: cannot unmarshal ${jsonType(value)} into Go struct field ${path} of type ${want}`)
 }
 

@@ -15,9 +15,12 @@ export const isMember = (t: FieldTree) => '.' in t || empty(t)
 export const isGranular = (schema: Schema | undefined, value: unknown): boolean =>
   !!schema &&
   !schema.atomic &&
-  (Array.isArray(value) ? schema.type === 'array' && schema.listKeys !== undefined : isObject(value) && (schema.type === 'object' || schema.type === 'map'))
+  (Array.isArray(value)
+    ? schema.type === 'array' && schema.listKeys !== undefined
+    : isObject(value) && (schema.type === 'object' || schema.type === 'map'))
 
-export const childSchema = (schema: Schema, key: string): Schema | undefined => (schema.type === 'map' ? schema.items : schema.properties?.[key])
+export const childSchema = (schema: Schema, key: string): Schema | undefined =>
+  schema.type === 'map' ? schema.items : schema.properties?.[key]
 
 /** The path element of a list's item, `k:{…}` or `v:…`. Port keys default their protocol as the API does. */
 export function itemElement(schema: Schema, item: any): string {
@@ -71,7 +74,8 @@ export function compare(schema: Schema, before: any, after: any): { changed: Fie
   if (Array.isArray(before)) {
     const old = new Map(before.map((i) => [itemElement(schema, i), i]))
     const now = new Map((after as any[]).map((i) => [itemElement(schema, i), i]))
-    for (const element of new Set([...old.keys(), ...now.keys()])) visit(element, schema.listKeys === 'set' ? undefined : schema.items, old.get(element), now.get(element))
+    for (const element of new Set([...old.keys(), ...now.keys()]))
+      visit(element, schema.listKeys === 'set' ? undefined : schema.items, old.get(element), now.get(element))
   } else {
     for (const key of Object.keys(before)) visit(`f:${key}`, childSchema(schema, key), before[key], after[key])
     for (const key of Object.keys(after)) if (!(key in before)) visit(`f:${key}`, childSchema(schema, key), undefined, after[key])

@@ -45,7 +45,10 @@ export const listRules: Record<string, ListRule> = {
   'V1NodeStatus.addresses': byType,
   'V1Endpoint.addresses': { apply: 'set' },
   ...Object.fromEntries(
-    ['V1DeploymentStatus', 'V1ReplicaSetStatus', 'V1ServiceStatus', 'V1NamespaceStatus', 'V1NodeStatus'].map((t) => [`${t}.conditions`, byType]),
+    ['V1DeploymentStatus', 'V1ReplicaSetStatus', 'V1ServiceStatus', 'V1NamespaceStatus', 'V1NodeStatus'].map((t) => [
+      `${t}.conditions`,
+      byType,
+    ]),
   ),
 }
 

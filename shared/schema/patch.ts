@@ -10,12 +10,18 @@ const clone = <T>(v: T): T => structuredClone(v)
 
 /** RFC 6902. 400 on a malformed patch, 422 when an operation does not apply. */
 export function jsonPatch(target: any, operations: unknown): any {
-  if (!Array.isArray(operations)) throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
+  if (!Array.isArray(operations))
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
   if (operations.length > MAX_OPERATIONS)
-    throw new StatusError(413, 'RequestEntityTooLarge', `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${operations.length}`)
+    throw new StatusError(
+      413,
+      'RequestEntityTooLarge',
+      `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${operations.length}`,
+    )
   const out = clone(target)
   for (const op of operations) {
-    if (!isObject(op) || typeof op.op !== 'string' || typeof op.path !== 'string') throw badRequest('error decoding patch: malformed operation')
+    if (!isObject(op) || typeof op.op !== 'string' || typeof op.path !== 'string')
+      throw badRequest('error decoding patch: malformed operation')
     const [error] = applyPatch(out, [op as never])
     if (error) throw new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
   }
@@ -83,8 +89,7 @@ function mergeList(schema: Schema | undefined, target: any, patch: any[], wanted
   let out = [...current]
   for (const item of patch) {
     if (!isObject(item)) throw badRequest('strategic merge patch: list elements must be objects')
-    if (item[key] === undefined)
-      throw badRequest(`error when applying patch: map: map[] does not contain declared merge key: ${key}`)
+    if (item[key] === undefined) throw badRequest(`error when applying patch: map: map[] does not contain declared merge key: ${key}`)
     const at = out.findIndex((o) => o[key] === item[key])
     if (item['$patch'] === 'delete') {
       if (at >= 0) out = out.filter((_, i) => i !== at)

@@ -66,7 +66,8 @@ class Reader {
     while (!this.done) {
       const tag = Number(this.varint())
       const wire = tag & 7
-      const value = wire === 0 ? this.varint() : wire === 2 ? this.slice() : wire === 1 ? this.fixed(8) : wire === 5 ? this.fixed(4) : undefined
+      const value =
+        wire === 0 ? this.varint() : wire === 2 ? this.slice() : wire === 1 ? this.fixed(8) : wire === 5 ? this.fixed(4) : undefined
       if (value === undefined) throw new ProtobufError(`illegal wire type ${wire}`)
       yield [tag >>> 3, value]
     }
@@ -178,7 +179,8 @@ const MAGIC = [0x6b, 0x38, 0x73, 0x00]
 
 /** A whole body (`k8s\0` and runtime.Unknown) as its JSON object, with kind and apiVersion. Throws ProtobufError. */
 export function decodeProtobuf(bytes: Uint8Array): any {
-  if (bytes.length < 4 || MAGIC.some((b, i) => bytes[i] !== b)) throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
+  if (bytes.length < 4 || MAGIC.some((b, i) => bytes[i] !== b))
+    throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
   const envelope = numbers(bytes.subarray(4))
   const type = envelope.get(1)
   const raw = envelope.get(2) ?? new Uint8Array()

@@ -3,7 +3,17 @@
 import types from './generated/types.json' with { type: 'json' }
 import { atomic, listRules, quantities, retainKeys } from './list-keys.ts'
 
-export type ScalarType = 'string' | 'integer' | 'number' | 'boolean' | 'any' | 'int-or-string' | 'quantity' | 'time' | 'micro-time' | 'bytes'
+export type ScalarType =
+  | 'string'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'any'
+  | 'int-or-string'
+  | 'quantity'
+  | 'time'
+  | 'micro-time'
+  | 'bytes'
 
 export interface Schema {
   type: ScalarType | 'object' | 'map' | 'array'

@@ -3,8 +3,29 @@
 
 /** What a stream does at the node. */
 export type StreamRequest =
-  | { kind: 'exec'; namespace: string; pod: string; uid: string; container: string; command: string[]; stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }
-  | { kind: 'attach'; namespace: string; pod: string; uid: string; container: string; stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }
+  | {
+      kind: 'exec'
+      namespace: string
+      pod: string
+      uid: string
+      container: string
+      command: string[]
+      stdin: boolean
+      stdout: boolean
+      stderr: boolean
+      tty: boolean
+    }
+  | {
+      kind: 'attach'
+      namespace: string
+      pod: string
+      uid: string
+      container: string
+      stdin: boolean
+      stdout: boolean
+      stderr: boolean
+      tty: boolean
+    }
   | {
       kind: 'logs'
       namespace: string
@@ -40,6 +61,8 @@ export type HubFrame =
   | { t: 'close'; stream: number; status?: string }
   | { t: 'credit'; stream: number; bytes: number }
   | { t: 'pong' }
+  /** The hub has slept: say again what is subscribed, with the versions reached. */
+  | { t: 'resubscribe' }
 
 /** Bytes that may be under way on a stream before the receiver grants more. */
 export const WINDOW = 256 * 1024

@@ -53,10 +53,15 @@ export class StatusError extends Error {
 }
 
 const qualified = (s: Subject) => (s.group ? `${s.resource}.${s.group}` : s.resource)
-const detailsOf = (s: Subject): StatusDetails => ({ ...(s.name ? { name: s.name } : {}), ...(s.group ? { group: s.group } : {}), kind: s.resource })
+const detailsOf = (s: Subject): StatusDetails => ({
+  ...(s.name ? { name: s.name } : {}),
+  ...(s.group ? { group: s.group } : {}),
+  kind: s.resource,
+})
 
 export const notFound = (s: Subject) => new StatusError(404, 'NotFound', `${qualified(s)} "${s.name}" not found`, detailsOf(s))
-export const alreadyExists = (s: Subject) => new StatusError(409, 'AlreadyExists', `${qualified(s)} "${s.name}" already exists`, detailsOf(s))
+export const alreadyExists = (s: Subject) =>
+  new StatusError(409, 'AlreadyExists', `${qualified(s)} "${s.name}" already exists`, detailsOf(s))
 export const conflict = (s: Subject, why: string) =>
   new StatusError(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(s)} "${s.name}": ${why}`, detailsOf(s))
 export const staleVersion = (s: Subject) =>

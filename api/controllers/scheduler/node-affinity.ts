@@ -27,7 +27,10 @@ export function termMatches(term: any, node: KObject): boolean {
   const expressions: any[] = term.matchExpressions ?? []
   const fields: any[] = term.matchFields ?? []
   if (!expressions.length && !fields.length) return false
-  return expressions.every((r) => requirementMet(r, node.metadata.labels ?? {})) && fields.every((r) => requirementMet(r, { 'metadata.name': node.metadata.name }))
+  return (
+    expressions.every((r) => requirementMet(r, node.metadata.labels ?? {})) &&
+    fields.every((r) => requirementMet(r, { 'metadata.name': node.metadata.name }))
+  )
 }
 
 export const nodeAffinity: FilterPlugin & ScorePlugin = {
@@ -36,7 +39,8 @@ export const nodeAffinity: FilterPlugin & ScorePlugin = {
   filter: (pod, { node }) => {
     const selector: Record<string, string> = pod.spec.nodeSelector ?? {}
     const terms: any[] | undefined = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
-    const met = Object.entries(selector).every(([k, v]) => node.metadata.labels?.[k] === v) && (!terms || terms.some((t) => termMatches(t, node)))
+    const met =
+      Object.entries(selector).every(([k, v]) => node.metadata.labels?.[k] === v) && (!terms || terms.some((t) => termMatches(t, node)))
     return met ? undefined : { reasons: ["node(s) didn't match Pod's node affinity/selector"], unresolvable: true }
   },
   score: (pod, { node }) => {

@@ -3,7 +3,10 @@ import { type FilterPlugin, hostPorts } from './types.ts'
 
 export const nodeName: FilterPlugin = {
   name: 'NodeName',
-  filter: (pod, { node }) => (pod.spec.nodeName && pod.spec.nodeName !== node.metadata.name ? { reasons: ["node(s) didn't match the requested node name"], unresolvable: true } : undefined),
+  filter: (pod, { node }) =>
+    pod.spec.nodeName && pod.spec.nodeName !== node.metadata.name
+      ? { reasons: ["node(s) didn't match the requested node name"], unresolvable: true }
+      : undefined,
 }
 
 export const nodePorts: FilterPlugin = {

@@ -49,7 +49,12 @@ export function place(pod: KObject, nodes: NodeInfo[]): Placement {
     for (const [i, score] of scores.entries()) totals[i]! += score * s.weight
   }
   // Of equals, the one with the fewest pods, then by name: the same view places alike.
-  const best = feasible.map((info, i) => ({ info, total: totals[i]! })).sort((a, b) => b.total - a.total || a.info.pods.length - b.info.pods.length || (a.info.node.metadata.name < b.info.node.metadata.name ? -1 : 1))[0]!
+  const best = feasible
+    .map((info, i) => ({ info, total: totals[i]! }))
+    .sort(
+      (a, b) =>
+        b.total - a.total || a.info.pods.length - b.info.pods.length || (a.info.node.metadata.name < b.info.node.metadata.name ? -1 : 1),
+    )[0]!
   return { node: best.info }
 }
 
@@ -65,7 +70,13 @@ function unschedulableMessage(nodes: number, reasons: Map<string, number>, resol
 
 function reconcile(_key: string, view: View, now: number): Result {
   const infos = view.nodes.map(({ node, pods }) => nodeInfo(node, pods))
-  const queue = view.pending.filter((p) => !p.spec.schedulingGates?.length).sort((a, b) => (b.spec.priority ?? 0) - (a.spec.priority ?? 0) || Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp))
+  const queue = view.pending
+    .filter((p) => !p.spec.schedulingGates?.length)
+    .sort(
+      (a, b) =>
+        (b.spec.priority ?? 0) - (a.spec.priority ?? 0) ||
+        Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp),
+    )
   const writes: Write[] = []
   for (const pod of queue.slice(0, BURST)) {
     const about = { resource: 'pods', object: pod }
@@ -74,19 +85,35 @@ function reconcile(_key: string, view: View, now: number): Result {
       const node = placement.node.node.metadata.name
       assume(placement.node, { ...pod, spec: { ...pod.spec, nodeName: node } })
       writes.push({ verb: 'bind', pod, node })
-      writes.push({ verb: 'event', about, type: 'Normal', reason: 'Scheduled', message: `Successfully assigned ${keyOf(pod)} to ${node}`, component: NAME })
+      writes.push({
+        verb: 'event',
+        about,
+        type: 'Normal',
+        reason: 'Scheduled',
+        message: `Successfully assigned ${keyOf(pod)} to ${node}`,
+        component: NAME,
+      })
       continue
     }
     const before = condition(pod, 'PodScheduled')
     if (before?.status === 'False' && before.message === placement.message) continue
-    const conditions = withCondition(pod.status?.conditions, { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: placement.message }, timeString(now))
+    const conditions = withCondition(
+      pod.status?.conditions,
+      { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: placement.message },
+      timeString(now),
+    )
     writes.push({ verb: 'update', resource: 'pods', object: { ...pod, status: { ...pod.status, conditions } }, part: 'status' })
     writes.push({ verb: 'event', about, type: 'Warning', reason: 'FailedScheduling', message: placement.message, component: NAME })
   }
   return { writes, ...(queue.length > BURST && writes.length ? { requeueAt: now } : {}) }
 }
 
-const waits = (p: KObject) => !p.spec.nodeName && !p.metadata.deletionTimestamp && p.spec.schedulerName === NAME && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed'
+const waits = (p: KObject) =>
+  !p.spec.nodeName &&
+  !p.metadata.deletionTimestamp &&
+  p.spec.schedulerName === NAME &&
+  p.status?.phase !== 'Succeeded' &&
+  p.status?.phase !== 'Failed'
 
 export const scheduler: Controller<View> = {
   name: 'default-scheduler',
@@ -95,11 +122,14 @@ export const scheduler: Controller<View> = {
     pods: ({ old, new: now }) => {
       if (now && waits(now)) return !old || old.spec.schedulingGates?.length !== now.spec.schedulingGates?.length ? [KEY] : []
       // Room was made.
-      const ended = old?.spec.nodeName && (!now || ((now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') && old.status?.phase !== now.status.phase))
+      const ended =
+        old?.spec.nodeName &&
+        (!now || ((now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') && old.status?.phase !== now.status.phase))
       return ended ? [KEY] : []
     },
     nodes: ({ old, new: now }) => {
-      const relevant = (n: KObject | undefined) => n && JSON.stringify([n.metadata.labels, n.spec?.taints, n.spec?.unschedulable, n.status?.allocatable])
+      const relevant = (n: KObject | undefined) =>
+        n && JSON.stringify([n.metadata.labels, n.spec?.taints, n.spec?.unschedulable, n.status?.allocatable])
       return now && relevant(old) !== relevant(now) ? [KEY] : []
     },
   },

@@ -58,7 +58,9 @@ export function podRequests(pod: KObject): Amounts {
     if (c.restartPolicy === 'Always') {
       addTo(total, own)
       addTo(sidecars, own)
-    } else for (const k of new Set([...Object.keys(own), ...Object.keys(sidecars)])) peak[k] = Math.max(peak[k] ?? 0, (own[k] ?? 0) + (sidecars[k] ?? 0))
+    } else
+      for (const k of new Set([...Object.keys(own), ...Object.keys(sidecars)]))
+        peak[k] = Math.max(peak[k] ?? 0, (own[k] ?? 0) + (sidecars[k] ?? 0))
   }
   for (const k in peak) total[k] = Math.max(total[k] ?? 0, peak[k]!)
   addTo(total, amounts(pod.spec.overhead))
@@ -66,7 +68,9 @@ export function podRequests(pod: KObject): Amounts {
 }
 
 export function hostPorts(pod: KObject): string[] {
-  return (pod.spec.containers ?? []).flatMap((c: any) => (c.ports ?? []).filter((p: any) => p.hostPort).map((p: any) => `${p.protocol}/${p.hostIP || '0.0.0.0'}/${p.hostPort}`))
+  return (pod.spec.containers ?? []).flatMap((c: any) =>
+    (c.ports ?? []).filter((p: any) => p.hostPort).map((p: any) => `${p.protocol}/${p.hostIP || '0.0.0.0'}/${p.hostPort}`),
+  )
 }
 
 export function nodeInfo(node: KObject, pods: KObject[]): NodeInfo {

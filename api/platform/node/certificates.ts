@@ -35,12 +35,19 @@ function constraints({ dns, ips }: Names): x509.Extension {
     ...dns.map((d) => new GeneralSubtree({ base: new GeneralName({ dNSName: d }) })),
     ...['127.0.0.0/8', ...ips.map((ip) => `${ip}/32`)].map((ip) => new GeneralSubtree({ base: new GeneralName({ iPAddress: ip }) })),
   ]
-  return new x509.Extension('2.5.29.30', true, AsnConvert.serialize(new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) })))
+  return new x509.Extension(
+    '2.5.29.30',
+    true,
+    AsnConvert.serialize(new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) })),
+  )
 }
 
 const pem = async (key: CryptoKey) => x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')
 const generate = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as unknown as Promise<CryptoKeyPair>
-const serial = () => Buffer.from(webcrypto.getRandomValues(new Uint8Array(16))).toString('hex').replace(/^[89a-f]/, '1')
+const serial = () =>
+  Buffer.from(webcrypto.getRandomValues(new Uint8Array(16)))
+    .toString('hex')
+    .replace(/^[89a-f]/, '1')
 
 async function makeAuthority(names: Names): Promise<{ certificate: string; key: string }> {
   const keys = await generate()
@@ -75,7 +82,13 @@ export async function openAuthority(folder: string, names: Names): Promise<Autho
   const permitted: Names = JSON.parse(readFileSync(namesFile, 'utf8'))
   const may = (n: string) => n.startsWith('127.') || permitted.ips.includes(n) || permitted.dns.some((d) => n === d || n.endsWith(`.${d}`))
   const ca = new x509.X509Certificate(readFileSync(certFile, 'utf8'))
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decode(readFileSync(keyFile, 'utf8'))[0]!, ALGORITHM, false, ['sign'])
+  const signingKey = await webcrypto.subtle.importKey(
+    'pkcs8',
+    x509.PemConverter.decode(readFileSync(keyFile, 'utf8'))[0]!,
+    ALGORITHM,
+    false,
+    ['sign'],
+  )
   return {
     certificate: readFileSync(certFile, 'utf8'),
     hash: `sha256:${createHash('sha256').update(Buffer.from(ca.rawData)).digest('hex')}`,

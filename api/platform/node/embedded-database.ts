@@ -11,7 +11,12 @@ interface Pending {
   reject(cause: unknown): void
 }
 
-type Prepared = { run(...args: unknown[]): { changes: number; lastInsertRowid: number | bigint }; all(...args: unknown[]): Row[]; reader: boolean; raw(on: boolean): Prepared }
+type Prepared = {
+  run(...args: unknown[]): { changes: number; lastInsertRowid: number | bigint }
+  all(...args: unknown[]): Row[]
+  reader: boolean
+  raw(on: boolean): Prepared
+}
 
 class Rejected extends Error {
   readonly outcome: WriteOutcome
@@ -24,7 +29,15 @@ class Rejected extends Error {
 /** Opens (and makes) the file; `:memory:` works for tests. */
 export function openEmbedded(file: string): Database {
   const db = new Libsql(file)
-  for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'busy_timeout = 5000', 'cache_size = -16384', 'mmap_size = 268435456', 'wal_autocheckpoint = 2000']) db.exec(`PRAGMA ${pragma}`)
+  for (const pragma of [
+    'journal_mode = WAL',
+    'synchronous = FULL',
+    'busy_timeout = 5000',
+    'cache_size = -16384',
+    'mmap_size = 268435456',
+    'wal_autocheckpoint = 2000',
+  ])
+    db.exec(`PRAGMA ${pragma}`)
   const cache = new Map<string, Prepared>()
   const prepare = (sql: string): Prepared => {
     let p = cache.get(sql)
@@ -69,7 +82,7 @@ export function openEmbedded(file: string): Database {
     return { ok: true, rowids, rows }
   }
 
-  let queue: Pending[] = []
+  const queue: Pending[] = []
   let scheduled = false
   const flush = () => {
     scheduled = false

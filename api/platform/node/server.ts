@@ -1,24 +1,26 @@
 // The control plane as one Node process: embedded database, hub and engine inside, HTTPS in front.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { createServer } from 'node:https'
-import { hostname, networkInterfaces } from 'node:os'
+import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
+import { migrations } from '../../../migrations/bundle.ts'
 import { parseTokenFile } from '../../auth/authentication.ts'
 import { bootstrap, createCluster } from '../../cluster.ts'
+import { defaultSettings } from '../../settings.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { Connection } from '../../ports/socket.ts'
-import type { Identity, Settings } from '../../registry/context.ts'
+import type { Identity } from '../../registry/context.ts'
 import { createSeal } from '../../store/seal.ts'
-import { migrations } from '../../../migrations/bundle.ts'
 import type { LogEvent } from '../../store/store.ts'
 import { openRemote } from '../remote-database.ts'
 import { openAuthority } from './certificates.ts'
 import { openEmbedded } from './embedded-database.ts'
+import { keep, localNames } from './folder.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import { serveUpgrades } from './sockets.ts'
@@ -44,36 +46,6 @@ export interface Serving {
   close(): Promise<void>
 }
 
-const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
-export const defaultSettings: Settings = {
-  serviceCidr: '10.96.0.0/16',
-  podCidr: '10.244.0.0/16',
-  nodePorts: [30000, 32767],
-  clusterDomain: 'cluster.local',
-  clusterDns: '10.96.0.10',
-}
-
-function localNames(o: ServeOptions) {
-  // Links that containers bring are none of this machine's names.
-  const own = Object.entries(networkInterfaces())
-    .filter(([name]) => !/^(veth|docker|br-|cni)/.test(name))
-    .flatMap(([, list]) => list ?? [])
-    .filter((i) => i.family === 'IPv4')
-    .map((i) => i.address)
-  const given = [o.host, ...(o.names ?? [])].filter((n) => n && n !== '0.0.0.0')
-  return {
-    dns: [...new Set(['localhost', hostname(), 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local', ...given.filter((n) => !IPV4.test(n))])],
-    ips: [...new Set(['127.0.0.1', '10.96.0.1', ...own, ...given.filter((n) => IPV4.test(n))])],
-  }
-}
-
-/** A value that must outlive restarts: read from the folder, or made there, for the owner's eyes. */
-function keep(folder: string, name: string, make: () => string): string {
-  const file = path.join(folder, name)
-  if (!existsSync(file)) writeFileSync(file, make(), { mode: 0o600 })
-  return readFileSync(file, 'utf8').trim()
-}
-
 /** An address that pods and nodes can reach: the one listened on, or this machine's first. */
 function advertised(host: string): string {
   if (host !== '0.0.0.0' && !host.startsWith('127.')) return host
@@ -89,9 +61,15 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   const names = localNames(o)
   const authority = await openAuthority(o.data, names)
   const refused = authority.refused({ dns: [], ips: [o.host, ...(o.names ?? [])].filter((n) => n && n !== '0.0.0.0') })
-  if (refused.length) stderrLog.warn('the CA of this data folder was not made for these names: clients will refuse them', { names: refused.join(',') })
+  if (refused.length)
+    stderrLog.warn('the CA of this data folder was not made for these names: clients will refuse them', { names: refused.join(',') })
   const leaf = await authority.issue(names)
-  const seal = await createSeal(Buffer.from(keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64')), 'base64'))
+  const seal = await createSeal(
+    Buffer.from(
+      keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64')),
+      'base64',
+    ),
+  )
   const adminToken = keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url'))
   const statics = o.tokenFile ? parseTokenFile(readFileSync(o.tokenFile, 'utf8')) : new Map<string, Identity>()
   statics.set(adminToken, { username: 'kubernetes-admin', groups: ['system:masters'] })
@@ -112,18 +90,26 @@ export async function serve(o: ServeOptions): Promise<Serving> {
       cluster.observe(event)
       hub?.publish(event)
     },
-    hub: () => ({ publish: (e) => hub!.publish(e), watch: (r) => hub!.watch(r), open: (n, r) => hub!.open(n, r), connected: () => hub!.connected() }),
+    hub: () => ({
+      publish: (e) => hub!.publish(e),
+      watch: (r) => hub!.watch(r),
+      open: (n, r) => hub!.open(n, r),
+      connected: () => hub!.connected(),
+    }),
   })
   await bootstrap(cluster, { ip: advertised(o.host), port: o.port })
   let engine: Awaited<ReturnType<typeof startEngine>> | undefined
-  hub = await createLocalHub(cluster.store, cluster.authorizer, systemClock, stderrLog, { changed: (node, connected) => engine?.sessionChanged(node, connected) })
+  hub = await createLocalHub(cluster.store, cluster.authorizer, systemClock, stderrLog, {
+    changed: (node, connected) => engine?.sessionChanged(node, connected),
+  })
   hub.fanOut.subscribe((e) => cluster.observe(e))
   engine = await startEngine({ cluster, hub, alarm: timerAlarm(() => engine?.wake()), nodeMonitorGracePeriod: o.nodeMonitorGracePeriod })
 
   const app = createApp({ cluster, sessions: hub.sessions })
   const fetch = (request: Request, connection: Connection) => app.fetch(request, connection)
   const server = createAdaptorServer({
-    fetch: (request, env) => fetch(request, { address: (env as { incoming: { socket: { remoteAddress?: string } } }).incoming.socket.remoteAddress }),
+    fetch: (request, env) =>
+      fetch(request, { address: (env as { incoming: { socket: { remoteAddress?: string } } }).incoming.socket.remoteAddress }),
     createServer: createServer as never,
     serverOptions: { cert: leaf.cert, key: leaf.key, keepAliveTimeout: 120_000, requestTimeout: 0 } as never,
   }) as unknown as Server
@@ -134,7 +120,12 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   })
   const port = (server.address() as { port: number }).port
   const url = `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${port}`
-  const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), { server: url, ca: authority.certificate, token: adminToken, name: 'kedge' })
+  const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
+    server: url,
+    ca: authority.certificate,
+    token: adminToken,
+    name: 'kedge',
+  })
   return {
     url,
     caFile: path.join(o.data, 'ca.crt'),

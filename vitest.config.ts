@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+const base = { environment: 'node' as const, testTimeout: 20_000, hookTimeout: 60_000 }
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...base,
+          name: 'unit',
+          include: ['api/**/*.test.ts', 'shared/**/*.test.ts', 'node-agent/**/*.test.ts', 'cli/**/*.test.ts', 'tools/**/*.test.ts'],
+        },
+      },
+      { test: { ...base, name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
+      { test: { ...base, name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          ...base,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
