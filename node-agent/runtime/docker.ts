@@ -110,7 +110,6 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
       try {
         await this.#listen()
         await this.#ensurePause()
-        this.connected = true
         await this.relist()
         return
       } catch (cause) {
@@ -182,6 +181,8 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     const seen = new Set(list.map((c) => c.Id))
     for (const id of [...this.containers.keys()]) if (!seen.has(id)) this.containers.delete(id)
     await Promise.all(list.map((c) => this.look(c.Id)))
+    // Only now is it known what runs: before, a running sandbox would look like a lost one.
+    this.connected = true
     this.emit('reset')
   }
 

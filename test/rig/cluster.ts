@@ -1,0 +1,41 @@
+// A control plane without a server around it, for suites that ask the app directly: real database, real admission, no engine.
+import { bootstrap, type Cluster, createCluster } from '../../api/cluster.ts'
+import { createLocalHub, type LocalHub } from '../../api/hub/local-hub.ts'
+import { systemRandom } from '../../api/platform/node/ports.ts'
+import type { Database } from '../../api/ports/database.ts'
+import { defaultSettings } from '../../api/settings.ts'
+import { createSeal } from '../../api/store/seal.ts'
+
+export interface TestCluster {
+  cluster: Cluster
+  hub: LocalHub
+}
+
+const quiet = { info: () => {}, warn: () => {}, error: (message: string, cause: unknown) => console.error(message, cause) }
+
+/** Tokens: `admin` (system:masters), `alice` (group devs), `bob`. */
+export async function testCluster(database: Database, now: () => number = Date.now): Promise<TestCluster> {
+  let hub: LocalHub | undefined
+  const cluster: Cluster = createCluster({
+    database,
+    clock: { now },
+    random: systemRandom,
+    log: quiet,
+    settings: { ...defaultSettings, caCertificate: 'test' },
+    seal: await createSeal(new Uint8Array(32).fill(7)),
+    statics: new Map([
+      ['admin', { username: 'admin', groups: ['system:masters'] }],
+      ['alice', { username: 'alice', groups: ['devs'] }],
+      ['bob', { username: 'bob', groups: [] }],
+    ]),
+    maxAge: Number.POSITIVE_INFINITY,
+    onCommit: (e) => {
+      cluster.observe(e)
+      hub?.publish(e)
+    },
+    hub: () => ({ publish: (e) => hub!.publish(e), watch: (r) => hub!.watch(r), open: (n, r) => hub!.open(n, r), connected: () => hub!.connected() }),
+  })
+  await bootstrap(cluster)
+  hub = await createLocalHub(cluster.store, cluster.authorizer, { now }, quiet, { changed: () => {} })
+  return { cluster, hub }
+}
