@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'migrations')
 
 /** The bundle's text for the SQL files as they are now. */
-export function bundleText(): string {
+function bundleText(): string {
   const files = readdirSync(folder)
     .filter((f) => f.endsWith('.sql'))
     .sort()

@@ -7,7 +7,7 @@ const taints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'
 export const defaultTolerationSeconds: Step = {
   name: 'DefaultTolerationSeconds',
   create: ({ kind, object }) => {
-    if (kind.kind !== 'Pod') return
+    if (kind.kind !== 'Pod') return undefined
     const given: any[] = object.spec.tolerations ?? []
     const missing = taints.filter((key) => !given.some((t) => (t.key === key || !t.key) && (!t.effect || t.effect === 'NoExecute')))
     if (missing.length)

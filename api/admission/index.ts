@@ -32,8 +32,8 @@ export interface Request {
 export interface Step {
   name: string
   /** May change the object; throws a StatusError to refuse. */
-  create?: (r: Request) => Promise<Admission | undefined> | Admission | undefined | void
-  update?: (r: Request) => Promise<Admission | undefined | void> | Admission | undefined | void
+  create?: (r: Request) => Promise<Admission | undefined> | Admission | undefined
+  update?: (r: Request) => Promise<Admission | undefined> | Admission | undefined
   delete?: (r: Request) => Promise<void> | void
 }
 

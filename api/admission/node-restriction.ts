@@ -11,9 +11,9 @@ export function nodeOf(user: { username: string; groups: string[] }): string | u
     : undefined
 }
 
-function check({ kind, object, old, ctx }: Request): void {
+function check({ kind, object, old, ctx }: Request): undefined {
   const node = nodeOf(ctx.user)
-  if (!node) return
+  if (!node) return undefined
   const refuse = (why: string) => forbidden(subjectOf(kind, object.metadata.name), `node ${JSON.stringify(node)} ${why}`)
   if (kind.kind === 'Node') {
     if (object.metadata.name !== node) throw refuse(`is not allowed to modify node ${JSON.stringify(object.metadata.name)}`)
@@ -28,8 +28,8 @@ const taintsOf = (o: KObject) => JSON.stringify(o.spec?.taints ?? [])
 
 export const nodeRestriction: Step = {
   name: 'NodeRestriction',
-  create: (r) => check(r),
-  update: (r) => check(r),
+  create: check,
+  update: check,
   delete: ({ kind, object, ctx }) => {
     const node = nodeOf(ctx.user)
     if (node && kind.kind === 'Pod' && object.spec?.nodeName !== node)

@@ -6,7 +6,7 @@ const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }
 export const nodeTaint: Step = {
   name: 'TaintNodesByCondition',
   create: ({ kind, object }) => {
-    if (kind.kind !== 'Node') return
+    if (kind.kind !== 'Node') return undefined
     const taints: any[] = object.spec.taints ?? []
     if (!taints.some((t) => t.key === taint.key && t.effect === taint.effect)) object.spec.taints = [...taints, { ...taint }]
   },

@@ -8,7 +8,7 @@ const builtIn: Record<string, number> = { 'system-cluster-critical': 2_000_000_0
 export const priority: Step = {
   name: 'Priority',
   create: ({ kind, object }) => {
-    if (kind.kind !== 'Pod') return
+    if (kind.kind !== 'Pod') return undefined
     const name: string | undefined = object.spec.priorityClassName
     if (name && !(name in builtIn)) throw forbidden(subjectOf(kind, object.metadata.name), `no PriorityClass with name ${name} was found`)
     object.spec.priority = name ? builtIn[name] : 0

@@ -1,48 +1,10 @@
-// pods/NAME/binding: the scheduler's word. Sets the node once and the PodScheduled condition with it.
-
-import { kindByName } from '../../shared/kinds/index.ts'
-import { timeString } from '../../shared/meta/object.ts'
-import { badRequest, conflict, invalid, StatusError } from '../../shared/status/index.ts'
-import type { Environment, RequestContext, WriteOptions } from '../registry/context.ts'
-import { keyFor } from '../registry/delete.ts'
-import { mutate } from '../registry/update.ts'
-import { subjectOf } from '../registry/validate.ts'
+// pods/NAME/binding: how schedulers bind over HTTP.
+import { badRequest, invalid, StatusError } from '../../shared/status/index.ts'
+import { bindPod } from '../registry/bind.ts'
 import { json } from './answer.ts'
 import { writeOptions } from './request.ts'
 import { type Asked, body } from './resource.ts'
 
-/** Binds a pod to a node; throws 409 when it is bound or going. Also the scheduler's own way. */
-export async function bindPod(env: Environment, ns: string, name: string, node: string, options: WriteOptions, ctx: RequestContext) {
-  const kind = kindByName('', 'Pod')!
-  return mutate(
-    env,
-    kind,
-    keyFor(kind, ns, name),
-    'binding',
-    (o) => {
-      if (o.metadata.deletionTimestamp)
-        throw conflict({ ...subjectOf(kind, name), resource: 'pods/binding' }, `pod ${name} is being deleted, cannot be assigned to a host`)
-      if (o.spec.nodeName)
-        throw conflict(
-          { ...subjectOf(kind, name), resource: 'pods/binding' },
-          `pod ${name} is already assigned to node ${JSON.stringify(o.spec.nodeName)}`,
-        )
-      o.spec.nodeName = node
-      const others = (o.status?.conditions ?? []).filter((c: any) => c.type !== 'PodScheduled')
-      o.status = {
-        ...o.status,
-        conditions: [
-          ...others,
-          { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: timeString(env.clock.now()) },
-        ],
-      }
-      delete o.metadata.resourceVersion
-      return { object: o }
-    },
-    options,
-    ctx,
-  )
-}
 
 export async function bind(a: Asked): Promise<Response> {
   const raw: any = await body(a)

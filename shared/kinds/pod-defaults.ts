@@ -63,8 +63,7 @@ function defaultVolume(v: any) {
 /** Fills a pod spec in place. */
 export function defaultPodSpec(spec: any): void {
   spec.volumes?.forEach(defaultVolume)
-  for (const list of [spec.initContainers, spec.containers, spec.ephemeralContainers])
-    list?.forEach((c: any) => defaultContainer(c, !!spec.hostNetwork))
+  for (const list of [spec.initContainers, spec.containers, spec.ephemeralContainers]) for (const c of list ?? []) defaultContainer(c, !!spec.hostNetwork)
   spec.restartPolicy ||= 'Always'
   spec.terminationGracePeriodSeconds ??= 30
   spec.dnsPolicy ||= 'ClusterFirst'

@@ -1,0 +1,91 @@
+// A control plane as users start it: `kedge serve` as a process of its own, killed and started again on the same data.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, openSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { eventually } from './hosts.ts'
+import { freePort, temporaryFolder } from './sqld.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const node = path.join(root, 'node_modules/.bin/node')
+
+export interface KubectlResult {
+  code: number
+  out: string
+  err: string
+}
+
+export class ControlPlane {
+  readonly folder = temporaryFolder('serve')
+  readonly host: string
+  readonly port: number
+  readonly #flags: string[]
+  #child?: ChildProcess
+
+  private constructor(host: string, port: number, flags: string[]) {
+    this.host = host
+    this.port = port
+    this.#flags = flags
+  }
+
+  static async start(host: string, flags: string[] = []): Promise<ControlPlane> {
+    const c = new ControlPlane(host, await freePort(), flags)
+    await c.start()
+    return c
+  }
+
+  get url(): string {
+    return `https://${this.host}:${this.port}`
+  }
+  get kubeconfig(): string {
+    return path.join(this.folder.path, 'admin.kubeconfig')
+  }
+
+  async start(): Promise<void> {
+    const log = openSync(path.join(this.folder.path, 'serve.log'), 'a')
+    this.#child = spawn(node, ['--no-warnings', path.join(root, 'cli/main.ts'), 'serve', '--data', this.folder.path, '--listen', `${this.host}:${this.port}`, ...this.#flags], { stdio: ['ignore', log, log] })
+    await eventually('the control plane answers', () => existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok', 60_000)
+  }
+
+  kill(): Promise<void> {
+    const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
+    this.#child!.kill('SIGKILL')
+    return exited
+  }
+
+  /** Runs kubectl (another version by its path); words are split at spaces, `|`-quoted parts stay whole. */
+  kubectl(args: string, options: { kubectl?: string; input?: string; timeout?: number } = {}): KubectlResult {
+    const words = [...args.matchAll(/\|([^|]*)\||(\S+)/g)].map((m) => m[1] ?? m[2]!)
+    try {
+      const out = execFileSync(options.kubectl ?? 'kubectl', words, { env: { ...process.env, KUBECONFIG: this.kubeconfig }, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], input: options.input ?? '', timeout: options.timeout ?? 60_000, maxBuffer: 64 << 20 })
+      return { code: 0, out, err: '' }
+    } catch (cause) {
+      const e = cause as { status?: number; stdout?: string; stderr?: string }
+      return { code: e.status ?? 1, out: e.stdout ?? '', err: e.stderr ?? '' }
+    }
+  }
+
+  /** kubectl that must succeed; its output. */
+  k(args: string, options: { kubectl?: string; input?: string; timeout?: number } = {}): string {
+    const r = this.kubectl(args, options)
+    if (r.code !== 0) throw new Error(`kubectl ${args}: ${r.err || r.out}`)
+    return r.out
+  }
+
+  joinToken(): string {
+    const out = execFileSync(node, ['--no-warnings', path.join(root, 'cli/main.ts'), 'token', 'create', '--join'], { env: { ...process.env, KUBECONFIG: this.kubeconfig }, encoding: 'utf8' })
+    return out.trim().split('\n').at(-1)!
+  }
+
+  log(): string {
+    return readFileSync(path.join(this.folder.path, 'serve.log'), 'utf8').slice(-6000)
+  }
+
+  async stop(): Promise<void> {
+    const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
+    this.#child!.kill('SIGTERM')
+    const timer = setTimeout(() => this.#child!.kill('SIGKILL'), 10_000)
+    await exited
+    clearTimeout(timer)
+    this.folder.remove()
+  }
+}

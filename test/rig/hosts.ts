@@ -1,0 +1,219 @@
+// Test hosts: machines made of namespaces on this one. Each has its own network, mounts, processes and dockerd, joined by a bridge.
+// They are cut off, slowed, killed and taken away again; what a crashed run left behind is cleared by the next.
+import { execFileSync, type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+const SUBNET = '10.88.0'
+const LAN = 'kedge-lan'
+const PREFIX = 'kedge-'
+const ROOT = path.join(tmpdir(), 'kedge-rig')
+const root = path.resolve(import.meta.dirname, '../..')
+
+const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+const quietly = (command: string): string => {
+  try {
+    return sh(command)
+  } catch {
+    return ''
+  }
+}
+const sleep = (ms: number) => new Promise((r) => setTimeout(r, ms))
+
+/** Why the rig cannot be used here; undefined when it can. */
+export function rigMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return 'test hosts need root'
+  for (const [tool, pkg] of [['dockerd', 'docker.io'], ['nft', 'nftables'], ['ip', 'iproute2'], ['kubectl', 'kubernetes-client']] as const) if (!quietly(`command -v ${tool}`)) return `test hosts need ${tool} (${pkg})`
+  if (!existsSync('/usr/lib/cni/ptp')) return 'test hosts need containernetworking-plugins'
+  return undefined
+}
+
+/** Waits for a condition by asking; fails with what the last answer was. */
+export async function eventually<T>(what: string, ask: () => T | undefined | false | Promise<T | undefined | false>, timeout = 30_000): Promise<T> {
+  let last: unknown
+  for (const end = Date.now() + timeout; Date.now() < end; await sleep(100)) {
+    try {
+      const value = await ask()
+      if (value !== undefined && value !== false) return value
+      last = value
+    } catch (cause) {
+      last = (cause as Error).message
+    }
+  }
+  throw new Error(`${what}: not within ${timeout / 1000} s (${String(last).slice(0, 500)})`)
+}
+
+const INIT = `#!/bin/sh
+# The first process of a test host.
+hostname "$1"
+mkdir -p "$2/cg"; mount --rbind /sys/fs/cgroup "$2/cg"
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount --move "$2/cg" /sys/fs/cgroup
+for d in /var/lib/kubelet /etc/cni /etc/docker /var/lib/cni /var/lib/containerd /var/lib/docker; do mkdir -p $d; done
+mount --bind "$2/run" /run
+mount --bind "$2/docker" /var/lib/docker
+mount --bind "$2/containerd" /var/lib/containerd
+mount --bind "$2/cni" /var/lib/cni
+mount --bind "$2/log" /var/log
+mkdir -p /run/netns /run/lock
+echo 1 > /proc/sys/net/ipv4/ip_forward
+echo ready > /run/ready
+trap 'exit 0' TERM
+while :; do sleep 3600 & wait $!; done
+`
+
+/** Ends everything that an earlier run left: processes in the hosts' namespaces, networks, cgroups, folders. */
+export function clearRig(): void {
+  for (const ns of quietly('ip netns list').split('\n').map((l) => l.split(' ')[0]!).filter((n) => n.startsWith(PREFIX))) {
+    for (const pid of quietly(`ip netns pids ${ns}`).split('\n').filter(Boolean)) quietly(`kill -9 ${pid}`)
+    quietly(`ip netns del ${ns}`)
+  }
+  if (!existsSync(ROOT)) return
+  for (const m of readFileSync('/proc/mounts', 'utf8').split('\n').map((l) => l.split(' ')[1] ?? '').filter((m) => m.startsWith(ROOT)).reverse()) quietly(`umount -l ${m}`)
+  rmSync(ROOT, { recursive: true, force: true })
+}
+
+export class Host {
+  readonly name: string
+  readonly ip: string
+  readonly folder: string
+  readonly #ns: string
+  #init = 0
+  #daemon?: ChildProcess
+  #daemonArgs: string[] = []
+
+  constructor(n: number) {
+    this.name = `h${n}`
+    this.ip = `${SUBNET}.${10 + n}`
+    this.#ns = `${PREFIX}${this.name}`
+    this.folder = path.join(ROOT, this.name)
+  }
+
+  get docker(): string {
+    return path.join(this.folder, 'run/docker.sock')
+  }
+
+  async start(): Promise<void> {
+    for (const d of ['run', 'docker', 'containerd', 'cni', 'log', 'data']) mkdirSync(path.join(this.folder, d), { recursive: true })
+    const init = path.join(ROOT, 'init.sh')
+    writeFileSync(init, INIT, { mode: 0o755 })
+    sh(`ip netns add ${this.#ns}; ip -n ${this.#ns} link set lo up
+      ip link add kv${this.name} netns ${LAN} type veth peer name eth0 netns ${this.#ns}
+      ip -n ${LAN} link set kv${this.name} master kbr0 up
+      ip -n ${this.#ns} addr add ${this.ip}/24 dev eth0; ip -n ${this.#ns} link set eth0 up; ip -n ${this.#ns} route add default via ${SUBNET}.1`)
+    const child = spawn('nsenter', [`--net=/run/netns/${this.#ns}`, 'unshare', '--mount', '--uts', '--ipc', '--pid', '--fork', '--propagation', 'private', init, this.name, this.folder], { detached: true, stdio: 'ignore' })
+    child.unref()
+    await eventually(`${this.name} boots`, () => existsSync(path.join(this.folder, 'run/ready')))
+    this.#init = await eventually(`${this.name} has an init`, () => Number(quietly(`pgrep -P ${child.pid}`).trim()) || undefined)
+    await this.startDocker()
+  }
+
+  /** Runs a command inside; its output, or throws with its error text. */
+  run(command: string): string {
+    return sh(`nsenter -t ${this.#init} -m -u -i -n -p -- sh -c '${command.replaceAll("'", "'\\''")}'`)
+  }
+  try(command: string): string {
+    try {
+      return this.run(command)
+    } catch {
+      return ''
+    }
+  }
+
+  #spawn(command: string[], log: string): ChildProcess {
+    const child = spawn('sh', ['-c', 'exec nsenter -t "$0" -m -u -i -n -p -- "$@" >>"$LOG" 2>&1', String(this.#init), ...command], { stdio: 'ignore', env: { ...process.env, LOG: path.join(this.folder, log) } })
+    return child
+  }
+
+  async startDocker(): Promise<void> {
+    const flags = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false', '--userland-proxy=false', `--cgroup-parent=/kedge-${this.name}`, '--log-level=warn']
+    this.#spawn(['dockerd', ...flags], 'dockerd.log')
+    await eventually(`dockerd on ${this.name}`, () => quietly(`curl -s -m 1 --unix-socket ${this.docker} http://d/_ping`) === 'OK')
+  }
+
+  loadImages(tar: string): void {
+    sh(`DOCKER_HOST=unix://${this.docker} docker load -q -i ${tar}`)
+  }
+
+  /** Starts (or starts again) the node daemon; the token is needed once. */
+  startDaemon(server?: string, token?: string): void {
+    if (server) this.#daemonArgs = ['--server', server, '--name', this.name, '--node-ip', this.ip, '--data', path.join(this.folder, 'data'), '--docker-socket', '/run/docker.sock', ...(token ? ['--token', token] : [])]
+    this.#daemon = this.#spawn([path.join(root, 'node_modules/.bin/node'), '--no-warnings', path.join(root, 'cli/main.ts'), 'node', ...this.#daemonArgs], 'node.log')
+  }
+
+  /** kill -9 of the daemon; the host and its containers go on. */
+  killDaemon(): void {
+    quietly(`pkill -9 -P ${this.#daemon?.pid ?? 0}`)
+    for (const pid of quietly(`pgrep -f 'main.ts node .*--name ${this.name} '`).split('\n').filter(Boolean)) quietly(`kill -9 ${pid}`)
+  }
+
+  /** Pulls the network cable. */
+  cut(): void {
+    sh(`ip -n ${LAN} link set kv${this.name} down`)
+  }
+  mend(): void {
+    sh(`ip -n ${LAN} link set kv${this.name} up`)
+  }
+
+  containers(filter = ''): string[] {
+    return sh(`DOCKER_HOST=unix://${this.docker} docker ps -q --no-trunc ${filter}`).trim().split('\n').filter(Boolean).sort()
+  }
+
+  log(name: 'node.log' | 'dockerd.log'): string {
+    const file = path.join(this.folder, name)
+    return existsSync(file) ? readFileSync(file, 'utf8').slice(-6000) : ''
+  }
+}
+
+/** The bridge, its hosts, and this side's address on it. */
+export class Rig {
+  readonly hosts: Host[] = []
+  readonly address = `${SUBNET}.1`
+
+  static async start(count: number): Promise<Rig> {
+    clearRig()
+    mkdirSync(ROOT, { recursive: true })
+    const rig = new Rig()
+    // The bridge has a namespace of its own: in this one Docker's forward policy would drop what crosses it.
+    sh(`ip netns add ${LAN}; ip -n ${LAN} link set lo up; ip -n ${LAN} link add kbr0 type bridge; ip -n ${LAN} link set kbr0 up
+      ip link del kedge-up 2>/dev/null || true
+      ip link add kedge-up type veth peer name kv0 netns ${LAN}; ip -n ${LAN} link set kv0 master kbr0 up
+      ip addr add ${SUBNET}.1/24 dev kedge-up; ip link set kedge-up up`)
+    for (let n = 1; n <= count; n++) {
+      const host = new Host(n)
+      rig.hosts.push(host)
+      await host.start()
+    }
+    return rig
+  }
+
+  stop(): void {
+    quietly('ip link del kedge-up')
+    clearRig()
+  }
+}
+
+/** Images for tests, made of Debian's busybox: a web server that tells host and version. One archive for `docker load`. */
+export function testImages(): string {
+  const tar = path.join(ROOT, 'images.tar')
+  if (existsSync(tar)) return tar
+  mkdirSync(ROOT, { recursive: true })
+  const folder = mkdtempSync(path.join(tmpdir(), 'kedge-image-'))
+  try {
+    sh(`mkdir -p ${folder}/bin ${folder}/tmp ${folder}/etc ${folder}/www && cp /bin/busybox ${folder}/bin/ && for a in $(busybox --list | grep -vx busybox); do ln -sf busybox ${folder}/bin/$a; done; echo root:x:0:0::/:/bin/sh > ${folder}/etc/passwd`)
+    for (const v of [1, 2, 3]) {
+      writeFileSync(path.join(folder, 'web'), `#!/bin/sh\necho "$HOSTNAME v${v}" > /www/index.html\ntrap "exit 0" TERM\nhttpd -f -p 8080 -h /www & wait\n`, { mode: 0o755 })
+      writeFileSync(path.join(ROOT, `web${v}.tar`), execFileSync('tar', ['-C', folder, '-c', '.'], { maxBuffer: 64 << 20 }))
+    }
+    // Any dockerd makes the archive; the first host's will do.
+    const first = readdirSync(ROOT).find((d) => existsSync(path.join(ROOT, d, 'run/docker.sock')))!
+    const docker = `DOCKER_HOST=unix://${ROOT}/${first}/run/docker.sock docker`
+    for (const v of [1, 2, 3]) sh(`${docker} import -c 'ENV PATH=/bin' -c 'CMD ["/web"]' ${ROOT}/web${v}.tar test/web:${v}`)
+    sh(`${docker} save -o ${tar} test/web:1 test/web:2 test/web:3`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return tar
+}

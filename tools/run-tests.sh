@@ -1,0 +1,24 @@
+#!/bin/sh
+# `npm test`: installs what the tests need and runs them all. The last line counts what passed, failed and was skipped.
+set -e
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+cd "$root"
+sh tools/install.sh
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  missing=
+  have() { command -v "$1" >/dev/null 2>&1 || [ -e "$1" ]; }
+  have dockerd || missing="$missing docker.io"
+  have /usr/lib/cni/ptp || missing="$missing containernetworking-plugins"
+  have nft || missing="$missing nftables"
+  have iptables || missing="$missing iptables"
+  have ip || missing="$missing iproute2"
+  have /bin/busybox || missing="$missing busybox-static"
+  have wget || missing="$missing wget"
+  have kubectl || missing="$missing kubernetes-client"
+  if [ -n "$missing" ]; then
+    echo "installing for the tests:$missing" >&2
+    apt-get update -qq >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+  fi
+fi
+exec node_modules/.bin/node --no-warnings tools/run-tests.ts "$@"
