@@ -1,5 +1,5 @@
 // The version that clients see: Kubernetes' compatibility level and our own build.
-export const KUBERNETES_MINOR = 36
+const KUBERNETES_MINOR = 36
 export const KEDGE_VERSION = '0.1.0'
 export const gitVersion = `v1.${KUBERNETES_MINOR}.0+kedge.${KEDGE_VERSION}`
 

@@ -7,7 +7,11 @@ import path from 'node:path'
 const folder = mkdtempSync(path.join(tmpdir(), 'kedge-tests-'))
 const report = path.join(folder, 'report.json')
 const projects = process.argv.slice(2).flatMap((p) => ['--project', p])
-const run = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], { stdio: 'inherit' })
+const run = spawnSync(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+  { stdio: 'inherit' },
+)
 let line = '0 passed, 1 failed, 0 skipped'
 try {
   const r = JSON.parse(readFileSync(report, 'utf8'))

@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Identity } from '../registry/context.ts'
 import type { Store } from '../store/store.ts'
 
-export const NODE_AUDIENCE = 'kedge'
+const NODE_AUDIENCE = 'kedge'
 export const nodeIdentity = (name: string): Identity => ({
   username: `system:node:${name}`,
   groups: ['system:nodes', 'system:authenticated'],

@@ -36,7 +36,7 @@ function resourceMatches(rule: Rule, resource: string, subresource?: string): bo
 }
 
 /** Whether one rule allows what is asked. */
-export function ruleAllows(rule: Rule, a: Attributes): boolean {
+function ruleAllows(rule: Rule, a: Attributes): boolean {
   if (!has(rule.verbs, a.verb)) return false
   if (a.path !== undefined)
     return !!rule.nonResourceURLs?.some((u) => u === '*' || u === a.path || (u.endsWith('*') && a.path!.startsWith(u.slice(0, -1))))
@@ -95,7 +95,7 @@ function subjectKey(s: any, ns: string): string {
 }
 
 /** An index of grants by subject. */
-export function buildIndex(roles: KObject[], clusterRoles: KObject[], roleBindings: KObject[], clusterRoleBindings: KObject[]): Index {
+function buildIndex(roles: KObject[], clusterRoles: KObject[], roleBindings: KObject[], clusterRoleBindings: KObject[]): Index {
   const cluster = new Map(clusterRoles.map((r) => [r.metadata.name, r]))
   const local = new Map(roles.map((r) => [`${r.metadata.namespace}/${r.metadata.name}`, r]))
   const index: Index = new Map()

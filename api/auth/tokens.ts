@@ -6,13 +6,13 @@ import type { Identity } from '../registry/context.ts'
 const MAX_CACHED = 2000
 const MAX_AGE = 5000
 
-export const base64url = (bytes: Uint8Array): string =>
+const base64url = (bytes: Uint8Array): string =>
   btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replace(/=+$/, '')
 
-export async function hashToken(token: string): Promise<string> {
+async function hashToken(token: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))))
 }
 

@@ -14,7 +14,7 @@ export const tolerates = (t: any, taint: any): boolean =>
   (t.operator === 'Exists' || (t.value ?? '') === (taint.value ?? ''))
 
 /** When the pod has to go, ms; undefined when it may stay. */
-export function evictionTime(pod: KObject, taints: any[], now: number): number | undefined {
+function evictionTime(pod: KObject, taints: any[], now: number): number | undefined {
   let at = Number.POSITIVE_INFINITY
   for (const taint of taints) {
     const matching: any[] = (pod.spec.tolerations ?? []).filter((t: any) => tolerates(t, taint))

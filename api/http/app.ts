@@ -13,7 +13,7 @@ import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { issueJoinToken } from './join-tokens.ts'
 import { join, openSession } from './node-session.ts'
-import { openapiIndex, openapiV3 } from './openapi.ts'
+import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { parseResourcePath } from './request.ts'
 import { handleResource } from './resource.ts'
 
@@ -165,6 +165,19 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
       },
     })
   }
+
+  app.get(
+    '/openapi/v2',
+    guarded((c) => {
+      const accept = c.req.header('accept') ?? ''
+      // Asked for with an @ that media types may not have: answered as kube-apiserver does.
+      if (accept.includes('proto-openapi.spec.v2'))
+        return new Response(openapiV2Protobuf() as BodyInit, {
+          headers: { 'content-type': 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf' },
+        })
+      return json(openapiV2())
+    }),
+  )
 
   app.get('/.well-known/openid-configuration', (c) =>
     answer({

@@ -5,7 +5,6 @@ import { json } from './answer.ts'
 import { writeOptions } from './request.ts'
 import { type Asked, body } from './resource.ts'
 
-
 export async function bind(a: Asked): Promise<Response> {
   const raw: any = await body(a)
   if (raw?.kind && raw.kind !== 'Binding') throw badRequest(`${raw.kind} cannot be handled as a Binding`)

@@ -3,7 +3,7 @@ import { parse as parseYaml } from 'yaml'
 import { decodeProtobuf, ProtobufError } from '../../shared/schema/protobuf.ts'
 import { badRequest, StatusError, tooLarge } from '../../shared/status/index.ts'
 
-export const MAX_BODY = 3 * 1024 * 1024
+const MAX_BODY = 3 * 1024 * 1024
 
 /** The body's bytes; 413 past three megabytes. */
 async function readBytes(request: Request): Promise<Uint8Array> {
@@ -39,7 +39,7 @@ function concat(parts: Uint8Array[], size: number): Uint8Array {
 }
 
 /** YAML 1.1 as Kubernetes reads it: yes/no are booleans, but times and binaries stay text; aliases are bounded. */
-export function yaml(text: string): unknown {
+function yaml(text: string): unknown {
   return parseYaml(text, {
     version: '1.1',
     schema: 'yaml-1.1',

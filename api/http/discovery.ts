@@ -10,7 +10,7 @@ interface GroupVersion {
 export const groupVersions: GroupVersion[] = [
   ...new Map(kinds.map((k) => [apiVersionOf(k), { group: k.group, version: k.version }])).values(),
 ]
-export const groups = [...new Set(groupVersions.map((g) => g.group).filter(Boolean))]
+const groups = [...new Set(groupVersions.map((g) => g.group).filter(Boolean))]
 const kindsOf = (group: string, version: string) => kinds.filter((k) => k.group === group && k.version === version)
 
 const resource = (k: Kind) => ({

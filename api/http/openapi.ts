@@ -170,3 +170,25 @@ export const openapiIndex = (build: string) => ({
     }),
   ),
 })
+
+/** The v2 document's JSON, from the same components: definitions only, for clients that merge by them. */
+export function openapiV2(): string {
+  const definitions: Json = {}
+  for (const g of groupVersions)
+    Object.assign(
+      definitions,
+      JSON.parse(openapiV3(g.group, g.version)!.replaceAll('#/components/schemas/', '#/definitions/')).components.schemas,
+    )
+  return JSON.stringify({ swagger: '2.0', info: { title: 'Kubernetes', version: 'v1.36.0' }, paths: {}, definitions })
+}
+
+/**
+ * The v2 document in gnostic's protobuf, which kubectl up to 1.29 insists on: swagger and info alone. Without definitions kubectl merges built-in
+ * kinds by its own structs, as it does for every kind that a document does not name.
+ */
+export function openapiV2Protobuf(): Uint8Array {
+  const text = new TextEncoder()
+  const field = (n: number, bytes: Uint8Array) => [(n << 3) | 2, bytes.length, ...bytes]
+  const info = Uint8Array.from([...field(1, text.encode('Kubernetes')), ...field(2, text.encode('v1.36.0'))])
+  return Uint8Array.from([...field(1, text.encode('2.0')), ...field(2, info)])
+}

@@ -218,5 +218,3 @@ function subresource(a: Asked): Promise<Response> {
       return podExec(a)
   }
 }
-
-export { write as answerWrite }

@@ -255,7 +255,7 @@ export class FanOut {
   }
 }
 
-export const expiredEvent = (rv: number, floor: number): Uint8Array =>
+const expiredEvent = (rv: number, floor: number): Uint8Array =>
   encoder.encode(
     `${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: `too old resource version: ${rv} (${floor})`, reason: 'Expired', code: 410 } })}\n`,
   )

@@ -9,7 +9,14 @@ import { mutate } from './update.ts'
 import { subjectOf } from './validate.ts'
 
 /** Binds a pod to a node; throws 409 when it is bound or going. */
-export async function bindPod(env: Environment, ns: string, name: string, node: string, options: WriteOptions, ctx: RequestContext): Promise<Outcome> {
+export async function bindPod(
+  env: Environment,
+  ns: string,
+  name: string,
+  node: string,
+  options: WriteOptions,
+  ctx: RequestContext,
+): Promise<Outcome> {
   const kind = kindByName('', 'Pod')!
   return mutate(
     env,

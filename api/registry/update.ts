@@ -105,6 +105,8 @@ const isFinal = (kind: Kind, o: KObject) => kind.kind !== 'Namespace' || !o.spec
 
 function keepSystemFields(o: KObject, old: KObject) {
   const m = o.metadata
+  // Go's omitempty: what is empty is not written.
+  for (const f of ['labels', 'annotations', 'ownerReferences', 'finalizers'] as const) if (m[f] && !Object.keys(m[f]).length) delete m[f]
   const from = old.metadata
   m.name = from.name
   m.uid = from.uid

@@ -1,5 +1,4 @@
 // Validation that every object gets: metadata by Kubernetes' rules, then the kind's own.
-import { resourceOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import { validateLabels } from '../../shared/kinds/pod-validation.ts'
 import { FieldErrors } from '../../shared/meta/field-error.ts'
@@ -68,5 +67,3 @@ export function placeInNamespace(kind: Kind, o: KObject, ns: string): void {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   o.metadata.namespace = ns
 }
-
-export { resourceOf }

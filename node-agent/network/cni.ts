@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 
 const PATHS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
 
-export interface CniResult {
+interface CniResult {
   ips?: { address: string; gateway?: string }[]
 }
 

@@ -2,11 +2,11 @@
 import type { Observed } from '../runtime/docker.ts'
 
 /** Seconds to wait after the n-th crash in a row: 10, 20, 40 … 300; forgotten after ten quiet minutes. */
-export const BACKOFF_FIRST = 10_000
-export const BACKOFF_MAX = 300_000
+const BACKOFF_FIRST = 10_000
+const BACKOFF_MAX = 300_000
 const BACKOFF_RESET = 600_000
 
-export type Step =
+type Step =
   | { do: 'start'; container: any; init: boolean; restarts: number }
   | { do: 'kill'; observed: Observed; reason: string }
   /** Nothing to do before this time (ms). */
@@ -37,12 +37,12 @@ const endedAt = (o: Observed) => Date.parse(o.finishedAt ?? '') || o.created
 export const isSidecar = (c: any): boolean => c.restartPolicy === 'Always'
 
 /** Whether an ended container starts again by the pod's policy. */
-export function shouldRestart(policy: string, o: Observed): boolean {
+function shouldRestart(policy: string, o: Observed): boolean {
   return policy === 'Always' || (policy === 'OnFailure' && o.exitCode !== 0)
 }
 
 /** Registers a crash: may it start now, or when? */
-export function nextStart(backoffs: Map<string, Backoff>, name: string, o: Observed): number {
+function nextStart(backoffs: Map<string, Backoff>, name: string, o: Observed): number {
   const at = endedAt(o)
   const known = backoffs.get(name)
   const ran = at - (Date.parse(o.startedAt ?? '') || at)

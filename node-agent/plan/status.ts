@@ -25,7 +25,7 @@ export interface StatusInput {
 
 const seconds = (t: string | undefined) => (t ? `${t.slice(0, 19)}Z` : undefined)
 
-export function terminatedReason(o: Observed): string {
+function terminatedReason(o: Observed): string {
   if (o.oomKilled && o.exitCode === 137) return 'OOMKilled'
   if (o.exitCode === 0) return 'Completed'
   if (o.error && !o.startedAt) return 'ContainerCannotRun'

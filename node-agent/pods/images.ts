@@ -24,7 +24,7 @@ interface Auth {
 }
 
 /** Credentials for an image's registry, from docker config secrets. */
-export function authFor(image: string, secrets: any[]): Auth | undefined {
+function authFor(image: string, secrets: any[]): Auth | undefined {
   const first = image.split('/')[0]!
   const registry = image.includes('/') && /[.:]|^localhost$/.test(first) ? first : 'docker.io'
   for (const s of secrets) {

@@ -10,7 +10,7 @@ export interface ProbeTarget {
   exec(command: string[], timeoutMs: number): Promise<{ code: number; output: string }>
 }
 
-export interface Outcome {
+interface Outcome {
   ok: boolean
   message: string
 }
@@ -50,7 +50,7 @@ function tcp(port: number, host: string, timeout: number): Promise<Outcome> {
 }
 
 /** One run of a probe. */
-export async function runProbe(probe: any, container: any, target: ProbeTarget): Promise<Outcome> {
+async function runProbe(probe: any, container: any, target: ProbeTarget): Promise<Outcome> {
   const timeout = (probe.timeoutSeconds ?? 1) * 1000
   const port = (p: number | string): number =>
     typeof p === 'number' ? p : (container.ports?.find((x: any) => x.name === p)?.containerPort ?? Number(p))

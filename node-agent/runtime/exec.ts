@@ -20,7 +20,7 @@ const exitStatus = (code: number): string =>
       })
 
 /** Splits Docker's frames (type, length, data) and hands each on before it reads more. */
-export async function demultiplex(
+async function demultiplex(
   source: AsyncIterable<Buffer>,
   raw: boolean,
   take: (channel: number, bytes: Buffer) => Promise<void>,

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { connect } from 'node:tls'
 import { exportJWK, exportPKCS8, generateKeyPair, importPKCS8, SignJWT } from 'jose'
 
-export interface ClusterInfo {
+interface ClusterInfo {
   podCidr: string
   serviceCidr: string
   clusterDns: string

@@ -12,7 +12,7 @@ export interface Column {
   priority?: number
 }
 
-export interface Subresource {
+interface Subresource {
   /** Kind in the body, as Scale or Eviction; the parent's where absent. */
   kind?: string
   group?: string

@@ -1,7 +1,7 @@
 // Defaults of pod specs, alone and inside templates (k8s.io/kubernetes/pkg/apis/core/v1/defaults.go).
 
 /** The tag decides: `latest` or none pulls always. */
-export function defaultPullPolicy(image: string | undefined): 'Always' | 'IfNotPresent' {
+function defaultPullPolicy(image: string | undefined): 'Always' | 'IfNotPresent' {
   if (!image) return 'IfNotPresent'
   if (image.includes('@')) return 'IfNotPresent'
   const name = image.slice(image.lastIndexOf('/') + 1)
@@ -63,7 +63,8 @@ function defaultVolume(v: any) {
 /** Fills a pod spec in place. */
 export function defaultPodSpec(spec: any): void {
   spec.volumes?.forEach(defaultVolume)
-  for (const list of [spec.initContainers, spec.containers, spec.ephemeralContainers]) for (const c of list ?? []) defaultContainer(c, !!spec.hostNetwork)
+  for (const list of [spec.initContainers, spec.containers, spec.ephemeralContainers])
+    for (const c of list ?? []) defaultContainer(c, !!spec.hostNetwork)
   spec.restartPolicy ||= 'Always'
   spec.terminationGracePeriodSeconds ??= 30
   spec.dnsPolicy ||= 'ClusterFirst'

@@ -120,7 +120,7 @@ export function portName(value: string): string[] {
 export const portNumber = (n: number): string[] =>
   Number.isInteger(n) && n >= 1 && n <= 65535 ? [] : ['must be between 1 and 65535, inclusive']
 
-export const ipv4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}$/
+const ipv4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)(\.|$)){4}$/
 export const isIP = (value: string): boolean =>
   (ipv4.test(value) && !value.endsWith('.')) || (value.includes(':') && /^[0-9a-fA-F:.]{2,45}$/.test(value))
 

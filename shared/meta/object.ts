@@ -19,7 +19,7 @@ export interface ManagedFieldsEntry {
   subresource?: string
 }
 
-export interface ObjectMeta {
+interface ObjectMeta {
   name: string
   namespace?: string
   generateName?: string
@@ -59,9 +59,4 @@ export function keyOf(object: KObject): string {
 /** Seconds resolution, as Kubernetes writes metav1.Time. */
 export function timeString(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
-}
-
-/** Microseconds resolution, as Kubernetes writes metav1.MicroTime. */
-export function microTimeString(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`
 }

@@ -8,13 +8,13 @@ const pattern = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?|[e
 const MAX = ((1n << 63n) - 1n) * NANO
 
 type Format = 'BinarySI' | 'DecimalSI' | 'DecimalExponent'
-export interface Quantity {
+interface Quantity {
   nano: bigint
   format: Format
 }
 
 /** Undefined when the text is no quantity. Digits below nano round up, as upstream does. */
-export function parseQuantity(text: string | number): Quantity | undefined {
+function parseQuantity(text: string | number): Quantity | undefined {
   const m = pattern.exec(String(text))
   if (!m) return undefined
   const [, sign, digits, suffix] = m as unknown as [string, string, string, string]
@@ -50,7 +50,7 @@ export const milliOf = (text: string | number | undefined): number => Number((na
 export const unitsOf = (text: string | number | undefined): number => Number((nanoOf(text) + NANO - 1n) / NANO)
 
 /** The canonical text: the largest suffix that leaves no fraction. */
-export function printQuantity({ nano, format }: Quantity): string {
+function printQuantity({ nano, format }: Quantity): string {
   if (nano === 0n) return '0'
   const sign = nano < 0n ? '-' : ''
   const abs = nano < 0n ? -nano : nano

@@ -2,8 +2,8 @@
 import { badRequest } from '../status/index.ts'
 import { labelValue, qualifiedName } from './names.ts'
 
-export type Operator = '=' | '!=' | 'in' | 'notin' | 'exists' | '!'
-export interface Requirement {
+type Operator = '=' | '!=' | 'in' | 'notin' | 'exists' | '!'
+interface Requirement {
   key: string
   operator: Operator
   values: string[]

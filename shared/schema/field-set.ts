@@ -9,7 +9,7 @@ const empty = (t: object) => {
   for (const _ in t) return false
   return true
 }
-export const isMember = (t: FieldTree) => '.' in t || empty(t)
+const isMember = (t: FieldTree) => '.' in t || empty(t)
 
 /** Merged element by element: objects and maps that are not atomic, lists with keys or sets. */
 export const isGranular = (schema: Schema | undefined, value: unknown): boolean =>

@@ -3,17 +3,7 @@
 import types from './generated/types.json' with { type: 'json' }
 import { atomic, listRules, quantities, retainKeys } from './list-keys.ts'
 
-export type ScalarType =
-  | 'string'
-  | 'integer'
-  | 'number'
-  | 'boolean'
-  | 'any'
-  | 'int-or-string'
-  | 'quantity'
-  | 'time'
-  | 'micro-time'
-  | 'bytes'
+type ScalarType = 'string' | 'integer' | 'number' | 'boolean' | 'any' | 'int-or-string' | 'quantity' | 'time' | 'micro-time' | 'bytes'
 
 export interface Schema {
   type: ScalarType | 'object' | 'map' | 'array'

@@ -70,10 +70,7 @@ export const badRequest = (message: string) => new StatusError(400, 'BadRequest'
 export const unauthorized = () => new StatusError(401, 'Unauthorized', 'Unauthorized')
 export const forbidden = (s: Subject, why: string) =>
   new StatusError(403, 'Forbidden', `${qualified(s)}${s.name ? ` "${s.name}"` : ''} is forbidden: ${why}`, detailsOf(s))
-export const methodNotAllowed = (s: Subject, verb: string) =>
-  new StatusError(405, 'MethodNotAllowed', `${verb} is not supported on resources of kind "${qualified(s)}"`, detailsOf(s))
 export const expired = (message: string) => new StatusError(410, 'Expired', message)
-export const unsupportedMediaType = (message: string) => new StatusError(415, 'UnsupportedMediaType', message)
 export const notAcceptable = (message: string) => new StatusError(406, 'NotAcceptable', message)
 export const tooLarge = (message: string) => new StatusError(413, 'RequestEntityTooLarge', message)
 export const internalError = (message: string) =>

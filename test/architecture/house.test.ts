@@ -9,7 +9,7 @@ const folders = ['api', 'cli', 'node-agent', 'shared', 'test', 'tools', 'migrati
 function filesUnder(folder: string): string[] {
   return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((e) => {
     const at = `${folder}/${e.name}`
-    if (e.isDirectory()) return e.name === 'generated' || e.name === 'meta' && folder === 'migrations' ? [] : filesUnder(at)
+    if (e.isDirectory()) return e.name === 'generated' || (e.name === 'meta' && folder === 'migrations') ? [] : filesUnder(at)
     return e.name.endsWith('.ts') ? [at] : []
   })
 }
@@ -19,7 +19,9 @@ const withoutComments = (text: string) => text.replace(/\/\*[\s\S]*?\*\//g, '').
 
 /** Files that a file imports, relative to the root. */
 function imports(file: string): string[] {
-  return [...source(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((m) => path.relative(root, path.resolve(root, path.dirname(file), m[1]!)))
+  return [...source(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((m) =>
+    path.relative(root, path.resolve(root, path.dirname(file), m[1]!)),
+  )
 }
 
 /** A folder may import itself and these. `except` names files that put things together. */
@@ -28,38 +30,73 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
   { folder: 'api/ports', may: ['shared', 'api/registry', 'api/store'], why: 'ports are types only' },
   { folder: 'api/store', may: ['shared', 'api/ports'], why: 'the store knows bytes and versions, not kinds or requests' },
   { folder: 'api/controllers', may: ['shared', 'api/engine'], why: 'controllers are pure: they see views and return writes' },
-  { folder: 'api/registry', may: ['shared', 'api/ports', 'api/store', 'api/admission'], why: 'the registry is the only write path and serves http and engine alike' },
+  {
+    folder: 'api/registry',
+    may: ['shared', 'api/ports', 'api/store', 'api/admission'],
+    why: 'the registry is the only write path and serves http and engine alike',
+  },
   { folder: 'api/admission', may: ['shared', 'api/ports', 'api/registry', 'api/store'], why: 'admission is a part of the registry' },
   { folder: 'api/hub', may: ['shared', 'api/auth', 'api/ports', 'api/registry', 'api/store'], why: 'the hub fans out what the store has' },
-  { folder: 'api/engine', may: ['shared', 'api/cluster.ts', 'api/controllers', 'api/hub', 'api/ports', 'api/registry', 'api/store'], why: 'the engine writes through the registry, never past it' },
-  { folder: 'api/http', may: ['shared', 'api/admission', 'api/auth', 'api/cluster.ts', 'api/hub', 'api/ports', 'api/registry', 'api/store', 'api/version.ts'], why: 'http answers requests; it does not know platforms' },
+  {
+    folder: 'api/engine',
+    may: ['shared', 'api/cluster.ts', 'api/controllers', 'api/hub', 'api/ports', 'api/registry', 'api/store'],
+    why: 'the engine writes through the registry, never past it',
+  },
+  {
+    folder: 'api/http',
+    may: ['shared', 'api/admission', 'api/auth', 'api/cluster.ts', 'api/hub', 'api/ports', 'api/registry', 'api/store', 'api/version.ts'],
+    why: 'http answers requests; it does not know platforms',
+  },
   { folder: 'node-agent', may: ['shared'], why: 'the daemon talks to the API over the network alone' },
-  { folder: 'cli', may: ['shared'], why: 'the CLI is a client', except: ['cli/commands/serve.ts', 'cli/commands/node.ts', 'cli/commands/down.ts', 'cli/commands/version.ts'] },
+  {
+    folder: 'cli',
+    may: ['shared'],
+    why: 'the CLI is a client',
+    except: ['cli/commands/serve.ts', 'cli/commands/node.ts', 'cli/commands/down.ts', 'cli/commands/version.ts'],
+  },
 ]
 
 describe('import directions', () => {
   test.each(rules)('$folder', ({ folder, may, why, except = [] }) => {
     const wrong = files
       .filter((f) => f.startsWith(`${folder}/`) && !f.endsWith('.test.ts') && !except.includes(f))
-      .flatMap((f) => imports(f).filter((i) => !i.startsWith(`${folder}/`) && !may.some((m) => i === m || i.startsWith(`${m}/`))).map((i) => `${f} imports ${i}: ${why}`))
+      .flatMap((f) =>
+        imports(f)
+          .filter((i) => !i.startsWith(`${folder}/`) && !may.some((m) => i === m || i.startsWith(`${m}/`)))
+          .map((i) => `${f} imports ${i}: ${why}`),
+      )
     expect(wrong).toEqual([])
   })
 
   test('only platforms know platforms', () => {
-    const wrong = files.filter((f) => f.startsWith('api/') && !f.startsWith('api/platform/') && !f.endsWith('.test.ts')).flatMap((f) => imports(f).filter((i) => i.startsWith('api/platform')).map((i) => `${f} imports ${i}`))
+    const wrong = files
+      .filter((f) => f.startsWith('api/') && !f.startsWith('api/platform/') && !f.endsWith('.test.ts'))
+      .flatMap((f) =>
+        imports(f)
+          .filter((i) => i.startsWith('api/platform'))
+          .map((i) => `${f} imports ${i}`),
+      )
     expect(wrong).toEqual([])
   })
 })
 
 test('pure code reads no clock, no chance and no platform', () => {
   const wrong = files
-    .filter((f) => (f.startsWith('shared/') || f.startsWith('api/controllers/') || f.startsWith('node-agent/plan/')) && !f.endsWith('.test.ts'))
-    .flatMap((f) => [...withoutComments(source(f)).matchAll(/Date\.now\(|Math\.random\(|new Date\(\)|\bprocess\.|from 'node:/g)].map((m) => `${f}: ${m[0]}`))
+    .filter(
+      (f) => (f.startsWith('shared/') || f.startsWith('api/controllers/') || f.startsWith('node-agent/plan/')) && !f.endsWith('.test.ts'),
+    )
+    .flatMap((f) =>
+      [...withoutComments(source(f)).matchAll(/Date\.now\(|Math\.random\(|new Date\(\)|\bprocess\.|from 'node:/g)].map(
+        (m) => `${f}: ${m[0]}`,
+      ),
+    )
   expect(wrong).toEqual([])
 })
 
 test('what runs on both platforms imports nothing of Node', () => {
-  const wrong = files.filter((f) => f.startsWith('api/') && !f.startsWith('api/platform/') && !f.endsWith('.test.ts')).filter((f) => /from 'node:/.test(source(f)))
+  const wrong = files
+    .filter((f) => f.startsWith('api/') && !f.startsWith('api/platform/') && !f.endsWith('.test.ts'))
+    .filter((f) => /from 'node:/.test(source(f)))
   expect(wrong).toEqual([])
 })
 
@@ -69,7 +106,9 @@ test('every file opens with what lives here', () => {
 
 test('the migrations bundle is made of the SQL files', async () => {
   const { migrations } = await import('../../migrations/bundle.ts')
-  const names = readdirSync(path.join(root, 'migrations')).filter((f) => f.endsWith('.sql')).sort()
+  const names = readdirSync(path.join(root, 'migrations'))
+    .filter((f) => f.endsWith('.sql'))
+    .sort()
   expect(migrations).toEqual(names.map((f) => ({ name: f.slice(0, -4), sql: source(`migrations/${f}`) })))
 })
 

@@ -1,11 +1,11 @@
 // The kinds table drives everything: discovery, OpenAPI and rights must agree with it.
 import { describe, expect, test } from 'vitest'
-import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
-import { schemaOf } from '../../shared/schema/types.ts'
-import { messages } from '../../shared/schema/protobuf-fields.ts'
 import { clusterRoles } from '../../api/auth/bootstrap-roles.ts'
 import { aggregated, resourceList } from '../../api/http/discovery.ts'
 import { openapiV3 } from '../../api/http/openapi.ts'
+import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
+import { messages } from '../../shared/schema/protobuf-fields.ts'
+import { schemaOf } from '../../shared/schema/types.ts'
 
 describe.each(kinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k] as const))('%s', (_name, k) => {
   test('has a schema with metadata', () => {

@@ -1,9 +1,9 @@
 // The databases that every contract suite runs on: embedded libSQL in a file, and a real sqld over HTTP.
 import path from 'node:path'
-import { migrations } from '../../migrations/bundle.ts'
 import { openEmbedded } from '../../api/platform/node/embedded-database.ts'
 import { openRemote } from '../../api/platform/remote-database.ts'
 import type { Database } from '../../api/ports/database.ts'
+import { migrations } from '../../migrations/bundle.ts'
 import { temporaryFolder, testSqld } from '../rig/sqld.ts'
 
 export interface TestDatabase {

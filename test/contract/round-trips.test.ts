@@ -12,7 +12,11 @@ for (const { name, open } of databases)
     const ask = async (method: string, path: string, body?: unknown, type = 'application/json') => {
       const before = counted.trips
       const app = createApp({ cluster: c.cluster })
-      const r = await app.request(path, { method, headers: { authorization: 'Bearer admin', 'content-type': type }, ...(body ? { body: JSON.stringify(body) } : {}) })
+      const r = await app.request(path, {
+        method,
+        headers: { authorization: 'Bearer admin', 'content-type': type },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      })
       const text = await r.text()
       return { status: r.status, trips: counted.trips - before, text }
     }

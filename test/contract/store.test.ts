@@ -1,7 +1,7 @@
 // The store's contract, on every database: compare-and-swap, one order, consistent lists, history, compaction.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { parseLabelSelector } from '../../shared/meta/selector.ts'
 import { Compacted, namespaceGuard, type Replaced, Store, type Version } from '../../api/store/store.ts'
+import { parseLabelSelector } from '../../shared/meta/selector.ts'
 import { databases, type TestDatabase } from './databases.ts'
 
 let clock = 1000
@@ -87,7 +87,14 @@ for (const { name: platform, open } of databases)
       rvOf(await store.delete(version('p6', 'old'), replaced(p6.rv)))
       rvOf(await store.create(version('p55', 'new')))
       const rest = await store.list({ resource: 'things', ns: 'd', after: page.next!, at: page.rv })
-      expect(rest.items.map((i) => `${i.name}=${JSON.parse(i.body).data}`)).toEqual(['p4=old', 'p5=old', 'p6=old', 'p7=old', 'p8=old', 'p9=old'])
+      expect(rest.items.map((i) => `${i.name}=${JSON.parse(i.body).data}`)).toEqual([
+        'p4=old',
+        'p5=old',
+        'p6=old',
+        'p7=old',
+        'p8=old',
+        'p9=old',
+      ])
       expect(rest.rv).toBe(page.rv)
     })
 
@@ -113,7 +120,8 @@ for (const { name: platform, open } of databases)
     test('field selectors know names, namespaces and columns', async () => {
       rvOf(await store.create(version('a', 'x', { fields: { 'spec.nodeName': 'n1' } })))
       rvOf(await store.create(version('b', 'x', { ns: 'e', fields: { 'spec.nodeName': '' } })))
-      const names = async (key: string, value: string) => (await store.list({ resource: 'things', fields: [{ key, operator: '=', values: [value] }] })).items.map((i) => i.name)
+      const names = async (key: string, value: string) =>
+        (await store.list({ resource: 'things', fields: [{ key, operator: '=', values: [value] }] })).items.map((i) => i.name)
       expect(await names('spec.nodeName', 'n1')).toEqual(['a'])
       expect(await names('spec.nodeName', '')).toEqual(['b'])
       expect(await names('metadata.namespace', 'e')).toEqual(['b'])
@@ -168,7 +176,10 @@ for (const { name: platform, open } of databases)
     })
 
     test('two claims of one value: the second is refused and changes nothing', async () => {
-      const claim = (owner: string) => ({ sql: 'INSERT INTO allocations(kind, value, owner) VALUES (?, ?, ?)', args: ['ip', '10.0.0.1', owner] })
+      const claim = (owner: string) => ({
+        sql: 'INSERT INTO allocations(kind, value, owner) VALUES (?, ?, ?)',
+        args: ['ip', '10.0.0.1', owner],
+      })
       rvOf(await store.create(version('a'), [claim('a')]))
       expect(await store.create(version('b'), [claim('b')])).toEqual({ ok: false, why: 'extra', index: 0 })
       expect(await store.get({ resource: 'things', ns: 'd', name: 'b' })).toBeUndefined()

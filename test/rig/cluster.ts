@@ -33,7 +33,12 @@ export async function testCluster(database: Database, now: () => number = Date.n
       cluster.observe(e)
       hub?.publish(e)
     },
-    hub: () => ({ publish: (e) => hub!.publish(e), watch: (r) => hub!.watch(r), open: (n, r) => hub!.open(n, r), connected: () => hub!.connected() }),
+    hub: () => ({
+      publish: (e) => hub!.publish(e),
+      watch: (r) => hub!.watch(r),
+      open: (n, r) => hub!.open(n, r),
+      connected: () => hub!.connected(),
+    }),
   })
   await bootstrap(cluster)
   hub = await createLocalHub(cluster.store, cluster.authorizer, { now }, quiet, { changed: () => {} })

@@ -42,8 +42,25 @@ export class ControlPlane {
 
   async start(): Promise<void> {
     const log = openSync(path.join(this.folder.path, 'serve.log'), 'a')
-    this.#child = spawn(node, ['--no-warnings', path.join(root, 'cli/main.ts'), 'serve', '--data', this.folder.path, '--listen', `${this.host}:${this.port}`, ...this.#flags], { stdio: ['ignore', log, log] })
-    await eventually('the control plane answers', () => existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok', 60_000)
+    this.#child = spawn(
+      node,
+      [
+        '--no-warnings',
+        path.join(root, 'cli/main.ts'),
+        'serve',
+        '--data',
+        this.folder.path,
+        '--listen',
+        `${this.host}:${this.port}`,
+        ...this.#flags,
+      ],
+      { stdio: ['ignore', log, log] },
+    )
+    await eventually(
+      'the control plane answers',
+      () => existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok',
+      60_000,
+    )
   }
 
   kill(): Promise<void> {
@@ -56,7 +73,14 @@ export class ControlPlane {
   kubectl(args: string, options: { kubectl?: string; input?: string; timeout?: number } = {}): KubectlResult {
     const words = [...args.matchAll(/\|([^|]*)\||(\S+)/g)].map((m) => m[1] ?? m[2]!)
     try {
-      const out = execFileSync(options.kubectl ?? 'kubectl', words, { env: { ...process.env, KUBECONFIG: this.kubeconfig }, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], input: options.input ?? '', timeout: options.timeout ?? 60_000, maxBuffer: 64 << 20 })
+      const out = execFileSync(options.kubectl ?? 'kubectl', words, {
+        env: { ...process.env, KUBECONFIG: this.kubeconfig },
+        encoding: 'utf8',
+        stdio: ['pipe', 'pipe', 'pipe'],
+        input: options.input ?? '',
+        timeout: options.timeout ?? 60_000,
+        maxBuffer: 64 << 20,
+      })
       return { code: 0, out, err: '' }
     } catch (cause) {
       const e = cause as { status?: number; stdout?: string; stderr?: string }
@@ -72,7 +96,10 @@ export class ControlPlane {
   }
 
   joinToken(): string {
-    const out = execFileSync(node, ['--no-warnings', path.join(root, 'cli/main.ts'), 'token', 'create', '--join'], { env: { ...process.env, KUBECONFIG: this.kubeconfig }, encoding: 'utf8' })
+    const out = execFileSync(node, ['--no-warnings', path.join(root, 'cli/main.ts'), 'token', 'create', '--join'], {
+      env: { ...process.env, KUBECONFIG: this.kubeconfig },
+      encoding: 'utf8',
+    })
     return out.trim().split('\n').at(-1)!
   }
 

@@ -1,6 +1,6 @@
 // Test hosts: machines made of namespaces on this one. Each has its own network, mounts, processes and dockerd, joined by a bridge.
 // They are cut off, slowed, killed and taken away again; what a crashed run left behind is cleared by the next.
-import { execFileSync, type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -24,13 +24,23 @@ const sleep = (ms: number) => new Promise((r) => setTimeout(r, ms))
 /** Why the rig cannot be used here; undefined when it can. */
 export function rigMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'test hosts need root'
-  for (const [tool, pkg] of [['dockerd', 'docker.io'], ['nft', 'nftables'], ['ip', 'iproute2'], ['kubectl', 'kubernetes-client']] as const) if (!quietly(`command -v ${tool}`)) return `test hosts need ${tool} (${pkg})`
+  for (const [tool, pkg] of [
+    ['dockerd', 'docker.io'],
+    ['nft', 'nftables'],
+    ['ip', 'iproute2'],
+    ['kubectl', 'kubernetes-client'],
+  ] as const)
+    if (!quietly(`command -v ${tool}`)) return `test hosts need ${tool} (${pkg})`
   if (!existsSync('/usr/lib/cni/ptp')) return 'test hosts need containernetworking-plugins'
   return undefined
 }
 
 /** Waits for a condition by asking; fails with what the last answer was. */
-export async function eventually<T>(what: string, ask: () => T | undefined | false | Promise<T | undefined | false>, timeout = 30_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  timeout = 30_000,
+): Promise<T> {
   let last: unknown
   for (const end = Date.now() + timeout; Date.now() < end; await sleep(100)) {
     try {
@@ -65,13 +75,21 @@ while :; do sleep 3600 & wait $!; done
 `
 
 /** Ends everything that an earlier run left: processes in the hosts' namespaces, networks, cgroups, folders. */
-export function clearRig(): void {
-  for (const ns of quietly('ip netns list').split('\n').map((l) => l.split(' ')[0]!).filter((n) => n.startsWith(PREFIX))) {
+function clearRig(): void {
+  for (const ns of quietly('ip netns list')
+    .split('\n')
+    .map((l) => l.split(' ')[0]!)
+    .filter((n) => n.startsWith(PREFIX))) {
     for (const pid of quietly(`ip netns pids ${ns}`).split('\n').filter(Boolean)) quietly(`kill -9 ${pid}`)
     quietly(`ip netns del ${ns}`)
   }
   if (!existsSync(ROOT)) return
-  for (const m of readFileSync('/proc/mounts', 'utf8').split('\n').map((l) => l.split(' ')[1] ?? '').filter((m) => m.startsWith(ROOT)).reverse()) quietly(`umount -l ${m}`)
+  for (const m of readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((l) => l.split(' ')[1] ?? '')
+    .filter((m) => m.startsWith(ROOT))
+    .reverse())
+    quietly(`umount -l ${m}`)
   rmSync(ROOT, { recursive: true, force: true })
 }
 
@@ -103,7 +121,24 @@ export class Host {
       ip link add kv${this.name} netns ${LAN} type veth peer name eth0 netns ${this.#ns}
       ip -n ${LAN} link set kv${this.name} master kbr0 up
       ip -n ${this.#ns} addr add ${this.ip}/24 dev eth0; ip -n ${this.#ns} link set eth0 up; ip -n ${this.#ns} route add default via ${SUBNET}.1`)
-    const child = spawn('nsenter', [`--net=/run/netns/${this.#ns}`, 'unshare', '--mount', '--uts', '--ipc', '--pid', '--fork', '--propagation', 'private', init, this.name, this.folder], { detached: true, stdio: 'ignore' })
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=/run/netns/${this.#ns}`,
+        'unshare',
+        '--mount',
+        '--uts',
+        '--ipc',
+        '--pid',
+        '--fork',
+        '--propagation',
+        'private',
+        init,
+        this.name,
+        this.folder,
+      ],
+      { detached: true, stdio: 'ignore' },
+    )
     child.unref()
     await eventually(`${this.name} boots`, () => existsSync(path.join(this.folder, 'run/ready')))
     this.#init = await eventually(`${this.name} has an init`, () => Number(quietly(`pgrep -P ${child.pid}`).trim()) || undefined)
@@ -123,12 +158,24 @@ export class Host {
   }
 
   #spawn(command: string[], log: string): ChildProcess {
-    const child = spawn('sh', ['-c', 'exec nsenter -t "$0" -m -u -i -n -p -- "$@" >>"$LOG" 2>&1', String(this.#init), ...command], { stdio: 'ignore', env: { ...process.env, LOG: path.join(this.folder, log) } })
+    const child = spawn('sh', ['-c', 'exec nsenter -t "$0" -m -u -i -n -p -- "$@" >>"$LOG" 2>&1', String(this.#init), ...command], {
+      stdio: 'ignore',
+      env: { ...process.env, LOG: path.join(this.folder, log) },
+    })
     return child
   }
 
   async startDocker(): Promise<void> {
-    const flags = ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false', '--userland-proxy=false', `--cgroup-parent=/kedge-${this.name}`, '--log-level=warn']
+    const flags = [
+      '--bridge=none',
+      '--iptables=false',
+      '--ip6tables=false',
+      '--ip-forward=false',
+      '--ip-masq=false',
+      '--userland-proxy=false',
+      `--cgroup-parent=/kedge-${this.name}`,
+      '--log-level=warn',
+    ]
     this.#spawn(['dockerd', ...flags], 'dockerd.log')
     await eventually(`dockerd on ${this.name}`, () => quietly(`curl -s -m 1 --unix-socket ${this.docker} http://d/_ping`) === 'OK')
   }
@@ -139,8 +186,24 @@ export class Host {
 
   /** Starts (or starts again) the node daemon; the token is needed once. */
   startDaemon(server?: string, token?: string): void {
-    if (server) this.#daemonArgs = ['--server', server, '--name', this.name, '--node-ip', this.ip, '--data', path.join(this.folder, 'data'), '--docker-socket', '/run/docker.sock', ...(token ? ['--token', token] : [])]
-    this.#daemon = this.#spawn([path.join(root, 'node_modules/.bin/node'), '--no-warnings', path.join(root, 'cli/main.ts'), 'node', ...this.#daemonArgs], 'node.log')
+    if (server)
+      this.#daemonArgs = [
+        '--server',
+        server,
+        '--name',
+        this.name,
+        '--node-ip',
+        this.ip,
+        '--data',
+        path.join(this.folder, 'data'),
+        '--docker-socket',
+        '/run/docker.sock',
+        ...(token ? ['--token', token] : []),
+      ]
+    this.#daemon = this.#spawn(
+      [path.join(root, 'node_modules/.bin/node'), '--no-warnings', path.join(root, 'cli/main.ts'), 'node', ...this.#daemonArgs],
+      'node.log',
+    )
   }
 
   /** kill -9 of the daemon; the host and its containers go on. */
@@ -195,16 +258,22 @@ export class Rig {
   }
 }
 
-/** Images for tests, made of Debian's busybox: a web server that tells host and version. One archive for `docker load`. */
+/** Images for tests, made of Debian's busybox and wget (a static busybox cannot resolve): a web server that tells host and version. One archive for `docker load`. */
 export function testImages(): string {
   const tar = path.join(ROOT, 'images.tar')
   if (existsSync(tar)) return tar
   mkdirSync(ROOT, { recursive: true })
   const folder = mkdtempSync(path.join(tmpdir(), 'kedge-image-'))
   try {
-    sh(`mkdir -p ${folder}/bin ${folder}/tmp ${folder}/etc ${folder}/www && cp /bin/busybox ${folder}/bin/ && for a in $(busybox --list | grep -vx busybox); do ln -sf busybox ${folder}/bin/$a; done; echo root:x:0:0::/:/bin/sh > ${folder}/etc/passwd`)
+    sh(
+      `mkdir -p ${folder}/bin ${folder}/tmp ${folder}/etc ${folder}/www && cp /bin/busybox ${folder}/bin/ && for a in $(busybox --list | grep -vxE 'busybox|wget'); do ln -sf busybox ${folder}/bin/$a; done; cp $(command -v wget) ${folder}/bin/; for l in $(ldd $(command -v wget) | grep -oE '/[^ ]+'); do mkdir -p ${folder}$(dirname $l); cp -L $l ${folder}$l; done; echo root:x:0:0::/:/bin/sh > ${folder}/etc/passwd`,
+    )
     for (const v of [1, 2, 3]) {
-      writeFileSync(path.join(folder, 'web'), `#!/bin/sh\necho "$HOSTNAME v${v}" > /www/index.html\ntrap "exit 0" TERM\nhttpd -f -p 8080 -h /www & wait\n`, { mode: 0o755 })
+      writeFileSync(
+        path.join(folder, 'web'),
+        `#!/bin/sh\necho "$HOSTNAME v${v}" > /www/index.html\ntrap "exit 0" TERM\nhttpd -f -p 8080 -h /www & wait\n`,
+        { mode: 0o755 },
+      )
       writeFileSync(path.join(ROOT, `web${v}.tar`), execFileSync('tar', ['-C', folder, '-c', '.'], { maxBuffer: 64 << 20 }))
     }
     // Any dockerd makes the archive; the first host's will do.

@@ -21,7 +21,7 @@ interface View {
   nodes: { node: KObject; pods: KObject[] }[]
 }
 
-export type Placement = { node: NodeInfo } | { message: string }
+type Placement = { node: NodeInfo } | { message: string }
 
 /** Where a pod goes, or the message that tells why nowhere. */
 export function place(pod: KObject, nodes: NodeInfo[]): Placement {

@@ -14,12 +14,12 @@ export interface NodeInfo {
   ports: Set<string>
 }
 
-export interface SchedulingContext {
+interface SchedulingContext {
   nodes: NodeInfo[]
 }
 
 /** Why a node does not fit; `unresolvable` when removing pods would not help. */
-export interface Misfit {
+interface Misfit {
   reasons: string[]
   unresolvable?: boolean
 }
@@ -37,7 +37,7 @@ export interface ScorePlugin {
   normalize?: (scores: number[]) => number[]
 }
 
-export function amounts(list: Record<string, string> | undefined): Amounts {
+function amounts(list: Record<string, string> | undefined): Amounts {
   const out: Amounts = {}
   for (const [k, v] of Object.entries(list ?? {})) out[k] = k === 'cpu' ? milliOf(v) : unitsOf(v)
   return out

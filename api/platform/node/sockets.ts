@@ -8,7 +8,7 @@ const MAX_MESSAGE = 16 * 1024 * 1024
 const PING_EVERY = 10_000
 
 /** A ws socket as the Socket port. Dead peers are found by ping: two missed ones end it. */
-export function wrapSocket(ws: WebSocket): Socket {
+function wrapSocket(ws: WebSocket): Socket {
   let alive = true
   const timer = setInterval(() => {
     if (!alive) ws.terminate()

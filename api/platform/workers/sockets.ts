@@ -90,7 +90,11 @@ export function connectionOf(request: Request, hibernates: (protocol: string) =>
       const pair = new WebSocketPair()
       const [client, server] = [pair[0], pair[1]]
       const socket = hibernates(protocol) ? accept(server) : plainSocket(server)
-      return { protocol, accepted: Promise.resolve(socket), response: new Response(null, { status: 101, webSocket: client, headers: { 'sec-websocket-protocol': protocol } }) }
+      return {
+        protocol,
+        accepted: Promise.resolve(socket),
+        response: new Response(null, { status: 101, webSocket: client, headers: { 'sec-websocket-protocol': protocol } }),
+      }
     },
   }
 }

@@ -1,12 +1,12 @@
 // The Worker: stateless handlers for requests, and the cluster's Durable Object with hub, engine and alarm.
 // Requests that need the hub's sockets or memory (watches, logs, exec, sessions) go to the object; all others are answered here.
 import { DurableObject } from 'cloudflare:workers'
+import { unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
-import { unavailable } from '../../../shared/status/index.ts'
 import type { Socket } from '../../ports/socket.ts'
 import type { LogEvent } from '../../store/store.ts'
 import { consoleLog, openCluster, type WorkerEnvironment } from './environment.ts'
@@ -107,7 +107,13 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
 
 const forHub = (url: URL): boolean => {
   const watch = url.searchParams.get('watch')
-  return watch === 'true' || watch === '1' || /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(url.pathname) || /\/pods\/[^/]+\/(log|exec|attach)$/.test(url.pathname) || url.pathname === '/kedge/v1/session'
+  return (
+    watch === 'true' ||
+    watch === '1' ||
+    /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(url.pathname) ||
+    /\/pods\/[^/]+\/(log|exec|attach)$/.test(url.pathname) ||
+    url.pathname === '/kedge/v1/session'
+  )
 }
 
 let handlers: { app: ReturnType<typeof createApp>; pokes: Promise<unknown>[]; env: WorkerEnvironment } | undefined

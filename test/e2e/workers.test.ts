@@ -1,0 +1,80 @@
+// The same deployment, shorter, on Workers: workerd over sqld, with real daemons dialling in.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ControlPlane } from '../rig/control-plane.ts'
+import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
+
+const missing = rigMissing()
+if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
+
+const app = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: "test/web:1", imagePullPolicy: IfNotPresent, ports: [{containerPort: 8080}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+`
+
+describe.skipIf(missing)('two hosts on Workers', () => {
+  let rig: Rig
+  let cp: ControlPlane
+  let hosts: Host[]
+  beforeAll(async () => {
+    rig = await Rig.start(2)
+    hosts = rig.hosts
+    const images = testImages()
+    for (const h of hosts) h.loadImages(images)
+    cp = await ControlPlane.start(rig.address, ['--platform', 'workers'])
+    for (const h of hosts) h.startDaemon(cp.url, cp.joinToken())
+    await eventually('both nodes are Ready', () => cp.k('get nodes --no-headers').match(/ Ready /g)?.length === 2, 60_000)
+  })
+  afterAll(async () => {
+    await cp?.stop()
+    rig?.stop()
+  })
+
+  test('a deployment spreads, answers, scales, rolls and goes back', async () => {
+    cp.k('apply -f -', { input: app })
+    cp.k('rollout status deployment/web --timeout=60s')
+    expect(new Set(cp.k('get pods -o jsonpath={.items[*].spec.nodeName}').split(' '))).toEqual(new Set(['h1', 'h2']))
+    const ip = cp.k('get svc web -o jsonpath={.spec.clusterIP}')
+    for (const h of hosts)
+      await eventually(`${h.name} reaches the service`, () => h.run(`wget -q -O - -T 2 -t 1 http://${ip}/`).trim().endsWith('v1'))
+    cp.k('scale deployment web --replicas=6')
+    cp.k('rollout status deployment/web --timeout=60s')
+    cp.k('set image deployment/web web=test/web:2')
+    cp.k('rollout status deployment/web --timeout=60s')
+    await eventually('the new version answers', () => hosts[0]!.run(`wget -q -O - -T 2 -t 1 http://${ip}/`).trim().endsWith('v2'))
+    cp.k('rollout undo deployment/web')
+    cp.k('rollout status deployment/web --timeout=60s')
+  })
+
+  test('logs, exec and describe go through the object', () => {
+    expect(cp.kubectl('exec deploy/web -- sh -c |exit 7|').code).toBe(7)
+    expect(cp.k('exec -i deploy/web -- cat', { input: 'ping\n' })).toBe('ping\n')
+    cp.k('run once --image=test/web:1 --image-pull-policy=IfNotPresent --restart=Never --command -- echo said')
+    cp.k('wait pod/once --for=jsonpath={.status.phase}=Succeeded --timeout=30s')
+    expect(cp.k('logs once')).toBe('said\n')
+    expect(cp.k('describe pod once')).toMatch(/Successfully assigned/)
+  })
+
+  test('workerd killed: containers run on, and everything is there after the restart', async () => {
+    const before = hosts.flatMap((h) => h.containers())
+    await cp.kill()
+    expect(hosts.flatMap((h) => h.containers())).toEqual(before)
+    await cp.start()
+    cp.k('scale deployment web --replicas=3')
+    cp.k('rollout status deployment/web --timeout=60s')
+    await eventually('three are left', () => cp.k('get pods -l app=web --no-headers').trim().split('\n').length === 3)
+  })
+})
