@@ -85,6 +85,11 @@ export async function remove(env: Environment, kind: Kind, key: Key, options: De
     const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {}, body: stored.body }
     if (!held && left === 0) {
       if (options.dryRun) return { object: old, rv: stored.rv, final: true }
+      // Kinds that can wait say that this one did not have to.
+      if (kind.kind === 'Pod') {
+        o.metadata.deletionTimestamp ??= timeString(env.clock.now())
+        o.metadata.deletionGracePeriodSeconds = 0
+      }
       const written = await env.store.delete(versionOf(kind, o, encodeBody(o), ctx.by), replaced)
       if (written.ok) return { object: o, rv: written.rv, final: true }
     } else {

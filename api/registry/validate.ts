@@ -47,11 +47,13 @@ export function validateObject(kind: Kind, o: KObject, old?: KObject): void {
     kind.validateUpdate?.(o, old, e)
     if (old.metadata.deletionTimestamp) {
       const added = (o.metadata.finalizers ?? []).filter((f) => !old.metadata.finalizers?.includes(f))
+      // Upstream checks this twice, in the generic part and in the kind's, and tells both.
       if (added.length)
-        e.forbidden(
-          'metadata.finalizers',
-          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((a) => JSON.stringify(a)).join(', ')}}`,
-        )
+        for (let times = 0; times < 2; times++)
+          e.forbidden(
+            'metadata.finalizers',
+            `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((a) => JSON.stringify(a)).join(', ')}}`,
+          )
     }
   }
   if (e.any) throw invalid(kind.group, kind.kind, o.metadata.name ?? '', e.causes)

@@ -80,7 +80,7 @@ export const genericNotFound = () => new StatusError(404, 'NotFound', 'the serve
 
 /** 422 with one cause per faulty field. `kind` is the Go kind, as in `Pod "p" is invalid`. */
 export function invalid(group: string, kind: string, name: string, causes: Cause[]): StatusError {
-  const lines = causes.map((c) => `${c.field}: ${c.message}`)
+  const lines = [...new Set(causes.map((c) => `${c.field}: ${c.message}`))]
   const all = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`
   return new StatusError(422, 'Invalid', `${kind}${group ? `.${group}` : ''} "${name}" is invalid: ${all}`, {
     ...(name ? { name } : {}),

@@ -1,0 +1,107 @@
+// The API's figures against one server: creates, gets, lists, watch fan-out.
+import { client, median, type Target, throughput } from './client.ts'
+
+const CLIENTS = 16
+const NS = 'bench'
+const pods = `/api/v1/namespaces/${NS}/pods`
+
+const pod = (name: string, i: number) =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: `app-${i % 10}`, tier: 'bench' } },
+    spec: {
+      nodeName: `bench-node-${i % 20}`,
+      automountServiceAccountToken: false,
+      containers: [
+        {
+          name: 'main',
+          image: 'nginx:1.25',
+          ports: [{ containerPort: 80, name: 'http' }],
+          env: [{ name: 'A', value: '1' }],
+          resources: { requests: { cpu: '10m', memory: '16Mi' } },
+          readinessProbe: { httpGet: { path: '/', port: 'http' } },
+        },
+      ],
+    },
+  })
+
+export type Figures = Record<string, number>
+
+/** Every figure of a server that holds nothing of ours yet; what was made is deleted at the end. */
+export async function measureApi(target: Target, seconds: number): Promise<Figures> {
+  const c = client(target, CLIENTS)
+  const ok = async (method: string, path: string, body?: string, type?: string) => {
+    const r = await c.call(method, path, body, type)
+    if (r.status >= 400) throw new Error(`${method} ${path}: ${r.status} ${r.text.slice(0, 300)}`)
+    return r.text
+  }
+  const out: Figures = {}
+  await c.call('POST', '/api/v1/namespaces', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS } }))
+  await c.call(
+    'POST',
+    `/api/v1/namespaces/${NS}/serviceaccounts`,
+    JSON.stringify({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } }),
+  )
+  // Warm: the first requests compile what the others run.
+  for (let i = 0; i < 300; i++)
+    await ok(
+      'POST',
+      `/api/v1/namespaces/${NS}/configmaps`,
+      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `warm-${i}` } }),
+    )
+  await ok('DELETE', `/api/v1/namespaces/${NS}/configmaps`)
+  for (let i = 0; i < 1000; i++) await ok('POST', pods, pod(`p-${i}`, i))
+
+  out['pod creates/s'] = await throughput(CLIENTS, seconds * 1000, (i) =>
+    ok('POST', `/api/v1/namespaces/${NS}/pods`, pod(`q-${i}`, i).replace('"tier":"bench"', '"tier":"load"')),
+  )
+  for (;;) {
+    const left = JSON.parse(await ok('GET', `${pods}?labelSelector=tier%3Dload&limit=500`, undefined)).items as any[]
+    if (!left.length) break
+    for (let at = 0; at < left.length; at += CLIENTS)
+      await Promise.all(left.slice(at, at + CLIENTS).map((p) => c.call('DELETE', `${pods}/${p.metadata.name}?gracePeriodSeconds=0`)))
+  }
+  out['gets/s'] = await throughput(CLIENTS, seconds * 1000, (i) => ok('GET', `${pods}/p-${i % 1000}`))
+  out['lists of 1,000 pods/s'] = await throughput(CLIENTS, seconds * 1000, () => ok('GET', pods))
+  out['lists by label (100)/s'] = await throughput(CLIENTS, seconds * 500, (i) => ok('GET', `${pods}?labelSelector=app%3Dapp-${i % 10}`))
+  out['lists by node (50)/s'] = await throughput(CLIENTS, seconds * 500, (i) =>
+    ok('GET', `${pods}?fieldSelector=spec.nodeName%3Dbench-node-${i % 20}`),
+  )
+  out['patches/s'] = await throughput(CLIENTS, seconds * 500, (i) =>
+    ok('PATCH', `${pods}/p-${i % 1000}`, JSON.stringify({ metadata: { annotations: { n: String(i) } } }), 'application/merge-patch+json'),
+  )
+  out['watch fan-out to 50, ms'] = await fanOut(c, ok)
+  await c.call('DELETE', `/api/v1/namespaces/${NS}`)
+  return out
+}
+
+/** From sending a write to the moment the median of 50 watchers has its event. */
+async function fanOut(c: ReturnType<typeof client>, ok: (method: string, path: string, body?: string) => Promise<string>): Promise<number> {
+  const path = `/api/v1/namespaces/${NS}/configmaps`
+  const seen = new Map<string, number[]>()
+  const stops = await Promise.all(
+    Array.from({ length: 50 }, () =>
+      c.watch(`${path}?watch=1`, (text) => {
+        const name = /"name":"(f-\d+)"/.exec(text)?.[1]
+        if (name) seen.get(name)?.push(performance.now())
+      }),
+    ),
+  )
+  await new Promise((r) => setTimeout(r, 500))
+  const times: number[] = []
+  for (let i = 0; i < 40; i++) {
+    const at: number[] = []
+    seen.set(`f-${i}`, at)
+    const begun = performance.now()
+    await ok(
+      'POST',
+      path,
+      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `f-${i}` }, data: { x: 'y'.repeat(200) } }),
+    )
+    for (let waited = 0; at.length < 50 && waited < 400; waited++) await new Promise((r) => setTimeout(r, 5))
+    times.push(median(at) - begun)
+  }
+  for (const s of stops) s()
+  return median(times)
+}
