@@ -9,6 +9,7 @@ import { Nodes } from './auth/nodes.ts'
 import { Rbac, rbacResources } from './auth/rbac.ts'
 import { ServiceAccounts } from './auth/service-accounts.ts'
 import { Tokens } from './auth/tokens.ts'
+import { ListCache } from './http/list-cache.ts'
 import type { Clock, Random } from './ports/clock.ts'
 import type { Database } from './ports/database.ts'
 import type { Hub } from './ports/hub.ts'
@@ -30,6 +31,8 @@ export interface Cluster {
   clock: Clock
   /** Drops what a change makes stale in this process. */
   observe(event: LogEvent): void
+  /** Lists answered before, where this process sees every commit: `head` is the newest version seen. */
+  lists?: { cache: ListCache; head: () => number }
 }
 
 export interface ClusterOptions {
@@ -44,6 +47,8 @@ export interface ClusterOptions {
   maxAge: number
   onCommit: (event: LogEvent) => void
   hub: (store: Store) => Hub
+  /** The newest version that this process has seen in order; given only where it sees all of them. */
+  head?: () => number
 }
 
 /** Reads the pods bound to a node; a miss always reads anew, so that a new pod's references count at once. */
@@ -79,6 +84,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     allowed: (user, a) => authorizer.allows(user, a),
   }
   const sensitive = new Set(rbacResources)
+  const lists = o.head ? { cache: new ListCache(), head: o.head } : undefined
   return {
     env,
     store,
@@ -87,7 +93,9 @@ export function createCluster(o: ClusterOptions): Cluster {
     authenticators,
     log: o.log,
     clock: o.clock,
+    ...(lists ? { lists } : {}),
     observe: (event) => {
+      lists?.cache.changed(event.resource)
       lookup.forget(event)
       if (sensitive.has(event.resource)) rbac.changed()
     },

@@ -13,6 +13,7 @@ import { writeNodeStatus } from './node-status.ts'
 import { newest } from './plan/plan.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
+import { unlinkLogs } from './pods/log-links.ts'
 import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
@@ -204,6 +205,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         log.error('a stray sandbox could not be removed', cause, { uid }),
       )
       await removeVolumes(o.data, uid)
+      unlinkLogs({ metadata: { namespace: all[0]!.podNamespace, name: all[0]!.podName, uid } })
     }
     const folder = path.join(o.data, 'pods')
     if (existsSync(folder))
@@ -286,7 +288,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       await close()
       for (const c of runtime.containers.values()) if (!c.sandbox) await runtime.remove(c.id).catch(() => {})
       for (const uid of runtime.podUids()) {
-        await removeSandbox(runtime, uid, runtime.ofPod(uid), sandbox, false).catch(() => {})
+        const all = runtime.ofPod(uid)
+        unlinkLogs({ metadata: { namespace: all[0]!.podNamespace, name: all[0]!.podName, uid } })
+        await removeSandbox(runtime, uid, all, sandbox, false).catch(() => {})
         await removeVolumes(o.data, uid).catch(() => {})
       }
       await proxy.remove()

@@ -129,7 +129,8 @@ export class Cache implements Reader {
 
 function parse(resource: string, body: string, rv: number): KObject {
   const o = decodeBody(body, rv)
-  // Ownership of fields is no controller's concern, and half of an object's size.
+  // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
+  delete o.metadata.managedFields
   if (!metadataOnly.has(resource)) return o
-  return { metadata: { ...o.metadata, managedFields: undefined }, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }
+  return { metadata: o.metadata, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }
 }

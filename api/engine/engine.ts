@@ -165,7 +165,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
     const before = lane.due.get(key)
     if (before !== undefined && before <= at) return
     lane.due.set(key, at)
-    arm()
+    armFor(at)
     if (at - clock.now() < DURABLE_AFTER) return
     await store.database
       .write([
@@ -177,12 +177,19 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
       .catch((cause) => log.error('a due time could not be kept', cause, { controller: lane.controller.name, key }))
   }
 
-  function arm(): void {
+  /** Sets the alarm to `at` when that is sooner than what it is set to. */
+  function armFor(at: number): void {
+    if (armed !== undefined && armed <= at) return
+    armed = at
+    void alarm.set(at)
+  }
+
+  /** After the alarm rang: to the earliest of all due times. */
+  function rearm(): void {
     let earliest = nextSweep
     for (const lane of lanes) for (const at of lane.due.values()) if (at < earliest) earliest = at
-    if (earliest === armed) return
-    armed = earliest
-    void alarm.set(earliest)
+    armed = undefined
+    armFor(earliest)
   }
 
   let nextSweep = startedAt + SWEEP_EVERY
@@ -221,14 +228,13 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
   for (const lane of lanes) for (const key of lane.controller.all(cache)) lane.dirty.add(key)
   const [rows] = await store.database.read([{ sql: 'SELECT controller, key, due FROM wakeups', args: [] }])
   for (const [name, key, due] of rows ?? []) lanes.find((l) => l.controller.name === name)?.due.set(key as string, due as number)
-  arm()
+  rearm()
   schedulePump()
 
   return {
     wake: () => {
       if (closed) return
       const now = clock.now()
-      armed = undefined
       for (const lane of lanes)
         for (const [key, at] of lane.due)
           if (at <= now) {
@@ -236,7 +242,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
             enqueue(lane, key)
           }
       if (now >= nextSweep) void sweep()
-      arm()
+      rearm()
     },
     sessionChanged: (node, connected) => {
       if (connected) lost.delete(node)

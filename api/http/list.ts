@@ -99,6 +99,14 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
   const from = token ? decodeContinue(token) : undefined
   if (from && rv) throw badRequest('specifying resource version is not allowed when using continue')
   const at = from?.rv ?? (match === 'Exact' ? rv : undefined)
+  // Whole lists of now: their items stay the same until something of the resource changes, only the version at the head moves.
+  const key =
+    face === 'object' && !limit && !from && !at
+      ? `${s.resource} ${s.ns ?? ''} ${query.get('labelSelector') ?? ''} ${query.get('fieldSelector') ?? ''} ${r.name ?? ''}`
+      : undefined
+  const known = key && cluster.lists ? cluster.lists.cache.get(key) : undefined
+  if (known && (rv === undefined || rv <= cluster.lists!.head()))
+    return json(joined(listHead(r.kind, { resourceVersion: String(cluster.lists!.head()) }), known))
   let page: Page
   try {
     page = await cluster.store.list({ ...s, limit, ...(from ? { after: { ns: from.ns, name: from.name } } : {}), ...(at ? { at } : {}) })
@@ -112,7 +120,13 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
     ...(page.next ? { continue: encodeContinue({ v: 'meta.k8s.io/v1', rv: page.rv, ...page.next }) } : {}),
     ...(page.remaining !== undefined && page.next ? { remainingItemCount: page.remaining } : {}),
   }
-  if (face === 'object') return json(listText(r.kind, page, meta))
+  if (face === 'object') {
+    const tail = listTail(page)
+    if (!key || !cluster.lists || page.rv !== cluster.lists.head()) return json(listHead(r.kind, meta) + tail)
+    const bytes = encoder.encode(tail)
+    cluster.lists.cache.put(key, s.resource, bytes)
+    return json(joined(listHead(r.kind, meta), bytes))
+  }
   const objects = page.items.map((i) => decodeBody(i.body, i.rv))
   return json(
     JSON.stringify(face === 'table' ? table(r.kind, objects, meta, cluster.clock.now(), include(query)) : partialList(objects, meta)),
@@ -130,13 +144,24 @@ const tooLarge = (asked: number, current: number) =>
     retryAfterSeconds: 1,
   })
 
-function listText(kind: Kind, page: Page, meta: object): string {
-  let out = `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(meta)},"items":[`
+const listHead = (kind: Kind, meta: object) =>
+  `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(meta)},"items":[`
+
+function listTail(page: Page): string {
+  let out = ''
   for (let i = 0; i < page.items.length; i++) {
     if (i) out += ','
     out += itemText(page.items[i]!.body, page.items[i]!.rv)
   }
   return `${out}]}`
+}
+
+function joined(head: string, tail: Uint8Array): Uint8Array {
+  const first = encoder.encode(head)
+  const out = new Uint8Array(first.length + tail.length)
+  out.set(first)
+  out.set(tail, first.length)
+  return out
 }
 
 /** The initial objects of a watch that starts from now, as ADDED events. */

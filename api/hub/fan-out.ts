@@ -10,7 +10,7 @@ import { partial, table } from '../registry/table.ts'
 import { Compacted, type LogEvent, type Store } from '../store/store.ts'
 
 const RECENT_EVENTS = 4000
-const RECENT_BYTES = 16 * 1024 * 1024
+const RECENT_BYTES = 8 * 1024 * 1024
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
 const GAP_PATIENCE = 20
 const BOOKMARK_EVERY = 60_000
@@ -146,10 +146,9 @@ export class FanOut {
     const encoded = new Encoded(event)
     this.#recent.push(encoded)
     this.#recentBytes += event.body.length
-    if (this.#recent.length > RECENT_EVENTS || this.#recentBytes > RECENT_BYTES) {
-      const drop = Math.max(1, this.#recent.length - RECENT_EVENTS)
-      for (const e of this.#recent.splice(0, drop)) this.#recentBytes -= e.event.body.length
-    }
+    // A quarter goes at a time: moving the rest for every event would cost more than the event.
+    if (this.#recent.length > RECENT_EVENTS || this.#recentBytes > RECENT_BYTES)
+      for (const e of this.#recent.splice(0, Math.ceil(this.#recent.length / 4))) this.#recentBytes -= e.event.body.length
     for (const l of this.#listeners) l(event)
     for (const w of this.#watchers.get(event.resource) ?? []) if (!w.catchingUp) this.#deliver(w, encoded)
   }

@@ -63,10 +63,10 @@ export async function measureApi(target: Target, seconds: number): Promise<Figur
       await Promise.all(left.slice(at, at + CLIENTS).map((p) => c.call('DELETE', `${pods}/${p.metadata.name}?gracePeriodSeconds=0`)))
   }
   out['gets/s'] = await throughput(CLIENTS, seconds * 1000, (i) => ok('GET', `${pods}/p-${i % 1000}`))
-  out['lists of 1,000 pods/s'] = await throughput(CLIENTS, seconds * 1000, () => ok('GET', pods))
-  out['lists by label (100)/s'] = await throughput(CLIENTS, seconds * 500, (i) => ok('GET', `${pods}?labelSelector=app%3Dapp-${i % 10}`))
+  out['lists of 1,000 pods/s'] = await throughput(CLIENTS, seconds * 1000, () => c.drain(pods))
+  out['lists by label (100)/s'] = await throughput(CLIENTS, seconds * 500, (i) => c.drain(`${pods}?labelSelector=app%3Dapp-${i % 10}`))
   out['lists by node (50)/s'] = await throughput(CLIENTS, seconds * 500, (i) =>
-    ok('GET', `${pods}?fieldSelector=spec.nodeName%3Dbench-node-${i % 20}`),
+    c.drain(`${pods}?fieldSelector=spec.nodeName%3Dbench-node-${i % 20}`),
   )
   out['patches/s'] = await throughput(CLIENTS, seconds * 500, (i) =>
     ok('PATCH', `${pods}/p-${i % 1000}`, JSON.stringify({ metadata: { annotations: { n: String(i) } } }), 'application/merge-patch+json'),

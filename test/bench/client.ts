@@ -8,6 +8,8 @@ export interface Target {
 
 export interface Client {
   call(method: string, path: string, body?: string, type?: string): Promise<{ status: number; text: string }>
+  /** A GET whose body is read to its end and dropped; its length. */
+  drain(path: string): Promise<number>
   /** Lines of a watch as they come; ends with the returned function. */
   watch(path: string, line: (text: string) => void): Promise<() => void>
 }
@@ -37,6 +39,18 @@ export function client(target: Target, connections: number): Client {
         })
         req.on('error', reject)
         req.end(body)
+      }),
+    drain: (path) =>
+      new Promise((resolve, reject) => {
+        const req = request(options('GET', path), (res) => {
+          let n = 0
+          res.on('data', (d: Buffer) => {
+            n += d.length
+          })
+          res.on('end', () => ((res.statusCode ?? 500) < 400 ? resolve(n) : reject(new Error(`GET ${path}: ${res.statusCode}`))))
+        })
+        req.on('error', reject)
+        req.end()
       }),
     watch: (path, line) =>
       new Promise((resolve, reject) => {

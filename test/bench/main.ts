@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { nodeFlags } from '../../cli/processes.ts'
 import { freePort, temporaryFolder } from '../rig/sqld.ts'
 import { type Figures, measureApi } from './api.ts'
 import { client } from './client.ts'
@@ -23,7 +24,7 @@ async function ours(): Promise<Figures> {
     spawn(
       process.execPath,
       [
-        '--no-warnings',
+        ...nodeFlags,
         path.join(root, 'cli/main.ts'),
         'serve',
         '--data',

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, openSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { nodeFlags } from '../../cli/processes.ts'
 import { eventually } from './hosts.ts'
 import { freePort, temporaryFolder } from './sqld.ts'
 
@@ -45,7 +46,7 @@ export class ControlPlane {
     this.#child = spawn(
       node,
       [
-        '--no-warnings',
+        ...nodeFlags,
         path.join(root, 'cli/main.ts'),
         'serve',
         '--data',

@@ -1,5 +1,5 @@
 // The Database port over the embedded libSQL engine: prepared statements, WAL, synchronous=FULL and group commit.
-// The writes of one tick share a transaction and its fsync; each is a savepoint of its own, so one that fails takes no other with it.
+// The writes of one tick share a transaction and its fsync; when one of them fails, the group runs again with a savepoint around each.
 import Libsql from 'libsql'
 import type { Database, Row, Statement, WriteOutcome } from '../../ports/database.ts'
 
@@ -18,6 +18,8 @@ type Prepared = {
   raw(on: boolean): Prepared
 }
 
+const reads = (sql: string) => sql.startsWith('SELECT') || sql.includes(' RETURNING ')
+
 class Rejected extends Error {
   readonly outcome: WriteOutcome
   constructor(index: number, reason: 'unique' | 'expect' | 'guard') {
@@ -34,7 +36,6 @@ export function openEmbedded(file: string): Database {
     'synchronous = FULL',
     'busy_timeout = 5000',
     'cache_size = -16384',
-    'mmap_size = 268435456',
     'wal_autocheckpoint = 2000',
   ])
     db.exec(`PRAGMA ${pragma}`)
@@ -45,7 +46,7 @@ export function openEmbedded(file: string): Database {
       // Selector lists make new texts: the cache is bounded, the oldest go.
       if (cache.size >= 500) cache.delete(cache.keys().next().value!)
       p = db.prepare(sql) as unknown as Prepared
-      if (/^\s*SELECT|RETURNING/i.test(sql)) p.raw(true)
+      if (reads(sql)) p.raw(true)
       cache.set(sql, p)
     }
     return p
@@ -62,7 +63,7 @@ export function openEmbedded(file: string): Database {
     const rows: Row[][] = []
     for (const [index, s] of statements.entries()) {
       try {
-        if (/^\s*SELECT|RETURNING/i.test(s.sql)) {
+        if (reads(s.sql)) {
           rows.push(prepare(s.sql).all(...s.args))
           rowids.push(0)
         } else {
@@ -84,25 +85,45 @@ export function openEmbedded(file: string): Database {
 
   const queue: Pending[] = []
   let scheduled = false
+  type Done = [Pending, WriteOutcome | undefined, unknown]
+
+  /** Nobody is refused in nearly every group: then no savepoints are needed. Undefined when somebody was, and nothing is written. */
+  const runTogether = (group: Pending[]): Done[] | undefined => {
+    begin.run()
+    try {
+      const done = group.map((p): Done => [p, runOne(p.statements), undefined])
+      commit.run()
+      return done
+    } catch {
+      rollback.run()
+      return undefined
+    }
+  }
+  /** Each write in a savepoint of its own: one that fails takes no other with it. */
+  const runApart = (group: Pending[]): Done[] => {
+    begin.run()
+    const done = group.map((p): Done => {
+      savepoint.run()
+      try {
+        const outcome = runOne(p.statements)
+        release.run()
+        return [p, outcome, undefined]
+      } catch (cause) {
+        undo.run()
+        release.run()
+        return cause instanceof Rejected ? [p, cause.outcome, undefined] : [p, undefined, cause]
+      }
+    })
+    commit.run()
+    return done
+  }
   const flush = () => {
     scheduled = false
     const group = queue.splice(0, MAX_GROUP)
     if (queue.length) schedule()
-    const outcomes: [Pending, WriteOutcome | undefined, unknown][] = []
+    let done: Done[]
     try {
-      begin.run()
-      for (const p of group) {
-        savepoint.run()
-        try {
-          outcomes.push([p, runOne(p.statements), undefined])
-          release.run()
-        } catch (cause) {
-          undo.run()
-          release.run()
-          outcomes.push(cause instanceof Rejected ? [p, cause.outcome, undefined] : [p, undefined, cause])
-        }
-      }
-      commit.run()
+      done = runTogether(group) ?? runApart(group)
     } catch (cause) {
       try {
         rollback.run()
@@ -112,7 +133,7 @@ export function openEmbedded(file: string): Database {
       for (const p of group) p.reject(cause)
       return
     }
-    for (const [p, outcome, cause] of outcomes) outcome ? p.resolve(outcome) : p.reject(cause)
+    for (const [p, outcome, cause] of done) outcome ? p.resolve(outcome) : p.reject(cause)
   }
   const schedule = () => {
     if (scheduled) return

@@ -86,6 +86,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     seal,
     statics,
     maxAge: o.databaseUrl ? 5000 : Number.POSITIVE_INFINITY,
+    ...(o.databaseUrl ? {} : { head: () => hub?.fanOut.head ?? 0 }),
     onCommit: (event: LogEvent) => {
       cluster.observe(event)
       hub?.publish(event)
