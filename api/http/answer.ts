@@ -25,7 +25,7 @@ export function negotiate(accept: string | undefined): Encoding {
   throw notAcceptable('only the following media types are accepted: application/json, application/yaml')
 }
 
-export function json(text: string | Uint8Array, status = 200, warnings?: string[]): Response {
+export function json(text: string | ReadableStream<Uint8Array>, status = 200, warnings?: string[]): Response {
   const headers: Record<string, string> = { 'content-type': JSON_TYPE, ...cacheControl }
   // Several warnings travel in one header, as RFC 7234 lets them.
   if (warnings?.length)

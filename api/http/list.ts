@@ -11,6 +11,7 @@ import { JSON_TYPE, json, negotiate } from './answer.ts'
 import { integerParam, isTrue, type ResourceRequest } from './request.ts'
 
 const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 const MAX_TIMEOUT = 3600
 
 interface Selection {
@@ -106,7 +107,7 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
       : undefined
   const known = key && cluster.lists ? cluster.lists.cache.get(key) : undefined
   if (known && (rv === undefined || rv <= cluster.lists!.head()))
-    return json(joined(listHead(r.kind, { resourceVersion: String(cluster.lists!.head()) }), known))
+    return joined(listHead(r.kind, { resourceVersion: String(cluster.lists!.head()) }), known)
   let page: Page
   try {
     page = await cluster.store.list({ ...s, limit, ...(from ? { after: { ns: from.ns, name: from.name } } : {}), ...(at ? { at } : {}) })
@@ -125,7 +126,7 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
     if (!key || !cluster.lists || page.rv !== cluster.lists.head()) return json(listHead(r.kind, meta) + tail)
     const bytes = encoder.encode(tail)
     cluster.lists.cache.put(key, s.resource, bytes)
-    return json(joined(listHead(r.kind, meta), bytes))
+    return joined(listHead(r.kind, meta), bytes)
   }
   const objects = page.items.map((i) => decodeBody(i.body, i.rv))
   return json(
@@ -156,12 +157,19 @@ function listTail(page: Page): string {
   return `${out}]}`
 }
 
-function joined(head: string, tail: Uint8Array): Uint8Array {
-  const first = encoder.encode(head)
-  const out = new Uint8Array(first.length + tail.length)
-  out.set(first)
-  out.set(tail, first.length)
-  return out
+const LARGE = 64 * 1024
+
+/** Head and tail as one answer; a large tail is shared by all who ask, not copied for each. */
+function joined(head: string, tail: Uint8Array): Response {
+  if (tail.length < LARGE) return json(head + decoder.decode(tail))
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      controller.enqueue(encoder.encode(head))
+      controller.enqueue(tail)
+      controller.close()
+    },
+  })
+  return json(body)
 }
 
 /** The initial objects of a watch that starts from now, as ADDED events. */

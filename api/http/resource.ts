@@ -18,6 +18,7 @@ import { json, negotiate } from './answer.ts'
 import { bind } from './binding.ts'
 import { parseBody, readBody, readText } from './body.ts'
 import { list, watch } from './list.ts'
+import { nodeLease } from './node-lease.ts'
 import { podExec } from './pod-exec.ts'
 import { podLog } from './pod-log.ts'
 import { attributesOf, integerParam, isTrue, methodRefused, type ResourceRequest, verbOf, writeOptions } from './request.ts'
@@ -97,8 +98,13 @@ function face(a: Asked, outcome: Outcome, status: number): Response {
 
 async function get(a: Asked, accept: string | undefined): Promise<Response> {
   const encoding = negotiate(accept)
-  const stored = await a.cluster.store.get(key(a))
-  if (!stored) throw notFound(subjectOf(a.r.kind, a.r.name))
+  const at = key(a)
+  const stored = await a.cluster.store.get(at)
+  if (!stored) {
+    const made = await nodeLease(a.cluster, at.resource, at.ns, at.name)
+    if (made) return json(JSON.stringify(made))
+    throw notFound(subjectOf(a.r.kind, a.r.name))
+  }
   if (encoding === 'object') return json(objectText(a.r.kind, stored.body, stored.rv))
   const o = decodeBody(stored.body, stored.rv)
   return json(

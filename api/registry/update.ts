@@ -68,7 +68,7 @@ async function replace(
     kind.defaults?.(o)
     kind.prepareForUpdate?.(o, old)
   } else keepOtherParts(o, old, part)
-  if (kind.generation && part !== 'status') {
+  if (kind.generation && part !== 'status' && part !== 'binding') {
     const spec = (x: KObject) => ({ ...x, metadata: undefined, status: undefined })
     const before = JSON.parse(JSON.stringify(spec(old)))
     o.metadata.generation = (old.metadata.generation ?? 0) + (equal(JSON.parse(JSON.stringify(spec(o))), before) ? 0 : 1)

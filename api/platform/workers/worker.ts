@@ -112,6 +112,7 @@ const forHub = (url: URL): boolean => {
     watch === '1' ||
     /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(url.pathname) ||
     /\/pods\/[^/]+\/(log|exec|attach)$/.test(url.pathname) ||
+    url.pathname.includes('/namespaces/kube-node-lease/leases/') ||
     url.pathname === '/kedge/v1/session'
   )
 }
