@@ -70,8 +70,7 @@ async function replace(
   } else keepOtherParts(o, old, part)
   if (kind.generation && part !== 'status' && part !== 'binding') {
     const spec = (x: KObject) => ({ ...x, metadata: undefined, status: undefined })
-    const before = JSON.parse(JSON.stringify(spec(old)))
-    o.metadata.generation = (old.metadata.generation ?? 0) + (equal(JSON.parse(JSON.stringify(spec(o))), before) ? 0 : 1)
+    o.metadata.generation = (old.metadata.generation ?? 0) + (equal(spec(o), spec(old)) ? 0 : 1)
   }
   const admission: Admission = part === 'binding' ? {} : await admitUpdate(env, kind, o, old, part, ctx)
   if (part !== 'binding') validateObject(kind, o, old)
@@ -144,7 +143,7 @@ function sameButManagers(a: KObject, b: KObject): boolean {
     const { managedFields, resourceVersion: _, ...metadata } = o.metadata
     return { ...o, metadata, managers: managedFields?.map(({ time: _t, ...rest }) => rest) }
   }
-  return equal(JSON.parse(JSON.stringify(strip(a))), JSON.parse(JSON.stringify(strip(b))))
+  return equal(strip(a), strip(b))
 }
 
 /** PUT: the body replaces the object (or its status). */

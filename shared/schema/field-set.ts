@@ -85,13 +85,20 @@ export function compare(schema: Schema, before: any, after: any): { changed: Fie
 
 const withDot = (schema: Schema, tree: FieldTree): FieldTree => (empty(tree) || schema.type === 'object' ? tree : { '.': {}, ...tree })
 
+/** Equal as JSON: a property that is undefined counts as absent. */
 export function equal(a: any, b: any): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((v, i) => equal(v, b[i]))
   if (Array.isArray(b)) return false
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every((k) => k in b && equal(a[k], b[k]))
+  let present = 0
+  for (const k in a) {
+    if (a[k] === undefined) continue
+    present++
+    if (!equal(a[k], b[k])) return false
+  }
+  for (const k in b) if (b[k] !== undefined) present--
+  return present === 0
 }
 
 const mark = (tree: FieldTree, member: boolean): FieldTree | undefined => {

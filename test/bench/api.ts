@@ -43,25 +43,22 @@ export async function measureApi(target: Target, seconds: number): Promise<Figur
     `/api/v1/namespaces/${NS}/serviceaccounts`,
     JSON.stringify({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } }),
   )
-  // Warm: the first requests compile what the others run.
-  for (let i = 0; i < 300; i++)
-    await ok(
-      'POST',
-      `/api/v1/namespaces/${NS}/configmaps`,
-      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `warm-${i}` } }),
-    )
-  await ok('DELETE', `/api/v1/namespaces/${NS}/configmaps`)
+  // Warm: the first thousands of requests compile what the others run.
+  const load = (prefix: string) => (i: number) => ok('POST', pods, pod(`${prefix}-${i}`, i).replace('"tier":"bench"', '"tier":"load"'))
+  const unload = async () => {
+    for (;;) {
+      const left = JSON.parse(await ok('GET', `${pods}?labelSelector=tier%3Dload&limit=500`)).items as any[]
+      if (!left.length) break
+      for (let at = 0; at < left.length; at += CLIENTS)
+        await Promise.all(left.slice(at, at + CLIENTS).map((p) => c.call('DELETE', `${pods}/${p.metadata.name}?gracePeriodSeconds=0`)))
+    }
+  }
+  await throughput(CLIENTS, seconds * 1000, load('w'))
+  await unload()
   for (let i = 0; i < 1000; i++) await ok('POST', pods, pod(`p-${i}`, i))
 
-  out['pod creates/s'] = await throughput(CLIENTS, seconds * 1000, (i) =>
-    ok('POST', `/api/v1/namespaces/${NS}/pods`, pod(`q-${i}`, i).replace('"tier":"bench"', '"tier":"load"')),
-  )
-  for (;;) {
-    const left = JSON.parse(await ok('GET', `${pods}?labelSelector=tier%3Dload&limit=500`, undefined)).items as any[]
-    if (!left.length) break
-    for (let at = 0; at < left.length; at += CLIENTS)
-      await Promise.all(left.slice(at, at + CLIENTS).map((p) => c.call('DELETE', `${pods}/${p.metadata.name}?gracePeriodSeconds=0`)))
-  }
+  out['pod creates/s'] = await throughput(CLIENTS, seconds * 1000, load('q'))
+  await unload()
   out['gets/s'] = await throughput(CLIENTS, seconds * 1000, (i) => ok('GET', `${pods}/p-${i % 1000}`))
   out['lists of 1,000 pods/s'] = await throughput(CLIENTS, seconds * 1000, () => c.drain(pods))
   out['lists by label (100)/s'] = await throughput(CLIENTS, seconds * 500, (i) => c.drain(`${pods}?labelSelector=app%3Dapp-${i % 10}`))

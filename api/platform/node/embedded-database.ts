@@ -138,7 +138,15 @@ export function openEmbedded(file: string): Database {
   const schedule = () => {
     if (scheduled) return
     scheduled = true
-    setImmediate(flush)
+    // While more writes keep coming, they are waited for, twice at most: a larger group costs the same flush.
+    let seen = queue.length
+    let turns = 2
+    const turn = () => {
+      if (turns-- === 0 || queue.length === seen) return flush()
+      seen = queue.length
+      setImmediate(turn)
+    }
+    setImmediate(turn)
   }
 
   return {
