@@ -8,6 +8,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import { nodeTaint } from './node-taint.ts'
+import { podRange } from './pod-range.ts'
 import { priority } from './priority.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
 import { serviceAccount } from './service-account.ts'
@@ -45,6 +46,7 @@ const chain: readonly Step[] = [
   defaultTolerationSeconds,
   serviceAccount,
   serviceAllocation,
+  podRange,
   rbacEscalation,
 ]
 

@@ -20,7 +20,7 @@ const NOT_READY = 'node.kubernetes.io/not-ready'
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
 
 /** The first free /24 of the cluster's range. */
-function freeRange(podCidr: string, used: string[]): string | undefined {
+export function freeRange(podCidr: string, used: string[]): string | undefined {
   const [base, bits] = podCidr.split('/') as [string, string]
   const [a, b] = base.split('.') as [string, string]
   const count = 2 ** (24 - Number(bits))

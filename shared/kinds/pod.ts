@@ -105,8 +105,7 @@ export const pod: Kind = {
       containers: spec.containers?.map((c: any, i: number) => ({ ...c, image: from.containers?.[i]?.image })),
       initContainers: spec.initContainers?.map((c: any, i: number) => ({ ...c, image: from.initContainers?.[i]?.image })),
     })
-    const clean = (v: any) => JSON.parse(JSON.stringify(v))
-    if (!equal(clean(freeze(o.spec, old.spec)), clean(freeze(old.spec, old.spec)))) e.forbidden('spec', mutable)
+    if (!equal(freeze(o.spec, old.spec), freeze(old.spec, old.spec))) e.forbidden('spec', mutable)
   },
   fields: (o) => ({
     'spec.nodeName': o.spec?.nodeName ?? '',

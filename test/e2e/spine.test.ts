@@ -235,6 +235,19 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     expect(live().every((p) => p.restarts === 0)).toBe(true)
   })
 
+  test('Docker restarted: its pods come back', async () => {
+    const [h1] = hosts as [Host]
+    await h1.stopDocker()
+    await h1.startDocker()
+    await eventually(
+      'every pod of h1 runs again',
+      () => live().every((p) => p.ready) && live().some((p) => p.node === 'h1' && p.restarts > 0),
+      60_000,
+    )
+    const ip = path_('svc web -o jsonpath={.spec.clusterIP}')
+    for (const h of hosts) await eventually(`${h.name} reaches the service`, () => fetchFrom(h, `http://${ip}/`).endsWith('v3'))
+  })
+
   test('a host that is cut off: its pods move after the toleration', async () => {
     const [, h2] = hosts as [Host, Host]
     h2.cut()

@@ -61,7 +61,9 @@ export class ControlPlane {
       'the control plane answers',
       () => existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok',
       60_000,
-    )
+    ).catch((cause) => {
+      throw new Error(`${cause.message}\n${this.log()}`)
+    })
   }
 
   kill(): Promise<void> {

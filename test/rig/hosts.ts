@@ -180,6 +180,13 @@ export class Host {
     await eventually(`dockerd on ${this.name}`, () => quietly(`curl -s -m 1 --unix-socket ${this.docker} http://d/_ping`) === 'OK')
   }
 
+  /** Ends dockerd and, with it, its containers. */
+  async stopDocker(): Promise<void> {
+    const pid = this.run('cat /run/docker.pid').trim()
+    this.run(`kill ${pid}`)
+    await eventually(`dockerd on ${this.name} ends`, () => this.try(`kill -0 ${pid} && echo there`) === '')
+  }
+
   loadImages(tar: string): void {
     sh(`DOCKER_HOST=unix://${this.docker} docker load -q -i ${tar}`)
   }

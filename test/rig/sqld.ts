@@ -5,14 +5,18 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startSqld } from '../../api/platform/workers/serve.ts'
 
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const s = createServer()
-    s.listen(0, '127.0.0.1', () => {
-      const { port } = s.address() as { port: number }
-      s.close(() => resolve(port))
+/** A port below the range that outgoing connections take theirs from: a server that starts again must find it free. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const free = await new Promise<boolean>((resolve) => {
+      const s = createServer()
+      s.once('error', () => resolve(false))
+      s.listen(port, '127.0.0.1', () => s.close(() => resolve(true)))
     })
-  })
+    if (free) return port
+  }
+}
 
 export const temporaryFolder = (name: string): { path: string; remove(): void } => {
   const at = mkdtempSync(path.join(tmpdir(), `kedge-${name}-`))
