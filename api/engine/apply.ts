@@ -80,58 +80,75 @@ async function removeIgnoringGone(
   return done?.rv
 }
 
-/** 64 bits of FNV-1a as hex: names events by what they say, so that a repeat finds its first. */
+/** 64 bits of FNV-1a as hex. */
 export function fnv(text: string): string {
   let h = 0xcbf29ce484222325n
   for (let i = 0; i < text.length; i++) h = ((h ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & 0xffffffffffffffffn
   return h.toString(16).padStart(16, '0')
 }
 
+const MAX_KNOWN = 5000
+/** What each cluster's engine has told lately: id to the event's name. */
+const told = new WeakMap<Cluster, Map<string, string>>()
+let serial = 0
+
 /** Records what happened to an object; the same thing again counts up. Events never fail the work they tell of. */
-async function recordEvent(cluster: Cluster, w: Extract<Write, { verb: 'event' }>, ctx: RequestContext): Promise<number | undefined> {
+async function recordEvent(cluster: Cluster, w: Extract<Write, { verb: 'event' }>, ctx: RequestContext): Promise<undefined> {
   const { object, resource } = w.about
   const kind = kindOfResource(resource)!
   const events = kindOfResource('events')!
   const ns = object.metadata.namespace ?? 'default'
-  const name = `${object.metadata.name.slice(0, 200)}.${fnv([object.metadata.uid, w.reason, w.message, w.component].join('\n'))}`
+  const known = told.get(cluster) ?? new Map<string, string>()
+  told.set(cluster, known)
+  const id = fnv([object.metadata.uid, w.reason, w.message, w.component].join('\n'))
   const now = timeString(cluster.clock.now())
-  const event: KObject = {
-    metadata: { name, namespace: ns } as KObject['metadata'],
-    involvedObject: {
-      kind: kind.kind,
-      namespace: object.metadata.namespace ?? '',
-      name: object.metadata.name,
-      uid: object.metadata.uid,
-      apiVersion: apiVersionOf(kind),
-      resourceVersion: object.metadata.resourceVersion ?? '',
-    },
-    reason: w.reason,
-    message: w.message.slice(0, 1024),
-    type: w.type,
-    source: { component: w.component },
-    reportingComponent: w.component,
-    firstTimestamp: now,
-    lastTimestamp: now,
-    count: 1,
-  }
   try {
+    const before = known.get(id)
+    if (before && (await countUp(cluster, ns, before, now, w.component, ctx))) return
+    // Names grow with time, as upstream's do: within a second, lists then keep the order of what happened.
+    const name = `${object.metadata.name.slice(0, 200)}.${(BigInt(cluster.clock.now()) * 1_000_000n + BigInt(serial++ % 1_000_000)).toString(16)}`
+    if (known.size >= MAX_KNOWN) known.delete(known.keys().next().value!)
+    known.set(id, name)
+    const event: KObject = {
+      metadata: { name, namespace: ns } as KObject['metadata'],
+      involvedObject: {
+        kind: kind.kind,
+        namespace: object.metadata.namespace ?? '',
+        name: object.metadata.name,
+        uid: object.metadata.uid,
+        apiVersion: apiVersionOf(kind),
+        resourceVersion: object.metadata.resourceVersion ?? '',
+      },
+      reason: w.reason,
+      message: w.message.slice(0, 1024),
+      type: w.type,
+      source: { component: w.component },
+      reportingComponent: w.component,
+      firstTimestamp: now,
+      lastTimestamp: now,
+      count: 1,
+    }
     await create(cluster.env, events, ns, event, options(w.component), ctx)
   } catch (cause) {
     const code = (cause as { code?: number }).code
-    if (code === 409)
-      await mutate(
-        cluster.env,
-        events,
-        keyFor(events, ns, name),
-        'main',
-        (old) => {
-          delete old.metadata.resourceVersion
-          return { object: { ...old, count: (old.count ?? 1) + 1, lastTimestamp: now } }
-        },
-        options(w.component),
-        ctx,
-      ).catch(ignoreGone)
-    else if (code !== 403 && code !== 404) cluster.log.error('an event could not be recorded', cause, { reason: w.reason })
+    if (code !== 403 && code !== 404) cluster.log.error('an event could not be recorded', cause, { reason: w.reason })
   }
-  return undefined
+}
+
+/** One more of an event that was told before; false when it is gone by now. */
+async function countUp(cluster: Cluster, ns: string, name: string, now: string, component: string, ctx: RequestContext): Promise<boolean> {
+  const events = kindOfResource('events')!
+  const done = await mutate(
+    cluster.env,
+    events,
+    keyFor(events, ns, name),
+    'main',
+    (old) => {
+      delete old.metadata.resourceVersion
+      return { object: { ...old, count: (old.count ?? 1) + 1, lastTimestamp: now } }
+    },
+    options(component),
+    ctx,
+  ).catch(ignoreGone)
+  return done !== undefined
 }

@@ -12,7 +12,9 @@ export class EventRecorder {
   readonly #api: Api
   readonly #node: string
   readonly #log: Log
-  readonly #counts = new Map<string, number>()
+  /** What was told lately: the event's name and how often. */
+  readonly #known = new Map<string, { name: string; count: number }>()
+  #serial = 0
   #chain: Promise<void> = Promise.resolve()
   #queued = 0
 
@@ -46,20 +48,22 @@ export class EventRecorder {
     const { name, namespace, uid, resourceVersion } = object.metadata
     const ns = namespace ?? 'default'
     const id = createHash('sha1').update([uid, fieldPath, type, reason, message].join('\n')).digest('hex').slice(0, 16)
-    const event = `${name.slice(0, 200)}.${id}`
     const now = seconds()
-    const count = (this.#counts.get(id) ?? 0) + 1
-    if (this.#counts.size >= MAX_KNOWN) this.#counts.delete(this.#counts.keys().next().value!)
-    this.#counts.set(id, count)
+    const known = this.#known.get(id)
     const base = `/api/v1/namespaces/${ns}/events`
-    if (count > 1) {
+    if (known) {
+      known.count++
       try {
-        await this.#api.call('PATCH', `${base}/${event}`, { count, lastTimestamp: now }, 'application/merge-patch+json')
+        await this.#api.call('PATCH', `${base}/${known.name}`, { count: known.count, lastTimestamp: now }, 'application/merge-patch+json')
         return
       } catch (cause) {
         if ((cause as ApiError).code !== 404) throw cause
       }
     }
+    // Names grow with time, as upstream's do: within a second, lists then keep the order of what happened.
+    const event = `${name.slice(0, 200)}.${(BigInt(Date.now()) * 1_000_000n + BigInt(this.#serial++ % 1_000_000)).toString(16)}`
+    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!)
+    this.#known.set(id, { name: event, count: 1 })
     await this.#api
       .call('POST', base, {
         kind: 'Event',
@@ -82,7 +86,7 @@ export class EventRecorder {
         reportingInstance: this.#node,
         firstTimestamp: now,
         lastTimestamp: now,
-        count,
+        count: 1,
       })
       .catch((cause) => {
         if ((cause as ApiError).code !== 409) throw cause

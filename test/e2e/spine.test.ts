@@ -155,13 +155,18 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     expect(answers.filter((a) => a === 'FAILED')).toEqual([])
   })
 
-  test('history, undo and describe', () => {
+  test('history, undo and describe', async () => {
     expect(k('rollout history deployment/web').match(/^\d+/gm)).toEqual(['1', '2'])
     k('rollout undo deployment/web --to-revision=1')
     k('rollout status deployment/web --timeout=90s')
     expect(path_('deploy web -o jsonpath={.spec.template.spec.containers[0].image}')).toBe('test/web:1')
     expect(k('describe deployment web')).toMatch(/ScalingReplicaSet/)
-    expect(k(`describe pod ${live()[0]!.name}`)).toMatch(/Scheduled.*Successfully assigned[\s\S]*Started/)
+    const name = live()[0]!.name
+    const story = await eventually('the events are recorded', () => {
+      const text = k(`describe pod ${name}`)
+      return /Started container web/.test(text) && text
+    })
+    expect(story).toMatch(/Scheduled.*Successfully assigned[\s\S]*Started/)
   })
 
   test('logs follow, exec has a terminal and passes exit codes on', async () => {
