@@ -33,6 +33,15 @@ export class Nodes {
     this.#cache.delete(name)
   }
 
+  /** Whether this very key is the node's already: a daemon whose answer was lost asks again. */
+  async registered(name: string, key: JWK): Promise<boolean> {
+    const [rows] = await this.#store.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [`node-key/${name}`] }])
+    const text = rows![0]?.[0]
+    if (!text) return false
+    const known = JSON.parse(text as string) as JWK
+    return known.x === key.x && known.y === key.y
+  }
+
   async #key(name: string): Promise<CryptoKey | undefined> {
     const known = this.#cache.get(name)
     if (known && this.#clock.now() - known.at < MAX_AGE) return known.key

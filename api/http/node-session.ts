@@ -8,27 +8,30 @@ import type { Sessions } from '../hub/sessions.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Identity } from '../registry/context.ts'
 import { json } from './answer.ts'
-import { readText } from './body.ts'
+import { parseBody, readText } from './body.ts'
 
 export const SESSION_PROTOCOL = 'v1.session.kedge.dev'
 
 /** POST /kedge/v1/join: a join token and a public key in, the cluster's settings out. */
 export async function join(cluster: Cluster, request: Request): Promise<Response> {
   const token = (request.headers.get('authorization') ?? '').replace(/^Bearer /i, '')
-  const raw: any = JSON.parse((await readText(request)) || '{}')
+  const raw: any = parseBody((await readText(request)) || '{}', 'application/json', 'join request')
   const { name, publicKey } = raw
   if (typeof name !== 'string' || dnsSubdomain(name).length)
     throw badRequest(`the node name is not valid: ${dnsSubdomain(String(name)).join('; ')}`)
   if (publicKey?.kty !== 'EC' || publicKey.crv !== 'P-256' || publicKey.d)
     throw badRequest('publicKey must be the public half of a P-256 key as a JWK')
-  const record = await cluster.authenticators.tokens.find(token)
-  if (record?.kind !== 'join' || !(await cluster.authenticators.tokens.spend(token)))
-    throw new StatusError(
-      401,
-      'Unauthorized',
-      'the join token is unknown, used up or expired: make a new one with `kedge token create --join`',
-    )
-  await cluster.authenticators.nodes.register(name, publicKey)
+  const { tokens, nodes } = cluster.authenticators
+  if (!(await nodes.registered(name, publicKey))) {
+    const record = await tokens.find(token)
+    if (record?.kind !== 'join' || !(await tokens.spend(token)))
+      throw new StatusError(
+        401,
+        'Unauthorized',
+        'the join token is unknown, used up or expired: make a new one with `kedge token create --join`',
+      )
+    await nodes.register(name, publicKey)
+  }
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = cluster.env.settings
   return json(JSON.stringify({ node: name, podCidr, serviceCidr, clusterDns, clusterDomain }), 201)
 }

@@ -5,6 +5,7 @@ import { request } from 'node:https'
 import path from 'node:path'
 import { connect } from 'node:tls'
 import { exportJWK, exportPKCS8, generateKeyPair, importPKCS8, SignJWT } from 'jose'
+import type { Log } from '../log.ts'
 
 interface ClusterInfo {
   podCidr: string
@@ -65,7 +66,7 @@ function fetchAuthority(server: string, hash: string): Promise<string> {
       socket.end()
       const found = chain.find((c) => createHash('sha256').update(c.raw).digest('hex') === hash)
       if (found) resolve(found.toString())
-      else reject(new Error('the server does not present the CA that the join token names: wrong server, or someone in between'))
+      else reject(new Refused('the server does not present the CA that the join token names: wrong server, or someone in between'))
     })
     socket.on('error', (cause) => reject(new Error(`cannot reach ${server}: ${cause.message}`)))
     socket.setTimeout(10_000, () => socket.destroy(new Error('no answer in 10 s')))
@@ -87,9 +88,21 @@ function post(server: string, ca: string, token: string, body: unknown): Promise
         const parts: Buffer[] = []
         res.on('data', (d) => parts.push(d))
         res.on('end', () => {
-          const value = JSON.parse(Buffer.concat(parts).toString() || '{}')
-          if (res.statusCode === 201) resolve(value)
-          else reject(new Error(`joining was refused: ${value.message ?? res.statusCode}`))
+          const text = Buffer.concat(parts).toString()
+          let value: any
+          try {
+            value = JSON.parse(text)
+          } catch {
+            value = { message: text.slice(0, 200) }
+          }
+          const status = res.statusCode ?? 500
+          if (status === 201) resolve(value)
+          else
+            reject(
+              status < 500 && status !== 429
+                ? new Refused(`joining was refused: ${value.message || status}`)
+                : new Error(`the control plane failed: ${value.message || status}`),
+            )
         })
       },
     )
@@ -99,12 +112,33 @@ function post(server: string, ca: string, token: string, body: unknown): Promise
   })
 }
 
+/** The server's answer is no: asking again changes nothing. */
+class Refused extends Error {}
+
+const TRIES = 30
+const FIRST_DELAY = 500
+const MAX_DELAY = 10_000
+
+/** Asks again while the control plane cannot be reached or fails; the key stays the same, so an answer that was lost does no harm. */
+async function persistently<T>(log: Log, ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1, delay = FIRST_DELAY; ; tries++, delay = Math.min(delay * 2, MAX_DELAY)) {
+    try {
+      return await ask()
+    } catch (cause) {
+      if (cause instanceof Refused || tries >= TRIES) throw cause
+      log.warn('joining did not work; trying again', { cause: (cause as Error).message, in_ms: delay })
+      await new Promise((r) => setTimeout(r, delay))
+    }
+  }
+}
+
 export interface JoinOptions {
   data: string
   server?: string
   token?: string
   caFile?: string
   name: string
+  log: Log
 }
 
 /** The saved identity, or a new one joined by token. A token may end in `.HASH` of the CA's certificate. */
@@ -118,9 +152,10 @@ export async function openIdentity(o: JoinOptions): Promise<Identity> {
     throw new Error(`this machine has not joined yet: give --server and --token (from \`kedge token create --join\`)`)
   const [token, hash] = o.token.split('.') as [string, string | undefined]
   if (!o.caFile && !hash) throw new Error('the token carries no CA hash: give --ca-file')
-  const ca = o.caFile ? readFileSync(o.caFile, 'utf8') : await fetchAuthority(o.server, hash!)
+  const ca = o.caFile ? readFileSync(o.caFile, 'utf8') : await persistently(o.log, () => fetchAuthority(o.server!, hash!))
   const pair = await generateKeyPair('ES256', { extractable: true })
-  const info = (await post(o.server, ca, token, { name: o.name, publicKey: await exportJWK(pair.publicKey) })) as ClusterInfo
+  const publicKey = await exportJWK(pair.publicKey)
+  const info = (await persistently(o.log, () => post(o.server!, ca, token, { name: o.name, publicKey }))) as ClusterInfo
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = info
   const saved: Saved = {
     node: o.name,

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
+import { nodesReady } from '../rig/ready.ts'
 
 const missing = rigMissing()
 if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
@@ -79,7 +80,7 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     for (const h of hosts) h.loadImages(images)
     cp = await ControlPlane.start(rig.address, ['--node-monitor-grace-period', '6'])
     for (const h of hosts) h.startDaemon(cp.url, cp.joinToken())
-    await eventually('both nodes are Ready', () => k('get nodes --no-headers').match(/ Ready /g)?.length === 2, 60_000)
+    await nodesReady(cp, hosts)
   })
   afterAll(async () => {
     if (process.env.KEDGE_TEST_LOGS) for (const h of hosts ?? []) console.log(h.name, h.log('node.log'))

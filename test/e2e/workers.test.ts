@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
+import { nodesReady } from '../rig/ready.ts'
 
 const missing = rigMissing()
 if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
@@ -36,7 +37,7 @@ describe.skipIf(missing)('two hosts on Workers', () => {
     for (const h of hosts) h.loadImages(images)
     cp = await ControlPlane.start(rig.address, ['--platform', 'workers'])
     for (const h of hosts) h.startDaemon(cp.url, cp.joinToken())
-    await eventually('both nodes are Ready', () => cp.k('get nodes --no-headers').match(/ Ready /g)?.length === 2, 60_000)
+    await nodesReady(cp, hosts)
   })
   afterAll(async () => {
     await cp?.stop()
