@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
-import { nodesReady } from '../rig/ready.ts'
+import { nodesReady, podsSettled } from '../rig/ready.ts'
 
 const missing = rigMissing()
 if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
@@ -214,6 +214,7 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
   })
 
   test('kill -9 of the control plane in the middle of a rollout: it finishes after the restart', async () => {
+    await podsSettled(cp)
     const before = hosts.flatMap((h) => h.containers())
     await cp.kill()
     expect(hosts.flatMap((h) => h.containers())).toEqual(before)

@@ -111,6 +111,10 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
+    if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
+      this.folder.remove()
+      return
+    }
     const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
     this.#child!.kill('SIGTERM')
     const timer = setTimeout(() => this.#child!.kill('SIGKILL'), 10_000)

@@ -2,6 +2,13 @@
 import type { ControlPlane } from './control-plane.ts'
 import { eventually, type Host } from './hosts.ts'
 
+/** Until no pod is on its way out: what follows may count containers. */
+export async function podsSettled(cp: ControlPlane): Promise<void> {
+  await eventually('no pod is being deleted', () =>
+    JSON.parse(cp.k('get pods -A -o json')).items.every((p: any) => !p.metadata.deletionTimestamp),
+  )
+}
+
 export async function nodesReady(cp: ControlPlane, hosts: Host[]): Promise<void> {
   await eventually('every node is Ready', () => cp.k('get nodes --no-headers').match(/ Ready /g)?.length === hosts.length, 60_000).catch(
     (cause) => {
