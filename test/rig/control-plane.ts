@@ -55,7 +55,7 @@ export class ControlPlane {
         `${this.host}:${this.port}`,
         ...this.#flags,
       ],
-      { stdio: ['ignore', log, log] },
+      { stdio: ['ignore', log, log], detached: true },
     )
     await eventually(
       'the control plane answers',
@@ -68,7 +68,8 @@ export class ControlPlane {
 
   kill(): Promise<void> {
     const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
-    this.#child!.kill('SIGKILL')
+    // The whole group, as a host that dies: on Workers the database and workerd are processes of their own.
+    process.kill(-this.#child!.pid!, 'SIGKILL')
     return exited
   }
 
@@ -120,6 +121,11 @@ export class ControlPlane {
     const timer = setTimeout(() => this.#child!.kill('SIGKILL'), 10_000)
     await exited
     clearTimeout(timer)
+    try {
+      process.kill(-this.#child!.pid!, 'SIGKILL')
+    } catch {
+      // Nobody was left.
+    }
     this.folder.remove()
   }
 }

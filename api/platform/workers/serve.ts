@@ -154,8 +154,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     caFile: path.join(o.data, 'ca.crt'),
     kubeconfig,
     close: async () => {
-      await miniflare.dispose()
-      await sqld?.close()
+      await Promise.allSettled([miniflare.dispose(), sqld?.close()])
     },
   }
 }
