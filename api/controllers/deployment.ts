@@ -1,12 +1,12 @@
 // Deployment: rolls its template out over ReplicaSets, one per template, with surge and unavailability kept within bounds.
 import { scaledValue } from '../../shared/kinds/workloads.ts'
 import { safeSuffix } from '../../shared/meta/names.ts'
-import { controllerOf, type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
+import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { fnv } from '../engine/apply.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
-import { condition, withCondition } from './pods.ts'
+import { statusOf, sum, wanted } from './deployment-status.ts'
 import { ownerReference } from './replica-set.ts'
 
 const RESOURCE = 'deployments.apps'
@@ -32,8 +32,6 @@ interface View {
   pods: KObject[]
 }
 
-const sum = (sets: KObject[], f: (s: KObject) => number | undefined) => sets.reduce((n, s) => n + (f(s) ?? 0), 0)
-const wanted = (s: KObject): number => s.spec.replicas ?? 1
 const revisionOf = (o: KObject) => Number(o.metadata.annotations?.[REVISION] ?? 0)
 
 /** A template without the hash that marks its ReplicaSet. */
@@ -240,77 +238,11 @@ function cleanUp(r: Rollout, old: KObject[]): void {
     r.writes.push({ verb: 'delete', resource: SETS, object: s })
 }
 
-function statusOf(d: KObject, sets: KObject[], current: KObject | undefined, now: number, r: Rollout): { status: any; requeueAt?: number } {
-  const available = sum(sets, (s) => s.status?.availableReplicas)
-  const total = sum(sets, (s) => s.status?.replicas)
-  const updated = current?.status?.replicas ?? 0
-  const counts = {
-    replicas: total,
-    updatedReplicas: updated,
-    readyReplicas: sum(sets, (s) => s.status?.readyReplicas),
-    availableReplicas: available,
-    unavailableReplicas: Math.max(0, sum(sets, wanted) - available),
-  }
-  const time = timeString(now)
-  const was = d.status ?? {}
-  let conditions: any[] | undefined = was.conditions
-  const set = (type: string, status: string, reason: string, message: string, touch = false) => {
-    const before = conditions?.find((c) => c.type === type)
-    const next = withCondition(conditions, { type, status, reason, message, lastUpdateTime: before?.lastUpdateTime ?? time }, time)
-    conditions = next === conditions && !touch ? next : next.map((c) => (c.type === type ? { ...c, lastUpdateTime: time } : c))
-  }
-  const enough = available >= d.spec.replicas - (d.spec.strategy.type === 'RollingUpdate' ? r.unavailable : 0)
-  if (enough) {
-    if (condition(d, 'Available')?.status !== 'True')
-      set('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.')
-  } else if (condition(d, 'Available')?.status !== 'False')
-    set('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.')
-
-  const complete = updated === d.spec.replicas && total === d.spec.replicas && available === d.spec.replicas && !!current
-  const progressing = condition(d, 'Progressing')
-  let requeueAt: number | undefined
-  const deadline: number = d.spec.progressDeadlineSeconds
-  if (deadline !== 2 ** 31 - 1) {
-    const moved =
-      counts.updatedReplicas > (was.updatedReplicas ?? 0) ||
-      total - updated < (was.replicas ?? 0) - (was.updatedReplicas ?? 0) ||
-      counts.readyReplicas > (was.readyReplicas ?? 0) ||
-      available > (was.availableReplicas ?? 0)
-    const name = current?.metadata.name
-    if (d.spec.paused) {
-      if (progressing?.reason !== 'DeploymentPaused') set('Progressing', 'Unknown', 'DeploymentPaused', 'Deployment is paused')
-    } else if (progressing?.reason === 'DeploymentPaused') set('Progressing', 'Unknown', 'DeploymentResumed', 'Deployment is resumed')
-    else if (complete) {
-      if (progressing?.reason !== 'NewReplicaSetAvailable' || !progressing.message.includes(name))
-        set('Progressing', 'True', 'NewReplicaSetAvailable', `ReplicaSet "${name}" has successfully progressed.`)
-    } else if (!progressing || (current && !d.status?.observedGeneration) || (current?.metadata.uid === undefined && current)) {
-      set('Progressing', 'True', 'NewReplicaSetCreated', `Created new replica set "${name}"`)
-    } else if (moved || progressing.reason === 'NewReplicaSetAvailable') {
-      set('Progressing', 'True', 'ReplicaSetUpdated', `ReplicaSet "${name}" is progressing.`, true)
-    } else if (progressing.reason !== 'ProgressDeadlineExceeded') {
-      const at = Date.parse(progressing.lastUpdateTime) + deadline * 1000
-      if (at <= now) set('Progressing', 'False', 'ProgressDeadlineExceeded', `ReplicaSet "${name}" has timed out progressing.`)
-      else requeueAt = at
-    }
-    const after = conditions?.find((c) => c.type === 'Progressing')
-    if (!complete && !d.spec.paused && after?.status === 'True' && requeueAt === undefined)
-      requeueAt = Date.parse(after.lastUpdateTime) + deadline * 1000
-  }
-  const status = {
-    observedGeneration: d.metadata.generation,
-    ...Object.fromEntries(Object.entries(counts).filter(([, n]) => n)),
-    ...(sum(sets, (s) => s.status?.terminatingReplicas) ? { terminatingReplicas: sum(sets, (s) => s.status?.terminatingReplicas) } : {}),
-    ...(conditions ? { conditions } : {}),
-    ...(was.collisionCount ? { collisionCount: was.collisionCount } : {}),
-  }
-  return { status, ...(requeueAt !== undefined ? { requeueAt } : {}) }
-}
-
 function reconcile(_key: string, v: View, now: number): Result {
   const { deployment: d } = v
   const r = new Rollout(d, now)
   if (d.metadata.deletionTimestamp) {
-    const { status } = statusOf(d, v.sets, undefined, now, r)
+    const { status } = statusOf(d, v.sets, undefined, now, r.unavailable)
     return { writes: equal(status, d.status) ? [] : [{ verb: 'update', resource: RESOURCE, object: { ...d, status }, part: 'status' }] }
   }
   for (const s of v.orphans)
@@ -357,7 +289,7 @@ function reconcile(_key: string, v: View, now: number): Result {
 
   const revision = current && String(current.metadata.annotations?.[REVISION] ?? '')
   const sets = found ? v.sets : current ? [...v.sets, current] : v.sets
-  const { status, requeueAt } = statusOf(d, sets, current, now, r)
+  const { status, requeueAt } = statusOf(d, sets, current, now, r.unavailable)
   let object = d
   if (revision && d.metadata.annotations?.[REVISION] !== revision) {
     object = { ...d, metadata: { ...d.metadata, annotations: { ...d.metadata.annotations, [REVISION]: revision } } }
