@@ -9,7 +9,7 @@ import type { Log } from './log.ts'
 import { cniPath } from './network/cni.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
-import { writeNodeStatus } from './node-status.ts'
+import { NodeReporter, writeNodeStatus } from './node-status.ts'
 import { newest } from './plan/plan.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
@@ -45,8 +45,6 @@ export interface Daemon {
   /** Stops the daemon and takes containers, rules and routes away with it. */
   purge(): Promise<void>
 }
-
-const STATUS_RETRY = 2000
 
 /** The address that other machines reach this one by: the one it dials the control plane from, unless that is loopback. */
 async function ownAddress(server: string): Promise<string> {
@@ -86,14 +84,13 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const status = new StatusWriter(api, log)
   const events = new EventRecorder(api, identity.node, log)
   let ownRange: string | undefined
-  let closed = false
 
   const session = new Session(
     identity,
     log,
     (request, stream) => void serveStream(request, stream),
     () => {
-      void reportNode()
+      reporter.report()
       status.retryNow()
     },
   )
@@ -169,27 +166,19 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const gone = new Set<string>()
   const pods = new ObjectList(session, 'pods', {}, podChanged)
 
-  async function reportNode(): Promise<void> {
-    for (let delay = STATUS_RETRY; !closed; delay = Math.min(delay * 2, 30_000)) {
-      try {
-        const problem = !runtime.connected
-          ? 'container runtime is down'
-          : !cniPath()
-            ? 'container runtime network not ready: no CNI plugins'
-            : undefined
-        const version = runtime.connected ? (await runtime.docker.version()).Version : ''
-        await writeNodeStatus(
-          api,
-          { name: identity.node, ip: hostIP, runtimeVersion: version },
-          { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
-        )
-        return
-      } catch (cause) {
-        log.warn('the node status could not be written; trying again', { cause: (cause as Error).message })
-        await new Promise((r) => setTimeout(r, delay))
-      }
-    }
-  }
+  const reporter = new NodeReporter(async () => {
+    const problem = !runtime.connected
+      ? 'container runtime is down'
+      : !cniPath()
+        ? 'container runtime network not ready: no CNI plugins'
+        : undefined
+    const version = runtime.connected ? (await runtime.docker.version()).Version : ''
+    await writeNodeStatus(
+      api,
+      { name: identity.node, ip: hostIP, runtimeVersion: version },
+      { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
+    )
+  }, log)
 
   /** Containers whose pod is neither known to the API nor remembered: they are taken away, once the API has said so. */
   async function removeStrays(): Promise<void> {
@@ -261,7 +250,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     if (o.offline) return
     for (const w of workers.values()) w.wake()
     void allowForwarding(identity.podCidr, log)
-    void reportNode()
+    reporter.report()
     void removeStrays().catch((cause) => log.error('strays could not be removed', cause))
   })
   if (!o.offline) await allowForwarding(identity.podCidr, log)
@@ -277,7 +266,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
 
   const close = async () => {
-    closed = true
+    reporter.close()
     for (const w of workers.values()) w.detach()
     session.close()
     runtime.close()

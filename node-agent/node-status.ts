@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import { timeString } from '../shared/meta/object.ts'
+import type { Log } from './log.ts'
 import type { Api, ApiError } from './session/api.ts'
 import { KEDGE_NODE_VERSION } from './version.ts'
 
@@ -10,6 +11,51 @@ export interface NodeFacts {
   name: string
   ip: string
   runtimeVersion: string
+}
+
+const RETRY_MS = 2000
+const MAX_RETRY_MS = 30_000
+
+/** Writes reports one after another: of two at once, the one that knew less could be written last. A failed one is tried again. */
+export class NodeReporter {
+  #wanted = false
+  #writing = false
+  #closed = false
+  readonly #write: () => Promise<void>
+  readonly #log: Log
+
+  constructor(write: () => Promise<void>, log: Log) {
+    this.#write = write
+    this.#log = log
+  }
+
+  /** What there is to say has changed: it is written as it stands when its turn comes. */
+  report(): void {
+    this.#wanted = true
+    if (!this.#writing) void this.#run()
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  async #run(): Promise<void> {
+    this.#writing = true
+    let delay = RETRY_MS
+    while (this.#wanted && !this.#closed) {
+      this.#wanted = false
+      try {
+        await this.#write()
+        delay = RETRY_MS
+      } catch (cause) {
+        this.#wanted = true
+        this.#log.warn('the node status could not be written; trying again', { cause: (cause as Error).message })
+        await new Promise((r) => setTimeout(r, delay))
+        delay = Math.min(delay * 2, MAX_RETRY_MS)
+      }
+    }
+    this.#writing = false
+  }
 }
 
 const read = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim() : '')
