@@ -52,7 +52,7 @@ export class Cache implements Reader {
       let after: { ns: string; name: string } | undefined
       do {
         const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })
-        for (const i of page.items) this.#put(resource, parse(resource, i.body, i.rv))
+        for (const i of page.items) this.#put(resource, trim(resource, decodeBody(i.body, i.rv)))
         after = page.next
       } while (after)
     }
@@ -65,7 +65,7 @@ export class Cache implements Reader {
     const key = e.ns ? `${e.ns}/${e.name}` : e.name
     const old = this.#objects.get(e.resource)?.get(key)
     if (old && Number(old.metadata.resourceVersion) >= e.rv) return undefined
-    const now = parse(e.resource, e.body, e.rv)
+    const now = trim(e.resource, e.object ? versioned(e.object, e.rv) : decodeBody(e.body, e.rv))
     if (old) this.#drop(e.resource, old)
     if (e.verb === 'delete') return { resource: e.resource, old: old ?? now }
     this.#put(e.resource, now)
@@ -127,8 +127,10 @@ export class Cache implements Reader {
   }
 }
 
-function parse(resource: string, body: string, rv: number): KObject {
-  const o = decodeBody(body, rv)
+const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o.metadata, resourceVersion: String(rv) } })
+
+/** Takes out of an object of our own what no controller looks at. */
+function trim(resource: string, o: KObject): KObject {
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
   delete o.metadata.managedFields
   if (!metadataOnly.has(resource)) return o

@@ -158,17 +158,24 @@ function listTail(page: Page): string {
 }
 
 const LARGE = 64 * 1024
+const PIECE = 256 * 1024
 
 /** Head and tail as one answer; a large tail is shared by all who ask, not copied for each. */
 function joined(head: string, tail: Uint8Array): Response {
   if (tail.length < LARGE) return json(head + decoder.decode(tail))
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => {
-      controller.enqueue(encoder.encode(head))
-      controller.enqueue(tail)
-      controller.close()
+  // In pieces, as the connection takes them: what is written at once is held again by TLS.
+  let at = -1
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull: (controller) => {
+        if (at < 0) controller.enqueue(encoder.encode(head))
+        else controller.enqueue(tail.subarray(at, at + PIECE))
+        at = at < 0 ? 0 : at + PIECE
+        if (at >= tail.length) controller.close()
+      },
     },
-  })
+    { highWaterMark: 0 },
+  )
   return json(body)
 }
 

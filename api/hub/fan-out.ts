@@ -9,8 +9,8 @@ import { decodeBody, objectText } from '../registry/codec.ts'
 import { partial, table } from '../registry/table.ts'
 import { Compacted, type LogEvent, type Store } from '../store/store.ts'
 
-const RECENT_EVENTS = 4000
-const RECENT_BYTES = 8 * 1024 * 1024
+const RECENT_EVENTS = 1000
+const RECENT_BYTES = 2 * 1024 * 1024
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
 const GAP_PATIENCE = 20
 const BOOKMARK_EVERY = 60_000
@@ -150,6 +150,8 @@ export class FanOut {
     if (this.#recent.length > RECENT_EVENTS || this.#recentBytes > RECENT_BYTES)
       for (const e of this.#recent.splice(0, Math.ceil(this.#recent.length / 4))) this.#recentBytes -= e.event.body.length
     for (const l of this.#listeners) l(event)
+    // The ring keeps texts: the parsed object would weigh more.
+    event.object = undefined
     for (const w of this.#watchers.get(event.resource) ?? []) if (!w.catchingUp) this.#deliver(w, encoded)
   }
 

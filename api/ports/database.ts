@@ -7,6 +7,8 @@ export interface Statement {
   args: Value[]
   /** The batch fails unless the statement changes this many rows. */
   expect?: number
+  /** A select of one row at most. */
+  one?: true
 }
 
 export type Row = Value[]

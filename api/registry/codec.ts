@@ -43,6 +43,7 @@ export function versionOf(kind: Kind, o: KObject, body: string, by: string): Ver
     labels: o.metadata.labels ?? {},
     fields: kind.fields?.(o) ?? {},
     by,
+    object: o,
   }
 }
 

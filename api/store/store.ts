@@ -1,5 +1,6 @@
 // The log-and-objects store: compare-and-swap writes, lists at a version, history for watches, compaction.
 // Bodies are JSON text `{"metadata":{…},…}` without kind, apiVersion and resourceVersion; nothing here parses one.
+import type { KObject } from '../../shared/meta/object.ts'
 import type { Selector } from '../../shared/meta/selector.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Database, guard, type Row, type Statement, type Value } from '../ports/database.ts'
@@ -33,6 +34,8 @@ export interface LogEvent extends Key {
   /** The replaced version: watchers whose selection the object leaves get it as what was deleted. */
   oldBody?: string
   at: number
+  /** What `body` says, when the write happened in this process. */
+  object?: KObject
 }
 
 export interface Version extends Key {
@@ -42,6 +45,8 @@ export interface Version extends Key {
   fields: Record<string, string>
   /** Who wrote it, from where, in which request. */
   by: string
+  /** What `body` was written from, for those in the same process who would parse it again. Nobody may change it any more. */
+  object?: KObject
 }
 
 export interface Replaced {
@@ -86,6 +91,7 @@ export class Compacted extends Error {
 const NEWEST: Statement = {
   sql: "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0), coalesce((SELECT value FROM meta WHERE key = 'floor'), '0')",
   args: [],
+  one: true,
 }
 const INSERT = 'INSERT INTO log(resource, ns, name, uid, verb, prev, labels, fields, at, by, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 const POINT = 'INSERT INTO objects(resource, ns, name, rv) VALUES (?, ?, ?, last_insert_rowid())'
@@ -141,6 +147,7 @@ export class Store {
       {
         sql: 'SELECT l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = ? AND o.ns = ? AND o.name = ?',
         args: [key.resource, key.ns, key.name],
+        one: true,
       },
     ])
     const row = rows![0]

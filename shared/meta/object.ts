@@ -58,5 +58,13 @@ export function keyOf(object: KObject): string {
 
 /** Seconds resolution, as Kubernetes writes metav1.Time. */
 export function timeString(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+  const second = Math.floor(ms / 1000)
+  if (second !== lastSecond) {
+    lastText = `${new Date(ms).toISOString().slice(0, 19)}Z`
+    lastSecond = second
+  }
+  return lastText
 }
+// Most calls ask for now, many times a second.
+let lastSecond = Number.NaN
+let lastText = ''

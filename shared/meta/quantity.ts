@@ -9,12 +9,25 @@ const MAX = ((1n << 63n) - 1n) * NANO
 
 type Format = 'BinarySI' | 'DecimalSI' | 'DecimalExponent'
 interface Quantity {
-  nano: bigint
-  format: Format
+  readonly nano: bigint
+  readonly format: Format
 }
+
+// A cluster writes the same few amounts over and over.
+const parsed = new Map<string | number, Quantity | undefined>()
+const MAX_PARSED = 2000
 
 /** Undefined when the text is no quantity. Digits below nano round up, as upstream does. */
 function parseQuantity(text: string | number): Quantity | undefined {
+  const known = parsed.get(text)
+  if (known) return known
+  if (parsed.size >= MAX_PARSED) parsed.clear()
+  const q = parse(text)
+  parsed.set(text, q)
+  return q
+}
+
+function parse(text: string | number): Quantity | undefined {
   const m = pattern.exec(String(text))
   if (!m) return undefined
   const [, sign, digits, suffix] = m as unknown as [string, string, string, string]

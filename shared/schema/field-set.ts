@@ -34,13 +34,12 @@ export function itemElement(schema: Schema, item: any): string {
 }
 
 /** Every field of a value. `dots` marks maps themselves too, as updates (not applies) do. */
-export function fieldsOf(schema: Schema, value: any, dots: boolean): FieldTree {
-  const out: FieldTree = {}
+export function fieldsOf(schema: Schema, value: any, dots: boolean, out: FieldTree = {}): FieldTree {
   if (Array.isArray(value)) {
     for (const item of value) {
       const element = itemElement(schema, item)
       if (schema.listKeys === 'set') out[element] = {}
-      else out[element] = { '.': {}, ...fieldsOf(schema.items!, item, dots) }
+      else out[element] = fieldsOf(schema.items!, item, dots, { '.': {} })
     }
     return out
   }
@@ -49,10 +48,7 @@ export function fieldsOf(schema: Schema, value: any, dots: boolean): FieldTree {
     if (v === undefined) continue
     const child = childSchema(schema, key)
     if (!isGranular(child, v)) out[`f:${key}`] = {}
-    else {
-      const tree = fieldsOf(child!, v, dots)
-      out[`f:${key}`] = dots && !empty(tree) && child!.type !== 'object' ? { '.': {}, ...tree } : tree
-    }
+    else out[`f:${key}`] = fieldsOf(child!, v, dots, dots && child!.type !== 'object' && !empty(v) ? { '.': {} } : {})
   }
   return out
 }

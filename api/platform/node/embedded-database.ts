@@ -12,9 +12,9 @@ interface Pending {
 }
 
 type Prepared = {
-  run(...args: unknown[]): { changes: number; lastInsertRowid: number | bigint }
-  all(...args: unknown[]): Row[]
-  reader: boolean
+  run(args?: unknown[]): { changes: number; lastInsertRowid: number | bigint }
+  get(args: unknown[]): Row | undefined
+  all(args: unknown[]): Row[]
   raw(on: boolean): Prepared
 }
 
@@ -35,7 +35,7 @@ export function openEmbedded(file: string): Database {
     'journal_mode = WAL',
     'synchronous = FULL',
     'busy_timeout = 5000',
-    'cache_size = -16384',
+    'cache_size = -4096',
     'wal_autocheckpoint = 2000',
   ])
     db.exec(`PRAGMA ${pragma}`)
@@ -44,7 +44,7 @@ export function openEmbedded(file: string): Database {
     let p = cache.get(sql)
     if (!p) {
       // Selector lists make new texts: the cache is bounded, the oldest go.
-      if (cache.size >= 500) cache.delete(cache.keys().next().value!)
+      if (cache.size >= 200) cache.delete(cache.keys().next().value!)
       p = db.prepare(sql) as unknown as Prepared
       if (reads(sql)) p.raw(true)
       cache.set(sql, p)
@@ -58,16 +58,21 @@ export function openEmbedded(file: string): Database {
   const release = prepare('RELEASE w')
   const undo = prepare('ROLLBACK TO w')
 
+  const rowsOf = (s: Statement): Row[] => {
+    if (!s.one) return prepare(s.sql).all(s.args)
+    const row = prepare(s.sql).get(s.args)
+    return row ? [row] : []
+  }
   const runOne = (statements: Statement[]): WriteOutcome => {
     const rowids: number[] = []
     const rows: Row[][] = []
     for (const [index, s] of statements.entries()) {
       try {
         if (reads(s.sql)) {
-          rows.push(prepare(s.sql).all(...s.args))
+          rows.push(rowsOf(s))
           rowids.push(0)
         } else {
-          const r = prepare(s.sql).run(...s.args)
+          const r = prepare(s.sql).run(s.args)
           rows.push([])
           rowids.push(Number(r.lastInsertRowid))
           if (s.expect !== undefined && r.changes !== s.expect) throw new Rejected(index, 'expect')
@@ -151,7 +156,7 @@ export function openEmbedded(file: string): Database {
 
   return {
     // Reads are synchronous on one connection, so several statements see one snapshot.
-    read: async (statements) => statements.map((s) => prepare(s.sql).all(...s.args)),
+    read: async (statements) => statements.map(rowsOf),
     write: (statements) =>
       new Promise((resolve, reject) => {
         queue.push({ statements, resolve, reject })

@@ -130,7 +130,8 @@ async function statelessApp(env: WorkerEnvironment) {
     env,
     (event) => {
       cluster.observe(event)
-      pokes.push(stub().publish(event))
+      const { object: _, ...sent } = event
+      pokes.push(stub().publish(sent))
     },
     () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] }),
   )
