@@ -4,9 +4,8 @@ import { homedir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What Node runs our long-lived processes with, as the launcher does. */
-export const nodeFlags = ['--no-warnings', '--max-semi-space-size=4']
-export const launcher = path.join(path.dirname(fileURLToPath(import.meta.url)), 'main.ts')
+/** Every process of ours starts here: it knows how Node is to be run. */
+export const launcher = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'kedge')
 
 /** Root's clusters are the machine's, others live at home. */
 export const defaultFolder = (): string => (process.getuid?.() === 0 ? '/var/lib/kedge' : path.join(homedir(), '.kedge'))

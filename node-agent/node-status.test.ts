@@ -1,3 +1,4 @@
+// The order in which the node's reports are written.
 import { expect, test } from 'vitest'
 import { NodeReporter } from './node-status.ts'
 

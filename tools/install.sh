@@ -15,6 +15,6 @@ if [ ! -x "$root/node_modules/.bin/node" ] || [ ! -f "$stamp" ] || [ "$root/pack
   fi
   echo "kedge: installing dependencies" >&2
   (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
-  touch "$stamp"
 fi
 "$root/node_modules/.bin/node" "$root/tools/generate-schema.ts" >&2
+touch "$stamp"

@@ -8,7 +8,7 @@ import { example, exampleImage } from '../example.ts'
 import { parseFlags } from '../flags.ts'
 import { currentAccess, kubeconfigFile, mergeKubeconfig } from '../kubeconfig.ts'
 import { installPackages, missingPackages, startDocker } from '../packages.ts'
-import { alive, defaultFolder, launcher, nodeFlags, readPid } from '../processes.ts'
+import { alive, defaultFolder, launcher, readPid } from '../processes.ts'
 import { apiRequest } from '../request.ts'
 
 const READY_TIMEOUT = 90_000
@@ -32,7 +32,7 @@ async function until<T>(ask: () => Promise<T | undefined>, timeout = READY_TIMEO
 function ensure(folder: string, name: string, args: string[]): void {
   if (alive(readPid(folder, name))) return
   const log = openSync(path.join(folder, `${name}.log`), 'a')
-  const child = spawn(process.execPath, [...nodeFlags, launcher, ...args], {
+  const child = spawn(launcher, args, {
     detached: true,
     stdio: ['ignore', log, log],
     env: process.env,

@@ -1,18 +1,25 @@
 // `npm run bench`: raw libSQL and our API side by side in one run, and pod starts against raw Docker. KEDGE_BENCH_PEER=URL,TOKEN adds another API server.
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { nodeFlags } from '../../cli/processes.ts'
+import { launcher } from '../../cli/processes.ts'
 import { freePort, temporaryFolder } from '../rig/sqld.ts'
-import { type Figures, measureApi } from './api.ts'
-import { client } from './client.ts'
+import { client, type Target } from './client.ts'
 import { measureDatabase } from './database.ts'
 import { measurePods } from './pods.ts'
 
 const seconds = Number(process.env.KEDGE_BENCH_SECONDS ?? 4)
-const root = path.resolve(import.meta.dirname, '../..')
 
 const rss = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+
+type Figures = Record<string, number>
+
+const measureApi = ({ url, token }: Target): Promise<Figures> =>
+  new Promise((resolve, reject) =>
+    execFile(process.execPath, ['--no-warnings', path.join(import.meta.dirname, 'api.ts'), url, token, String(seconds)], (cause, out) =>
+      cause ? reject(cause) : resolve(JSON.parse(out)),
+    ),
+  )
 
 async function ours(): Promise<Figures> {
   const folder = temporaryFolder('bench-serve')
@@ -21,21 +28,7 @@ async function ours(): Promise<Figures> {
   const tokens = path.join(folder.path, 'tokens.csv')
   writeFileSync(tokens, 'bench,bench,bench,system:masters\n')
   const serve = () =>
-    spawn(
-      process.execPath,
-      [
-        ...nodeFlags,
-        path.join(root, 'cli/main.ts'),
-        'serve',
-        '--data',
-        folder.path,
-        '--listen',
-        `127.0.0.1:${port}`,
-        '--token-file',
-        tokens,
-      ],
-      { stdio: 'ignore' },
-    )
+    spawn(launcher, ['serve', '--data', folder.path, '--listen', `127.0.0.1:${port}`, '--token-file', tokens], { stdio: 'ignore' })
   const untilReady = async () => {
     const begun = performance.now()
     const c = client({ url, token: 'bench' }, 1)
@@ -60,7 +53,7 @@ async function ours(): Promise<Figures> {
   const start = await untilReady()
   try {
     const idle = rss(child.pid!)
-    const figures = await measureApi({ url, token: 'bench' }, seconds)
+    const figures = await measureApi({ url, token: 'bench' })
     return { ...figures, 'start to ready, ms': start, 'memory idle, MB': idle, 'memory after the load, MB': rss(child.pid!) }
   } finally {
     await end(child)
@@ -84,7 +77,7 @@ const database = await measureDatabase(seconds)
 const here = await ours()
 const peerSetting = process.env.KEDGE_BENCH_PEER
 const [peerUrl, peerToken] = peerSetting?.split(',') ?? []
-const peer = peerUrl ? await measureApi({ url: peerUrl, token: peerToken ?? '' }, seconds) : undefined
+const peer = peerUrl ? await measureApi({ url: peerUrl, token: peerToken ?? '' }) : undefined
 console.log(
   `${'figure'.padEnd(38)}${'kedge'.padStart(12)}${peer ? 'peer'.padStart(12) : ''}${'kube 1.20'.padStart(12)}${'ratio'.padStart(9)}`,
 )

@@ -2,12 +2,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, openSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { nodeFlags } from '../../cli/processes.ts'
+import { launcher } from '../../cli/processes.ts'
 import { eventually } from './hosts.ts'
 import { freePort, temporaryFolder } from './sqld.ts'
-
-const root = path.resolve(import.meta.dirname, '../..')
-const node = path.join(root, 'node_modules/.bin/node')
 
 export interface KubectlResult {
   code: number
@@ -43,20 +40,10 @@ export class ControlPlane {
 
   async start(): Promise<void> {
     const log = openSync(path.join(this.folder.path, 'serve.log'), 'a')
-    this.#child = spawn(
-      node,
-      [
-        ...nodeFlags,
-        path.join(root, 'cli/main.ts'),
-        'serve',
-        '--data',
-        this.folder.path,
-        '--listen',
-        `${this.host}:${this.port}`,
-        ...this.#flags,
-      ],
-      { stdio: ['ignore', log, log], detached: true },
-    )
+    this.#child = spawn(launcher, ['serve', '--data', this.folder.path, '--listen', `${this.host}:${this.port}`, ...this.#flags], {
+      stdio: ['ignore', log, log],
+      detached: true,
+    })
     await eventually(
       'the control plane answers',
       () => existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok',
@@ -100,7 +87,7 @@ export class ControlPlane {
   }
 
   joinToken(): string {
-    const out = execFileSync(node, ['--no-warnings', path.join(root, 'cli/main.ts'), 'token', 'create', '--join'], {
+    const out = execFileSync(launcher, ['token', 'create', '--join'], {
       env: { ...process.env, KUBECONFIG: this.kubeconfig },
       encoding: 'utf8',
     })

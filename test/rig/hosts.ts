@@ -4,12 +4,12 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { launcher } from '../../cli/processes.ts'
 
 const SUBNET = '10.88.0'
 const LAN = 'kedge-lan'
 const PREFIX = 'kedge-'
 const ROOT = path.join(tmpdir(), 'kedge-rig')
-const root = path.resolve(import.meta.dirname, '../..')
 
 const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const quietly = (command: string): string => {
@@ -207,10 +207,7 @@ export class Host {
         '/run/docker.sock',
         ...(token ? ['--token', token] : []),
       ]
-    this.#daemon = this.#spawn(
-      [path.join(root, 'node_modules/.bin/node'), '--no-warnings', path.join(root, 'cli/main.ts'), 'node', ...this.#daemonArgs],
-      'node.log',
-    )
+    this.#daemon = this.#spawn([launcher, 'node', ...this.#daemonArgs], 'node.log')
   }
 
   /** kill -9 of the daemon; the host and its containers go on. */
