@@ -14,11 +14,14 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have ip || missing="$missing iproute2"
   have /bin/busybox || missing="$missing busybox-static"
   have wget || missing="$missing wget"
+  have nginx || missing="$missing nginx-light"
+  have redis-server || missing="$missing redis-server"
   have kubectl || missing="$missing kubernetes-client"
   if [ -n "$missing" ]; then
     echo "installing for the tests:$missing" >&2
     apt-get update -qq >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+    # In this run level the packages do not start their services: only the programs are wanted, for test images.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
   fi
 fi
 exec node_modules/.bin/node --no-warnings tools/run-tests.ts "$@"

@@ -1,7 +1,7 @@
 // Pod start on a test host: create → Ready against one raw `docker run -d` of the same image on a bridge, alone and twenty at once.
 import { execFile } from 'node:child_process'
-import { ControlPlane } from '../rig/control-plane.ts'
-import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
+import { eventually, type Host, rigMissing } from '../rig/hosts.ts'
+import { startStand } from '../rig/stand.ts'
 import { client, median } from './client.ts'
 
 const ROUNDS = 10
@@ -24,13 +24,10 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 export async function measurePods(): Promise<Record<string, number> | string> {
   const missing = rigMissing()
   if (missing) return missing
-  const rig = await Rig.start(1)
-  const cp = await ControlPlane.start(rig.address)
+  const stand = await startStand(1)
   try {
-    const [host] = rig.hosts as [Host]
-    host.loadImages(testImages())
-    host.startDaemon(cp.url, cp.joinToken())
-    await eventually('the node is Ready', () => / Ready /.test(cp.k('get nodes --no-headers')), 60_000)
+    const { cp } = stand
+    const [host] = stand.hosts as [Host]
     await eventually('the service account is there', () => cp.kubectl('get sa default').code === 0)
     // A bridge with a network of its own for the raw runs: the rig's dockerd has none.
     await docker(host, 'network', 'create', '-o', 'com.docker.network.bridge.enable_ip_masquerade=false', 'raw').catch(() => '')
@@ -79,7 +76,6 @@ export async function measurePods(): Promise<Record<string, number> | string> {
       'twenty docker run -d in parallel, ms': rawMany,
     }
   } finally {
-    await cp.stop()
-    rig.stop()
+    await stand.stop()
   }
 }

@@ -3,13 +3,12 @@ import { execFile, spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ControlPlane } from '../rig/control-plane.ts'
-import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
-import { nodesReady, podsSettled } from '../rig/ready.ts'
+import type { ControlPlane } from '../rig/control-plane.ts'
+import { eventually, type Host } from '../rig/hosts.ts'
+import { podsSettled } from '../rig/ready.ts'
+import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
-const missing = rigMissing()
-if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
-if (missing) console.warn(`end-to-end tests are skipped: ${missing}`)
+const missing = standMissing()
 
 const app = (name: string, replicas: number, image = 'test/web:1') => `
 apiVersion: v1
@@ -53,10 +52,75 @@ metadata: {name: ${name}}
 spec: {type: NodePort, selector: {app: ${name}}, ports: [{port: 80, targetPort: http}]}
 `
 
+const servers = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: page}
+data: {index.html: first}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nginx}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: nginx}}
+  template:
+    metadata: {labels: {app: nginx}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: nginx
+        image: test/nginx:1
+        ports: [{containerPort: 80}]
+        imagePullPolicy: IfNotPresent
+        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
+        volumeMounts: [{name: page, mountPath: /usr/share/nginx/html}]
+      volumes: [{name: page, configMap: {name: page}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nginx}
+spec: {selector: {app: nginx}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  selector: {matchLabels: {app: redis}}
+  template:
+    metadata: {labels: {app: redis}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: redis
+        image: test/redis:1
+        imagePullPolicy: IfNotPresent
+        readinessProbe: {tcpSocket: {port: 6379}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: redis}
+spec: {selector: {app: redis}, ports: [{port: 6379}]}
+`
+
+const talker = `
+apiVersion: v1
+kind: Pod
+metadata: {name: talker}
+spec:
+  nodeName: h2
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: talker
+    image: test/busybox:1
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, "seq 1 5000; sleep 3600"]
+`
+
 const fetchFrom = (host: Host, url: string) => host.run(`wget -q -O - -T 2 -t 1 ${url}`).trim()
 
 describe.skipIf(missing)('two hosts on the embedded platform', () => {
-  let rig: Rig
+  let stand: Stand
   let cp: ControlPlane
   let hosts: Host[]
   const k = (args: string, input?: string) => cp.k(args, input === undefined ? {} : { input })
@@ -74,18 +138,12 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
   const live = () => pods().filter((p) => !p.deleting)
 
   beforeAll(async () => {
-    rig = await Rig.start(2)
-    hosts = rig.hosts
-    const images = testImages()
-    for (const h of hosts) h.loadImages(images)
-    cp = await ControlPlane.start(rig.address, ['--node-monitor-grace-period', '6'])
-    for (const h of hosts) h.startDaemon(cp.url, cp.joinToken())
-    await nodesReady(cp, hosts)
+    stand = await startStand(2, ['--node-monitor-grace-period', '6'])
+    ;({ cp, hosts } = stand)
   })
   afterAll(async () => {
     if (process.env.KEDGE_TEST_LOGS) for (const h of hosts ?? []) console.log(h.name, h.log('node.log'))
-    await cp?.stop()
-    rig?.stop()
+    await stand?.stop()
   })
 
   test('a deployment of four spreads over both hosts', async () => {
@@ -267,6 +325,32 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
       () => pods().every((p) => !p.deleting) && h2.containers('--filter label=io.kubernetes.container.name=web').length === 0,
       60_000,
     )
+  })
+
+  test('nginx serves a page from a ConfigMap, redis keeps what it is told', async () => {
+    k('apply -f -', servers)
+    k('rollout status deployment/nginx --timeout=60s')
+    k('rollout status deployment/redis --timeout=60s')
+    const ip = path_('svc nginx -o jsonpath={.spec.clusterIP}')
+    for (const h of hosts) await eventually(`${h.name} gets the page`, () => fetchFrom(h, `http://${ip}/`) === 'first')
+    k('patch configmap page --type=merge -p {"data":{"index.html":"second"}}')
+    for (const h of hosts) await eventually(`${h.name} gets the new page`, () => fetchFrom(h, `http://${ip}/`) === 'second')
+    k('exec deploy/redis -- redis-cli set colour green')
+    const redis = path_('svc redis -o jsonpath={.spec.clusterIP}')
+    expect(k(`exec deploy/redis -- redis-cli -h ${redis} get colour`).trim()).toBe('green')
+  })
+
+  test('over a thin line a pod starts, its log comes, and the node stays Ready', async () => {
+    const [, h2] = hosts as [Host, Host]
+    h2.slow('256kbit')
+    try {
+      k('apply -f -', talker)
+      k('wait --for=condition=Ready pod/talker --timeout=60s')
+      await eventually('the whole log', () => k('logs talker').trim().split('\n').length === 5000)
+      expect(k('get nodes --no-headers')).not.toContain('NotReady')
+    } finally {
+      h2.slow(undefined)
+    }
   })
 
   test('deleting everything leaves nothing on the hosts', async () => {

@@ -1,11 +1,11 @@
 // The same deployment, shorter, on Workers: workerd over sqld, with real daemons dialling in.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ControlPlane } from '../rig/control-plane.ts'
-import { eventually, type Host, Rig, rigMissing, testImages } from '../rig/hosts.ts'
-import { nodesReady, podsSettled } from '../rig/ready.ts'
+import type { ControlPlane } from '../rig/control-plane.ts'
+import { eventually, type Host } from '../rig/hosts.ts'
+import { podsSettled } from '../rig/ready.ts'
+import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
-const missing = rigMissing()
-if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
+const missing = standMissing()
 
 const app = `
 apiVersion: apps/v1
@@ -27,22 +27,14 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 `
 
 describe.skipIf(missing)('two hosts on Workers', () => {
-  let rig: Rig
+  let stand: Stand
   let cp: ControlPlane
   let hosts: Host[]
   beforeAll(async () => {
-    rig = await Rig.start(2)
-    hosts = rig.hosts
-    const images = testImages()
-    for (const h of hosts) h.loadImages(images)
-    cp = await ControlPlane.start(rig.address, ['--platform', 'workers'])
-    for (const h of hosts) h.startDaemon(cp.url, cp.joinToken())
-    await nodesReady(cp, hosts)
+    stand = await startStand(2, ['--platform', 'workers'])
+    ;({ cp, hosts } = stand)
   })
-  afterAll(async () => {
-    await cp?.stop()
-    rig?.stop()
-  })
+  afterAll(() => stand?.stop())
 
   test('a deployment spreads, answers, scales, rolls and goes back', async () => {
     cp.k('apply -f -', { input: app })

@@ -1,7 +1,7 @@
 // Test hosts: machines made of namespaces on this one. Each has its own network, mounts, processes and dockerd, joined by a bridge.
 // They are cut off, slowed, killed and taken away again; what a crashed run left behind is cleared by the next.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { launcher } from '../../cli/processes.ts'
@@ -9,9 +9,9 @@ import { launcher } from '../../cli/processes.ts'
 const SUBNET = '10.88.0'
 const LAN = 'kedge-lan'
 const PREFIX = 'kedge-'
-const ROOT = path.join(tmpdir(), 'kedge-rig')
+export const ROOT = path.join(tmpdir(), 'kedge-rig')
 
-const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+export const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const quietly = (command: string): string => {
   try {
     return sh(command)
@@ -220,6 +220,16 @@ export class Host {
   cut(): void {
     sh(`ip -n ${LAN} link set kv${this.name} down`)
   }
+  /** A thin line in both directions: `rate` as tc writes it, `256kbit`. Undefined makes it wide again. */
+  slow(rate: string | undefined): void {
+    for (const [ns, device] of [
+      [LAN, `kv${this.name}`],
+      [this.#ns, 'eth0'],
+    ] as const) {
+      quietly(`tc -n ${ns} qdisc del dev ${device} root`)
+      if (rate) sh(`tc -n ${ns} qdisc add dev ${device} root tbf rate ${rate} burst 16kb latency 800ms`)
+    }
+  }
   mend(): void {
     sh(`ip -n ${LAN} link set kv${this.name} up`)
   }
@@ -260,33 +270,4 @@ export class Rig {
     quietly('ip link del kedge-up')
     clearRig()
   }
-}
-
-/** Images for tests, made of Debian's busybox and wget (a static busybox cannot resolve): a web server that tells host and version. One archive for `docker load`. */
-export function testImages(): string {
-  const tar = path.join(ROOT, 'images.tar')
-  if (existsSync(tar)) return tar
-  mkdirSync(ROOT, { recursive: true })
-  const folder = mkdtempSync(path.join(tmpdir(), 'kedge-image-'))
-  try {
-    sh(
-      `mkdir -p ${folder}/bin ${folder}/tmp ${folder}/etc ${folder}/www && cp /bin/busybox ${folder}/bin/ && for a in $(busybox --list | grep -vxE 'busybox|wget'); do ln -sf busybox ${folder}/bin/$a; done; cp $(command -v wget) ${folder}/bin/; for l in $(ldd $(command -v wget) | grep -oE '/[^ ]+'); do mkdir -p ${folder}$(dirname $l); cp -L $l ${folder}$l; done; echo root:x:0:0::/:/bin/sh > ${folder}/etc/passwd`,
-    )
-    for (const v of [1, 2, 3]) {
-      writeFileSync(
-        path.join(folder, 'web'),
-        `#!/bin/sh\necho "$HOSTNAME v${v}" > /www/index.html\ntrap "exit 0" TERM\nhttpd -f -p 8080 -h /www & wait\n`,
-        { mode: 0o755 },
-      )
-      writeFileSync(path.join(ROOT, `web${v}.tar`), execFileSync('tar', ['-C', folder, '-c', '.'], { maxBuffer: 64 << 20 }))
-    }
-    // Any dockerd makes the archive; the first host's will do.
-    const first = readdirSync(ROOT).find((d) => existsSync(path.join(ROOT, d, 'run/docker.sock')))!
-    const docker = `DOCKER_HOST=unix://${ROOT}/${first}/run/docker.sock docker`
-    for (const v of [1, 2, 3]) sh(`${docker} import -c 'ENV PATH=/bin' -c 'CMD ["/web"]' ${ROOT}/web${v}.tar test/web:${v}`)
-    sh(`${docker} save -o ${tar} test/web:1 test/web:2 test/web:3`)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-  return tar
 }

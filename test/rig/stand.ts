@@ -1,0 +1,42 @@
+// A cluster of test hosts as the end-to-end tests want it: hosts with images, a control plane, every node Ready.
+import { ControlPlane } from './control-plane.ts'
+import { type Host, Rig, rigMissing } from './hosts.ts'
+import { testImages } from './images.ts'
+import { nodesReady } from './ready.ts'
+
+export interface Stand {
+  cp: ControlPlane
+  hosts: Host[]
+  stop(): Promise<void>
+}
+
+/** Why there can be no stand here; undefined when there can. Throws under CI, where nothing is skipped. */
+export function standMissing(): string | undefined {
+  const missing = rigMissing()
+  if (missing && process.env.CI === 'true') throw new Error(`end-to-end tests cannot run: ${missing}`)
+  if (missing) console.warn(`end-to-end tests are skipped: ${missing}`)
+  return missing
+}
+
+export async function startStand(count: number, flags: string[] = []): Promise<Stand> {
+  const rig = await Rig.start(count)
+  const images = testImages()
+  for (const h of rig.hosts) h.loadImages(images)
+  const cp = await ControlPlane.start(rig.address, flags)
+  try {
+    for (const h of rig.hosts) h.startDaemon(cp.url, cp.joinToken())
+    await nodesReady(cp, rig.hosts)
+  } catch (cause) {
+    await cp.stop()
+    rig.stop()
+    throw cause
+  }
+  return {
+    cp,
+    hosts: rig.hosts,
+    stop: async () => {
+      await cp.stop()
+      rig.stop()
+    },
+  }
+}
