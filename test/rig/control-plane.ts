@@ -55,8 +55,8 @@ export class ControlPlane {
 
   kill(): Promise<void> {
     const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
-    // The whole group, as a host that dies: on Workers the database and workerd are processes of their own.
-    process.kill(-this.#child!.pid!, 'SIGKILL')
+    // This process alone: on Workers the database and workerd have to end by themselves.
+    this.#child!.kill('SIGKILL')
     return exited
   }
 

