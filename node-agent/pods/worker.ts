@@ -4,16 +4,17 @@ import { cpus, totalmem } from 'node:os'
 import path from 'node:path'
 import { timeString } from '../../shared/meta/object.ts'
 import type { Log } from '../log.ts'
-import { ConfigError, environment, serviceVariables } from '../plan/expand.ts'
-import { podField, resourceField } from '../plan/fields.ts'
+import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
 import { podStatus } from '../plan/status.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
-import { type ContentSources, dataOf, referencedBy } from '../volumes/content.ts'
+import { type ContentSources, referencedBy } from '../volumes/content.ts'
 import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
+import { checkUser, containerEnvironment } from './container-environment.ts'
 import type { EventRecorder } from './events.ts'
+import { runHook } from './hooks.ts'
 import { ImageError, type Images } from './images.ts'
 import { linkLogs, unlinkLogs } from './log-links.ts'
 import { ContainerProbes, type ProbeKind } from './probes.ts'
@@ -42,6 +43,7 @@ const MAX_RETRY = 60_000
 const MAX_TERMINATION_MESSAGE = 4096
 const TOKEN_CHECK = 60_000
 const KEPT_DEAD = 1
+const MAX_POST_START = 300_000
 
 const node = () => ({ cpu: String(cpus().length), memory: String(totalmem()) })
 
@@ -310,8 +312,13 @@ export class PodWorker {
     let env: Map<string, string>
     try {
       await images.ensure(container, await this.#pullSecrets(), { event: (t, r, m) => this.#event(t, r, m, name) })
-      env = await this.#environment(container)
-      await this.#checkUser(container)
+      env = await containerEnvironment(this.#pod, container, {
+        object: this.#c.object,
+        services: this.#c.services,
+        addresses: { podIP: this.#sandbox!.ip, hostIP: this.#c.sandbox.hostIP },
+        node: node(),
+      })
+      await checkUser(runtime, this.#pod, container)
     } catch (cause) {
       if (cause instanceof ImageError) {
         const at = images.retryAt(container.image)
@@ -368,7 +375,7 @@ export class PodWorker {
     linkLogs(this.#pod, name, restarts, id, started?.logPath)
     const hook = container.lifecycle?.postStart
     if (hook && started?.state === 'running') {
-      const outcome = await this.#hook(hook, container, started.id, 300_000)
+      const outcome = await this.#hook(hook, container, started.id, MAX_POST_START)
       if (outcome) {
         this.#event('Warning', 'FailedPostStartHook', outcome, name)
         await this.#stop([started], this.#graceOf(name))
@@ -387,75 +394,8 @@ export class PodWorker {
     return Promise.all((this.#pod.spec.imagePullSecrets ?? []).map((s: any) => this.#c.object('secrets', namespace, s.name)))
   }
 
-  async #checkUser(container: any): Promise<void> {
-    const s = { ...this.#pod.spec.securityContext, ...container.securityContext }
-    if (!s.runAsNonRoot) return
-    if (s.runAsUser === 0) throw new ConfigError("container's runAsUser breaks non-root policy")
-    if (s.runAsUser) return
-    const user = ((await this.#c.runtime.docker.getImage(container.image).inspect()).Config?.User ?? '').split(':')[0]!
-    if (user === '' || user === '0' || user === 'root')
-      throw new ConfigError(
-        `container has runAsNonRoot and image will run as root (pod: "${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.uid})", container: ${container.name})`,
-      )
-    if (!/^\d+$/.test(user))
-      throw new ConfigError(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`)
-  }
-
-  async #environment(container: any): Promise<Map<string, string>> {
-    const { namespace } = this.#pod.metadata
-    const names = { configmaps: new Set<string>(), secrets: new Set<string>() }
-    for (const e of container.env ?? []) {
-      if (e.valueFrom?.configMapKeyRef) names.configmaps.add(e.valueFrom.configMapKeyRef.name)
-      if (e.valueFrom?.secretKeyRef) names.secrets.add(e.valueFrom.secretKeyRef.name)
-    }
-    for (const e of container.envFrom ?? []) {
-      if (e.configMapRef) names.configmaps.add(e.configMapRef.name)
-      if (e.secretRef) names.secrets.add(e.secretRef.name)
-    }
-    const read = async (resource: 'configmaps' | 'secrets') => {
-      const out = new Map<string, Record<string, string>>()
-      for (const n of names[resource]) {
-        const o = await this.#c.object(resource, namespace, n)
-        if (o) out.set(n, Object.fromEntries([...dataOf(resource, o)].map(([k, v]) => [k, v.toString()])))
-      }
-      return out
-    }
-    const [configMaps, secrets] = [await read('configmaps'), await read('secrets')]
-    const own = this.#pod.spec.enableServiceLinks !== false
-    const services = serviceVariables(
-      this.#c.services(namespace).filter((s) => own || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes')),
-    )
-    return environment(container, services, {
-      configMap: (n) => configMaps.get(n),
-      secret: (n) => secrets.get(n),
-      field: (p) => podField(this.#pod, p, { podIP: this.#sandbox!.ip, hostIP: this.#c.sandbox.hostIP }),
-      resource: (ref) => {
-        const of = ref.containerName
-          ? [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((x: any) => x.name === ref.containerName)
-          : container
-        return resourceField(of ?? container, ref, node())
-      },
-    })
-  }
-
-  /** Runs a lifecycle hook; a message when it failed. */
-  async #hook(hook: any, container: any, id: string, timeout: number): Promise<string | undefined> {
-    try {
-      if (hook.sleep) await new Promise((r) => setTimeout(r, Math.min(hook.sleep.seconds * 1000, timeout)))
-      else if (hook.exec) {
-        const { code, output } = await run(this.#c.runtime, id, hook.exec.command, timeout)
-        if (code !== 0)
-          return `Exec lifecycle hook (${JSON.stringify(hook.exec.command)}) for Container ${JSON.stringify(container.name)} failed - error: command exited with ${code}, message: ${JSON.stringify(output)}`
-      } else if (hook.httpGet) {
-        const { port, path: at = '/', host, scheme = 'HTTP' } = hook.httpGet
-        const number = typeof port === 'number' ? port : container.ports?.find((p: any) => p.name === port)?.containerPort
-        await fetch(`${scheme.toLowerCase()}://${host || this.#sandbox!.ip}:${number}${at}`, { signal: AbortSignal.timeout(timeout) })
-      }
-      return undefined
-    } catch (cause) {
-      return `lifecycle hook for Container ${JSON.stringify(container.name)} failed - error: ${(cause as Error).message}`
-    }
-  }
+  #hook = (hook: any, container: any, id: string, timeout: number) =>
+    runHook(this.#c.runtime, hook, { container, id, podIP: this.#sandbox!.ip, timeout })
 
   #probeOf = (name: string): ContainerProbes | undefined => {
     const o = newest(this.#observed(), name)
