@@ -66,7 +66,7 @@ class StoredGraph implements NodeGraph {
 export function createCluster(o: ClusterOptions): Cluster {
   const store = new Store({ database: o.database, clock: o.clock, seal: o.seal, sealed: new Set(['secrets']), onCommit: o.onCommit })
   const lookup = new Lookup(store, o.clock)
-  const rbac = new Rbac(store, o.clock, o.maxAge)
+  const rbac = new Rbac(o.database, o.clock, o.maxAge)
   const authorizer = new Authorizer(rbac, new StoredGraph(store))
   const authenticators: Authenticators = {
     statics: o.statics,

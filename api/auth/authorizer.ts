@@ -1,5 +1,6 @@
 // The authorizer: system:masters, then the Node authorizer, then RBAC. One answer for requests, reviews and escalation checks.
 import { forbidden, StatusError } from '../../shared/status/index.ts'
+import type { Rider } from '../ports/database.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { type NodeGraph, nodeAllows } from './node-authorizer.ts'
 import { type Rbac, type Rule, rulesCover } from './rbac.ts'
@@ -29,6 +30,27 @@ export class Authorizer {
 
   async covers(user: Identity, ns: string | undefined, rules: Rule[]): Promise<boolean> {
     return rulesCover(await this.rulesFor(user, ns), rules)
+  }
+
+  /**
+   * The same as `require` for a request that is going to read anyway: where rights must be read first, they ride along, and the refusal comes from
+   * the ride. Undefined when the answer was yes already.
+   */
+  async requireRiding(user: Identity, a: Attributes): Promise<Rider | undefined> {
+    // Nodes' rights hang on what their pods refer to, which is read by name.
+    const simple = !user.groups.includes('system:masters') && !user.groups.includes('system:nodes')
+    const missing = simple ? this.#rbac.missing() : undefined
+    if (!missing) {
+      await this.require(user, a)
+      return undefined
+    }
+    return {
+      statements: missing.statements,
+      take: async (rows) => {
+        await missing.take(rows)
+        await this.require(user, a)
+      },
+    }
   }
 
   /** Throws 403 with kube-apiserver's words. */

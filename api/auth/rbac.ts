@@ -4,12 +4,16 @@
 import type { KObject } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Database, Rider, Row, Statement } from '../ports/database.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
-import type { Store } from '../store/store.ts'
 
 const GROUP = 'rbac.authorization.k8s.io'
 export const rbacResources = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map((r) => `${r}.${GROUP}`)
+const EVERYTHING: Statement = {
+  sql: 'SELECT o.resource, l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource IN (?, ?, ?, ?)',
+  args: rbacResources,
+}
 
 export interface Rule {
   verbs: string[]
@@ -115,7 +119,7 @@ function buildIndex(roles: KObject[], clusterRoles: KObject[], roleBindings: KOb
 }
 
 export class Rbac {
-  readonly #store: Store
+  readonly #database: Database
   readonly #clock: Clock
   readonly #maxAge: number
   #index?: Index
@@ -124,8 +128,8 @@ export class Rbac {
   #generation = 0
 
   /** `maxAge` in ms: Infinity where every write is seen through `changed`. */
-  constructor(store: Store, clock: Clock, maxAge: number) {
-    this.#store = store
+  constructor(database: Database, clock: Clock, maxAge: number) {
+    this.#database = database
     this.#clock = clock
     this.#maxAge = maxAge
   }
@@ -136,8 +140,32 @@ export class Rbac {
     this.#generation++
   }
 
+  /** What has to be read before `allows` can answer without a round trip of its own; undefined when nothing has to. */
+  missing(): Rider | undefined {
+    if (this.#fresh()) return undefined
+    const generation = this.#generation
+    return {
+      statements: [EVERYTHING],
+      take: async ([rows]) => {
+        // A change since the read began may not be in it: then the question reads for itself.
+        if (generation === this.#generation) this.#fill(rows!)
+      },
+    }
+  }
+
+  #fresh = (): Index | undefined => (this.#index && this.#clock.now() - this.#loadedAt < this.#maxAge ? this.#index : undefined)
+
+  #fill(rows: Row[]): Index {
+    const of = (resource: string) => rows.filter((r) => r[0] === resource).map((r) => decodeBody(r[2] as string, r[1] as number))
+    const [roles, clusterRoles, roleBindings, clusterRoleBindings] = rbacResources.map(of)
+    this.#loadedAt = this.#clock.now()
+    this.#index = buildIndex(roles!, clusterRoles!, roleBindings!, clusterRoleBindings!)
+    return this.#index
+  }
+
   async #current(): Promise<Index> {
-    if (this.#index && this.#clock.now() - this.#loadedAt < this.#maxAge) return this.#index
+    const fresh = this.#fresh()
+    if (fresh) return fresh
     // Where several requests' contexts share a process (Workers), one must not wait for another's I/O.
     if (this.#maxAge !== Number.POSITIVE_INFINITY) return this.#load()
     this.#loading ??= this.#load().finally(() => {
@@ -149,18 +177,9 @@ export class Rbac {
   async #load(): Promise<Index> {
     for (;;) {
       const generation = this.#generation
-      const lists = await Promise.all(rbacResources.map((resource) => this.#store.list({ resource })))
-      const [roles, clusterRoles, roleBindings, clusterRoleBindings] = lists.map((l) =>
-        l.items.map((i) => {
-          const o = decodeBody(i.body, i.rv)
-          return o
-        }),
-      )
+      const [rows] = await this.#database.read([EVERYTHING])
       // A change during the load may not be in it.
-      if (generation !== this.#generation) continue
-      this.#loadedAt = this.#clock.now()
-      this.#index = buildIndex(roles!, clusterRoles!, roleBindings!, clusterRoleBindings!)
-      return this.#index
+      if (generation === this.#generation) return this.#fill(rows!)
     }
   }
 
@@ -171,7 +190,7 @@ export class Rbac {
   }
 
   async allows(user: Identity, a: Attributes): Promise<boolean> {
-    const index = this.#index && this.#clock.now() - this.#loadedAt < this.#maxAge ? this.#index : await this.#current()
+    const index = this.#fresh() ?? (await this.#current())
     for (const g of this.#grants(index, user)) {
       if (g.ns && (a.path !== undefined || g.ns !== a.namespace)) continue
       for (const rule of g.rules) if (ruleAllows(rule, a)) return true

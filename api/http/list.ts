@@ -4,6 +4,7 @@ import type { Kind } from '../../shared/kinds/kind.ts'
 import { parseFieldSelector, parseLabelSelector, type Selector } from '../../shared/meta/selector.ts'
 import { badRequest, expired, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
+import type { Rider } from '../ports/database.ts'
 import { decodeBody, itemText, objectText } from '../registry/codec.ts'
 import { type IncludeObject, partial, partialList, table } from '../registry/table.ts'
 import { Compacted, type Page } from '../store/store.ts'
@@ -83,7 +84,13 @@ const gone = (rv: number) =>
     `The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. (version ${rv})`,
   )
 
-export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearchParams, accept: string | undefined): Promise<Response> {
+export async function list(
+  cluster: Cluster,
+  r: ResourceRequest,
+  query: URLSearchParams,
+  accept: string | undefined,
+  rider?: Rider,
+): Promise<Response> {
   const face = negotiate(accept)
   const s = selection(r, query)
   const limit = integerParam(query, 'limit') || undefined
@@ -105,12 +112,15 @@ export async function list(cluster: Cluster, r: ResourceRequest, query: URLSearc
     face === 'object' && !limit && !from && !at
       ? `${s.resource} ${s.ns ?? ''} ${query.get('labelSelector') ?? ''} ${query.get('fieldSelector') ?? ''} ${r.name ?? ''}`
       : undefined
-  const known = key && cluster.lists ? cluster.lists.cache.get(key) : undefined
+  const known = !rider && key && cluster.lists ? cluster.lists.cache.get(key) : undefined
   if (known && (rv === undefined || rv <= cluster.lists!.head()))
     return joined(listHead(r.kind, { resourceVersion: String(cluster.lists!.head()) }), known)
   let page: Page
   try {
-    page = await cluster.store.list({ ...s, limit, ...(from ? { after: { ns: from.ns, name: from.name } } : {}), ...(at ? { at } : {}) })
+    page = await cluster.store.list(
+      { ...s, limit, ...(from ? { after: { ns: from.ns, name: from.name } } : {}), ...(at ? { at } : {}) },
+      rider,
+    )
   } catch (cause) {
     if (cause instanceof Compacted) throw gone(at ?? 0)
     throw cause

@@ -4,6 +4,7 @@ import { DecodeError, decode } from '../../shared/schema/decode.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
+import type { Rider } from '../ports/database.ts'
 import type { Connection } from '../ports/socket.ts'
 import { decodeBody, type Outcome, objectText } from '../registry/codec.ts'
 import type { Identity, RequestContext } from '../registry/context.ts'
@@ -48,18 +49,20 @@ const patchTypes: Record<string, PatchType | 'apply'> = {
 export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> {
   const { cluster, request, r, query, user } = a
   const verb = verbOf(request.method, r, query)
-  await cluster.authorizer.require(user, attributesOf(r, verb))
-  const asked: Asked = { ...a, verb }
   const accept = request.headers.get('accept') ?? undefined
+  const reads = (verb === 'get' || verb === 'list') && !r.kind.virtual && (!r.subresource || r.subresource === 'status')
+  const rider = reads ? await cluster.authorizer.requireRiding(user, attributesOf(r, verb)) : undefined
+  if (!reads) await cluster.authorizer.require(user, attributesOf(r, verb))
+  const asked: Asked = { ...a, verb }
   if (r.kind.virtual) return answerReview(asked)
   if (r.subresource && r.subresource !== 'status' && r.subresource !== 'finalize') return subresource(asked)
   switch (verb) {
     case 'list':
-      return list(cluster, r, query, accept)
+      return list(cluster, r, query, accept, rider)
     case 'watch':
       return watch(cluster, r, query, accept)
     case 'get':
-      return get(asked, accept)
+      return get(asked, accept, rider)
     case 'create':
       return write(asked, 201, async (options) => create(cluster.env, r.kind, r.namespace ?? '', await body(asked), options, asked.ctx))
     case 'update':
@@ -96,10 +99,10 @@ function face(a: Asked, outcome: Outcome, status: number): Response {
   )
 }
 
-async function get(a: Asked, accept: string | undefined): Promise<Response> {
+async function get(a: Asked, accept: string | undefined, rider: Rider | undefined): Promise<Response> {
   const encoding = negotiate(accept)
   const at = key(a)
-  const stored = await a.cluster.store.get(at)
+  const stored = await a.cluster.store.get(at, rider)
   if (!stored) {
     const made = await nodeLease(a.cluster, at.resource, at.ns, at.name)
     if (made) return json(JSON.stringify(made))

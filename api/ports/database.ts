@@ -13,6 +13,12 @@ export interface Statement {
 
 export type Row = Value[]
 
+/** Statements that join somebody else's read, and what is done with their rows before that read is answered. `take` may throw: then the read is not answered. */
+export interface Rider {
+  statements: Statement[]
+  take(rows: Row[][]): Promise<void>
+}
+
 export type WriteOutcome =
   | { ok: true; rowids: number[]; rows: Row[][] }
   /** Nothing was written: statement `index` broke a unique key, or did not change the rows it had to. */

@@ -3,7 +3,7 @@
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Selector } from '../../shared/meta/selector.ts'
 import type { Clock } from '../ports/clock.ts'
-import { type Database, guard, type Row, type Statement, type Value } from '../ports/database.ts'
+import { type Database, guard, type Rider, type Row, type Statement, type Value } from '../ports/database.ts'
 import type { Seal } from './seal.ts'
 import { selectorSql } from './selector-sql.ts'
 
@@ -141,9 +141,16 @@ export class Store {
     return items
   }
 
+  async #read(rider: Rider | undefined, statements: Statement[]): Promise<Row[][]> {
+    if (!rider) return this.database.read(statements)
+    const rows = await this.database.read([...statements, ...rider.statements])
+    await rider.take(rows.slice(statements.length))
+    return rows
+  }
+
   /** The newest version of one object, in one round trip. */
-  async get(key: Key): Promise<Stored | undefined> {
-    const [rows] = await this.database.read([
+  async get(key: Key, rider?: Rider): Promise<Stored | undefined> {
+    const [rows] = await this.#read(rider, [
       {
         sql: 'SELECT l.rv, l.body FROM objects o JOIN log l ON l.rv = o.rv WHERE o.resource = ? AND o.ns = ? AND o.name = ?',
         args: [key.resource, key.ns, key.name],
@@ -205,7 +212,7 @@ export class Store {
   }
 
   /** A page of objects ordered by namespace and name, and the version it shows. Throws Compacted. */
-  async list(q: ListQuery): Promise<Page> {
+  async list(q: ListQuery, rider?: Rider): Promise<Page> {
     const { sql, args } = q.at === undefined ? this.#liveList(q) : this.#pastList(q)
     const statements: Statement[] = [NEWEST, { sql, args }]
     const counted = q.limit !== undefined && !q.labels?.length && !q.fields?.length
@@ -216,7 +223,7 @@ export class Store {
         args: [q.resource, ...(q.ns === undefined ? [] : [q.ns]), ...(q.after ? [q.after.ns, q.after.name] : [])],
       })
     }
-    const [newest, rows, count] = await this.database.read(statements)
+    const [newest, rows, count] = await this.#read(rider, statements)
     const head = newest![0]![0] as number
     const floor = Number(newest![0]![1])
     if (q.at !== undefined && q.at < floor) throw new Compacted(floor)

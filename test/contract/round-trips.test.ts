@@ -9,12 +9,13 @@ for (const { name, open } of databases)
     let db: TestDatabase
     let counted: ReturnType<typeof counting>
     let c: TestCluster
-    const ask = async (method: string, path: string, body?: unknown, type = 'application/json') => {
+    let now = 0
+    const ask = async (method: string, path: string, body?: unknown, type = 'application/json', token = 'admin') => {
       const before = counted.trips
       const app = createApp({ cluster: c.cluster })
       const r = await app.request(path, {
         method,
-        headers: { authorization: 'Bearer admin', 'content-type': type },
+        headers: { authorization: `Bearer ${token}`, 'content-type': type },
         ...(body ? { body: JSON.stringify(body) } : {}),
       })
       const text = await r.text()
@@ -23,7 +24,7 @@ for (const { name, open } of databases)
     beforeAll(async () => {
       db = await open()
       counted = counting(db.database)
-      c = await testCluster(counted)
+      c = await testCluster(counted, () => 1_700_000_000_000 + now, 5000)
     })
     afterAll(() => db.close())
 
@@ -37,5 +38,24 @@ for (const { name, open } of databases)
       expect(await ask('PUT', `${base}/a`, { ...cm, data: { k: 'w' } })).toMatchObject({ status: 200, trips: 2 })
       expect(await ask('PATCH', `${base}/a`, { data: { z: '1' } }, 'application/merge-patch+json')).toMatchObject({ status: 200, trips: 2 })
       expect(await ask('DELETE', `${base}/a`)).toMatchObject({ status: 200, trips: 2 })
+    })
+
+    test('rights that have to be read ride along, a refusal too', async () => {
+      const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings'
+      const binding = {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'RoleBinding',
+        metadata: { name: 'bob' },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'bob' }],
+      }
+      expect(await ask('POST', rbac, binding)).toMatchObject({ status: 201 })
+      const asBob = (path: string) => ask('GET', path, undefined, undefined, 'bob')
+      for (const path of [base, `${base}/kube-root-ca.crt`, '/api/v1/namespaces/default/secrets', '/api/v1/nodes/n']) {
+        now += 10_000
+        const allowed = path.startsWith(base)
+        expect(await asBob(path), path).toMatchObject({ trips: 1 })
+        expect((await asBob(path)).status === 403, path).toBe(!allowed)
+      }
     })
   })

@@ -14,7 +14,11 @@ export interface TestCluster {
 const quiet = { info: () => {}, warn: () => {}, error: (message: string, cause: unknown) => console.error(message, cause) }
 
 /** Tokens: `admin` (system:masters), `alice` (group devs), `bob`. */
-export async function testCluster(database: Database, now: () => number = Date.now): Promise<TestCluster> {
+export async function testCluster(
+  database: Database,
+  now: () => number = Date.now,
+  maxAge = Number.POSITIVE_INFINITY,
+): Promise<TestCluster> {
   let hub: LocalHub | undefined
   const cluster: Cluster = createCluster({
     database,
@@ -28,7 +32,7 @@ export async function testCluster(database: Database, now: () => number = Date.n
       ['alice', { username: 'alice', groups: ['devs'] }],
       ['bob', { username: 'bob', groups: [] }],
     ]),
-    maxAge: Number.POSITIVE_INFINITY,
+    maxAge,
     onCommit: (e) => {
       cluster.observe(e)
       hub?.publish(e)
