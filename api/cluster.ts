@@ -18,6 +18,7 @@ import { decodeBody } from './registry/codec.ts'
 import { type Environment, type Identity, type Settings, systemContext } from './registry/context.ts'
 import { create } from './registry/create.ts'
 import { Lookup } from './registry/lookup.ts'
+import { ObjectCount } from './registry/object-count.ts'
 import type { Seal } from './store/seal.ts'
 import { type LogEvent, Store } from './store/store.ts'
 
@@ -71,15 +72,17 @@ export function createCluster(o: ClusterOptions): Cluster {
   const authenticators: Authenticators = {
     statics: o.statics,
     tokens: new Tokens(o.database, o.clock),
-    accounts: new ServiceAccounts(store, o.seal, o.clock, o.random, lookup),
+    accounts: new ServiceAccounts(store, o.seal, o.clock, o.random, lookup, o.settings.issuer),
     nodes: new Nodes(store, o.clock),
   }
+  const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
   const env: Environment = {
     store,
     clock: o.clock,
     random: o.random,
     lookup,
     settings: o.settings,
+    full: async () => (await count?.full()) ?? false,
     covers: (user, ns, rules) => authorizer.covers(user, ns, rules),
     allowed: (user, a) => authorizer.allows(user, a),
   }
@@ -95,6 +98,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     clock: o.clock,
     ...(lists ? { lists } : {}),
     observe: (event) => {
+      count?.observe(event)
       lists?.cache.changed(event.resource)
       lookup.forget(event)
       if (sensitive.has(event.resource)) rbac.changed()

@@ -7,4 +7,7 @@ export const defaultSettings: Settings = {
   nodePorts: [30000, 32767],
   clusterDomain: 'cluster.local',
   clusterDns: '10.96.0.10',
+  issuer: 'https://kubernetes.default.svc',
+  anonymous: true,
+  maxWatches: 20_000,
 }

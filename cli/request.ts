@@ -1,10 +1,11 @@
 // One JSON request to a control plane, trusting its own CA.
 import { request as httpsRequest } from 'node:https'
+import { under } from '../shared/meta/url.ts'
 import type { Access } from './kubeconfig.ts'
 
 /** The parsed answer. Throws with the server's message on a Status, and with what to check when nothing answers. */
 export function apiRequest(access: Access, method: string, path: string, body?: unknown): Promise<any> {
-  const url = new URL(path, access.server)
+  const url = under(access.server, path)
   const data = body === undefined ? undefined : JSON.stringify(body)
   return new Promise((resolve, reject) => {
     const req = httpsRequest(

@@ -7,14 +7,26 @@ const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url
 
 /** The bundle's text for the SQL files as they are now. */
 function bundleText(): string {
-  const files = readdirSync(folder)
-    .filter((f) => f.endsWith('.sql'))
-    .sort()
-  const entries = files.map(
-    (f) =>
-      `  {\n    name: ${JSON.stringify(f.slice(0, -4))},\n    sql: ${JSON.stringify(readFileSync(path.join(folder, f), 'utf8'))},\n  },`,
-  )
-  return `// The migrations of a cluster's database. Written by tools/bundle-migrations.ts from the SQL files beside it.\nexport const migrations: readonly { name: string; sql: string }[] = [\n${entries.join('\n')}\n]\n`
+  const list = (name: string) => {
+    const files = readdirSync(path.join(folder, name))
+      .filter((f) => f.endsWith('.sql'))
+      .sort()
+    const entries = files.map(
+      (f) =>
+        `  {\n    name: ${JSON.stringify(f.slice(0, -4))},\n    sql: ${JSON.stringify(readFileSync(path.join(folder, name, f), 'utf8'))},\n  },`,
+    )
+    return `readonly Migration[] = [\n${entries.join('\n')}\n]\n`
+  }
+  return `// The migrations of both databases. Written by tools/bundle-migrations.ts from the SQL files beside it.
+export interface Migration {
+  name: string
+  sql: string
+}
+
+/** Of a cluster's database. */
+export const migrations: ${list('cluster')}
+/** Of the directory's database. */
+export const directoryMigrations: ${list('directory')}`
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(path.join(folder, 'bundle.ts'), bundleText())

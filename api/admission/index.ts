@@ -8,6 +8,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import { nodeTaint } from './node-taint.ts'
+import { objectQuota } from './object-quota.ts'
 import { podRange } from './pod-range.ts'
 import { priority } from './priority.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
@@ -39,6 +40,7 @@ export interface Step {
 }
 
 const chain: readonly Step[] = [
+  objectQuota,
   namespaceLifecycle,
   nodeRestriction,
   nodeTaint,

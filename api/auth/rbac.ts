@@ -23,13 +23,16 @@ export interface Rule {
   nonResourceURLs?: string[]
 }
 
-interface Grant {
+interface Held {
   rules: Rule[]
-  /** Empty for cluster-wide grants. */
+  /** Empty for what holds cluster-wide. */
   ns: string
 }
 
-type Index = Map<string, Grant[]>
+interface Index {
+  bySubject: Map<string, Held[]>
+  clusterRoles: Map<string, Rule[]>
+}
 
 const has = (list: string[] | undefined, value: string) => !!list && (list.includes('*') || list.includes(value))
 
@@ -98,24 +101,24 @@ function subjectKey(s: any, ns: string): string {
   return s.kind === 'Group' ? `g:${s.name}` : `u:${s.name}`
 }
 
-/** An index of grants by subject. */
+/** What each subject holds, and the rules of each cluster role. */
 function buildIndex(roles: KObject[], clusterRoles: KObject[], roleBindings: KObject[], clusterRoleBindings: KObject[]): Index {
   const cluster = new Map(clusterRoles.map((r) => [r.metadata.name, r]))
   const local = new Map(roles.map((r) => [`${r.metadata.namespace}/${r.metadata.name}`, r]))
-  const index: Index = new Map()
+  const bySubject = new Map<string, Held[]>()
   const add = (binding: KObject, ns: string) => {
     const { kind, name } = binding.roleRef ?? {}
     const role = kind === 'ClusterRole' ? cluster.get(name) : local.get(`${ns}/${name}`)
     if (!role) return
-    const grant: Grant = { rules: kind === 'ClusterRole' ? rulesOf(role, clusterRoles) : (role.rules ?? []), ns }
+    const held: Held = { rules: kind === 'ClusterRole' ? rulesOf(role, clusterRoles) : (role.rules ?? []), ns }
     for (const s of binding.subjects ?? []) {
       const key = subjectKey(s, ns)
-      index.set(key, [...(index.get(key) ?? []), grant])
+      bySubject.set(key, [...(bySubject.get(key) ?? []), held])
     }
   }
   for (const b of clusterRoleBindings) add(b, '')
   for (const b of roleBindings) add(b, b.metadata.namespace!)
-  return index
+  return { bySubject, clusterRoles: new Map(clusterRoles.map((r) => [r.metadata.name, rulesOf(r, clusterRoles)])) }
 }
 
 export class Rbac {
@@ -183,15 +186,16 @@ export class Rbac {
     }
   }
 
-  #grants(index: Index, user: Identity): Grant[] {
-    const out = [...(index.get(`u:${user.username}`) ?? [])]
-    for (const g of user.groups) out.push(...(index.get(`g:${g}`) ?? []))
+  #held({ bySubject, clusterRoles }: Index, user: Identity): Held[] {
+    const out = [...(bySubject.get(`u:${user.username}`) ?? [])]
+    for (const g of user.groups) out.push(...(bySubject.get(`g:${g}`) ?? []))
+    for (const g of user.grants ?? []) out.push({ rules: clusterRoles.get(g.clusterRole) ?? [], ns: g.namespace ?? '' })
     return out
   }
 
   async allows(user: Identity, a: Attributes): Promise<boolean> {
     const index = this.#fresh() ?? (await this.#current())
-    for (const g of this.#grants(index, user)) {
+    for (const g of this.#held(index, user)) {
       if (g.ns && (a.path !== undefined || g.ns !== a.namespace)) continue
       for (const rule of g.rules) if (ruleAllows(rule, a)) return true
     }
@@ -200,7 +204,7 @@ export class Rbac {
 
   /** Every rule that counts for the user in a namespace. */
   async rulesFor(user: Identity, ns: string | undefined): Promise<Rule[]> {
-    return this.#grants(await this.#current(), user)
+    return this.#held(await this.#current(), user)
       .filter((g) => !g.ns || g.ns === ns)
       .flatMap((g) => g.rules)
   }

@@ -7,7 +7,6 @@ import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
 
 const ALG = 'ES256'
-export const ISSUER = 'https://kubernetes.default.svc'
 
 interface KeyRing {
   kid: string
@@ -28,9 +27,11 @@ export class ServiceAccounts {
   readonly #clock: Clock
   readonly #random: Random
   readonly #lookup: Lookup
+  readonly issuer: string
   #keys?: Promise<KeyRing>
 
-  constructor(store: Store, seal: Seal | undefined, clock: Clock, random: Random, lookup: Lookup) {
+  constructor(store: Store, seal: Seal | undefined, clock: Clock, random: Random, lookup: Lookup, issuer: string) {
+    this.issuer = issuer
     this.#store = store
     this.#seal = seal
     this.#clock = clock
@@ -78,7 +79,7 @@ export class ServiceAccounts {
     const ref = bound ? { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } } : {}
     return new SignJWT({ 'kubernetes.io': { namespace: ns, serviceaccount: { name, uid }, ...ref } })
       .setProtectedHeader({ alg: ALG, kid })
-      .setIssuer(ISSUER)
+      .setIssuer(this.issuer)
       .setSubject(`system:serviceaccount:${ns}:${name}`)
       .setAudience(audiences)
       .setJti(this.#random.uuid())
@@ -89,11 +90,11 @@ export class ServiceAccounts {
   }
 
   /** The account behind a token, or undefined: bad signature, expired, other audience, account or bound object gone. */
-  async verify(token: string, audiences: string[] = [ISSUER]): Promise<Identity | undefined> {
+  async verify(token: string, audiences: string[] = [this.issuer]): Promise<Identity | undefined> {
     let claims: any
     try {
       const { payload } = await jwtVerify(token, (await this.#ring()).verify, {
-        issuer: ISSUER,
+        issuer: this.issuer,
         audience: audiences,
         currentDate: new Date(this.#clock.now()),
       })

@@ -2,19 +2,10 @@
 import type { Clock, Random } from '../ports/clock.ts'
 import type { Database } from '../ports/database.ts'
 import type { Identity } from '../registry/context.ts'
+import { hashToken, newToken } from './token-text.ts'
 
 const MAX_CACHED = 2000
 const MAX_AGE = 5000
-
-const base64url = (bytes: Uint8Array): string =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '')
-
-async function hashToken(token: string): Promise<string> {
-  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))))
-}
 
 export type TokenKind = 'user' | 'join'
 
@@ -34,7 +25,7 @@ export class Tokens {
 
   /** Makes a token; the text is never stored. `uses` and `expires` (ms) bound it. */
   async issue(random: Random, kind: TokenKind, user: Identity, bounds: { uses?: number; expires?: number } = {}): Promise<string> {
-    const token = `kedge-${kind}-${base64url(random.bytes(32))}`
+    const token = newToken(random, kind)
     await this.#database.write([
       {
         sql: 'INSERT INTO tokens(hash, kind, user, uid, groups, uses, expires) VALUES (?, ?, ?, ?, ?, ?, ?)',

@@ -1,13 +1,14 @@
 // The Hono app: the middleware chain and the routes. The same on every platform; what differs comes in as the cluster's ports.
 import { type Context, Hono } from 'hono'
+import { getPath } from 'hono/utils/url'
 import { apiVersionOf } from '../../shared/kinds/index.ts'
-import { genericNotFound, StatusError, tooLarge } from '../../shared/status/index.ts'
+import { genericNotFound, StatusError, tooLarge, unauthorized } from '../../shared/status/index.ts'
 import { anonymous, authenticate, impersonate } from '../auth/authentication.ts'
-import { ISSUER } from '../auth/service-accounts.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Identity } from '../registry/context.ts'
+import { defaultSettings } from '../settings.ts'
 import { KEDGE_VERSION, versionInfo } from '../version.ts'
 import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
@@ -23,16 +24,20 @@ export interface AppOptions {
   cluster: Cluster
   /** Where node sessions live; absent in a stateless handler, whose platform routes them to the hub. */
   sessions?: Sessions
+  /** What every path begins with, `/clusters/NAME`, where the app is one of many. */
+  prefix?: string
 }
 
 const MAX_URL = 16 * 1024
 const open = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])
+/** What service-account tokens are checked with: shown to everybody. */
+const published = new Set(['/.well-known/openid-configuration', '/openid/v1/jwks'])
 const textAnswer = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
 
-export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
-  const app = new Hono<Env>()
-  const { authorizer, authenticators, log } = cluster
+export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<Env> {
+  const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
+  const { authorizer, authenticators, env, log } = cluster
 
   app.onError((cause, c) => errorAnswer(cause, log, c.req.path))
   app.notFound(() => textAnswer('404 page not found\n', 404))
@@ -43,9 +48,10 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
     if (c.req.url.length > MAX_URL) throw tooLarge('the request URL is too long')
     let user: Identity
     try {
-      user = await authenticate(authenticators, c.req.header('authorization'))
+      user = c.env?.identity ?? (await authenticate(authenticators, c.req.header('authorization')))
+      if (user === anonymous && !env.settings.anonymous && !published.has(c.req.path)) throw unauthorized()
     } catch (cause) {
-      if (cause instanceof StatusError && open.has(c.req.path)) user = anonymous
+      if (cause instanceof StatusError && open.has(c.req.path) && env.settings.anonymous) user = anonymous
       else throw cause
     }
     if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid'))
@@ -181,8 +187,9 @@ export function createApp({ cluster, sessions }: AppOptions): Hono<Env> {
 
   app.get('/.well-known/openid-configuration', (c) =>
     answer({
-      issuer: ISSUER,
-      jwks_uri: `${new URL(c.req.url).origin}/openid/v1/jwks`,
+      issuer: authenticators.accounts.issuer,
+      // Under an issuer of its own the cluster is found from outside; else the keys are where the question came in.
+      jwks_uri: `${env.settings.issuer === defaultSettings.issuer ? new URL(c.req.url).origin : env.settings.issuer}/openid/v1/jwks`,
       response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256'],

@@ -2,7 +2,6 @@
 import { timeString } from '../../shared/meta/object.ts'
 import { conflict, forbidden, invalid, notFound } from '../../shared/status/index.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
-import { ISSUER } from '../auth/service-accounts.ts'
 import { subjectOf } from '../registry/validate.ts'
 import { json } from './answer.ts'
 import { type Asked, body } from './resource.ts'
@@ -42,7 +41,7 @@ export async function createToken(a: Asked): Promise<Response> {
       throw forbidden(subjectOf(r.kind, r.name), 'node requested token bound to a pod scheduled on a different node')
     bound.uid = object.metadata.uid
   }
-  const audiences: string[] = spec.audiences?.length ? spec.audiences : [ISSUER]
+  const audiences: string[] = spec.audiences?.length ? spec.audiences : [cluster.authenticators.accounts.issuer]
   const token = await cluster.authenticators.accounts.issue(r.namespace!, r.name!, account.metadata.uid, audiences, seconds, bound)
   return json(
     JSON.stringify({

@@ -1,4 +1,5 @@
 // The Hub port inside one process: Node's server, or a cluster's Durable Object.
+import { StatusError } from '../../shared/status/index.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hub } from '../ports/hub.ts'
@@ -20,6 +21,7 @@ export async function createLocalHub(
   clock: Clock,
   log: Log,
   events: SessionEvents,
+  maxWatches = Number.POSITIVE_INFINITY,
 ): Promise<LocalHub> {
   const { rv } = await store.head()
   const fanOut = new FanOut(store, clock, log, rv)
@@ -28,7 +30,11 @@ export async function createLocalHub(
     fanOut,
     sessions,
     publish: (e) => fanOut.publish(e),
-    watch: (r) => fanOut.watch(r),
+    watch: (r) => {
+      if (fanOut.watcherCount >= maxWatches)
+        throw new StatusError(429, 'TooManyRequests', 'too many watches are open, please try again later', { retryAfterSeconds: 5 })
+      return fanOut.watch(r)
+    },
     open: async (node, r) => sessions.open(node, r),
     connected: () => sessions.connected(),
     close: () => {

@@ -7,6 +7,8 @@ export interface RemoteOptions {
   url: string
   authToken?: string
   fetch?: typeof fetch
+  /** One of several databases of an sqld with namespaces. */
+  namespace?: string
 }
 
 const CHECK = "SELECT iif(changes() = ?, 1, json('EXPECT'))"
@@ -25,7 +27,14 @@ class RemoteDatabaseError extends Error {
 }
 
 export function openRemote(options: RemoteOptions): Database {
-  const client = () => createClient({ url: options.url, authToken: options.authToken, intMode: 'number', fetch: options.fetch })
+  // sqld takes the namespace from the first label of the host name, or from this header: names of hosts are not ours to make.
+  const inNamespace = (base: typeof fetch, namespace: string) => (input: RequestInfo | URL, init?: RequestInit) => {
+    const request = new Request(input, init)
+    request.headers.set('x-namespace-bin', btoa(namespace))
+    return base(request)
+  }
+  const through = options.namespace ? inNamespace(options.fetch ?? fetch, options.namespace) : options.fetch
+  const client = () => createClient({ url: options.url, authToken: options.authToken, intMode: 'number', fetch: through })
   const fail = (cause: unknown): never => {
     throw new RemoteDatabaseError(String((cause as { code?: string }).code ?? (cause as Error).name))
   }

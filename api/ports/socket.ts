@@ -1,5 +1,7 @@
 // A WebSocket as both platforms give it to us, and how a handler gets one.
 
+import type { Identity } from '../registry/context.ts'
+
 export interface Socket {
   send(data: string | Uint8Array): void
   close(code?: number, reason?: string): void
@@ -15,6 +17,8 @@ export interface Connection {
   upgrade?: (protocols: string[]) => { response: Response; protocol: string; accepted: Promise<Socket> } | undefined
   /** Where the client is, for the audit trail. */
   address?: string
+  /** Who asks, where a door before the app has found out already. */
+  identity?: Identity
   /** Told when a socket has become the session of a node. */
   opened?: (node: string, socket: Socket) => void
 }

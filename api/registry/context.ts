@@ -3,11 +3,18 @@ import type { Clock, Random } from '../ports/clock.ts'
 import type { Store } from '../store/store.ts'
 import type { Lookup } from './lookup.ts'
 
+/** Rights that come with an identity instead of a binding: a cluster role, in one namespace or everywhere. */
+export interface Grant {
+  clusterRole: string
+  namespace?: string
+}
+
 export interface Identity {
   username: string
   uid?: string
   groups: string[]
   extra?: Record<string, string[]>
+  grants?: Grant[]
 }
 
 /** What is asked, as the authorizer sees it. */
@@ -47,6 +54,8 @@ export interface Environment {
   allowed: (user: Identity, attributes: Attributes) => Promise<boolean>
   /** What admission needs from the cluster's configuration. */
   settings: Settings
+  /** Whether the cluster holds as many objects as it may. */
+  full: () => Promise<boolean>
 }
 
 export interface Settings {
@@ -57,6 +66,14 @@ export interface Settings {
   clusterDns: string
   /** PEM of the CA that clients must trust, where there is one. */
   caCertificate?: string
+  /** Who signs service-account tokens. A URL beyond the cluster's own name is where its keys can be fetched. */
+  issuer: string
+  /** Whether requests without credentials are let in as system:anonymous. */
+  anonymous: boolean
+  /** How many objects the cluster may hold; no bound where absent. */
+  maxObjects?: number
+  /** How many watches may be open at once. */
+  maxWatches: number
 }
 
 /** The context of the control plane's own writes. */

@@ -11,6 +11,9 @@ export async function run(args: string[]): Promise<number | undefined> {
       'token-file': { type: 'string', value: 'FILE', about: 'static tokens, a line each: token,user,uid,"group1,group2"' },
       'database-url': { type: 'string', value: 'URL', about: 'a libSQL server instead of the embedded database' },
       name: { type: 'string', value: 'NAME', about: 'another name or address of this server, for its certificate', multiple: true },
+      hosted: { type: 'boolean', about: 'serve accounts and many clusters: /v1 and /clusters/NAME' },
+      signup: { type: 'string', value: 'open|operator', about: 'with --hosted: who may open an account', default: 'operator' },
+      'public-url': { type: 'string', value: 'URL', about: 'with --hosted: what clients reach this server by' },
       platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
       'node-monitor-grace-period': {
         type: 'string',
@@ -37,10 +40,16 @@ export async function run(args: string[]): Promise<number | undefined> {
     nodeMonitorGracePeriod: grace * 1000,
   }
   if (v.platform !== 'node' && v.platform !== 'workers') throw new Error(`--platform is node or workers, not ${JSON.stringify(v.platform)}`)
-  const { serve } =
-    v.platform === 'workers' ? await import('../../api/platform/workers/serve.ts') : await import('../../api/platform/node/server.ts')
-  const serving = await serve(options)
-  process.stdout.write(`kedge serves ${serving.url}\nCA:         ${serving.caFile}\nkubeconfig: ${serving.kubeconfig}\n`)
+  if (v.signup !== 'open' && v.signup !== 'operator') throw new Error(`--signup is open or operator, not ${JSON.stringify(v.signup)}`)
+  const hosted = { ...options, signup: v.signup as 'open' | 'operator', ...(v['public-url'] ? { publicUrl: v['public-url'] } : {}) }
+  const serving =
+    v.platform === 'workers'
+      ? await (await import('../../api/platform/workers/serve.ts')).serve(v.hosted ? hosted : options)
+      : v.hosted
+        ? await (await import('../../api/platform/node/hosted.ts')).serveHosted(hosted)
+        : await (await import('../../api/platform/node/server.ts')).serve(options)
+  const files = [['CA', serving.caFile] as const, ...serving.files].map(([label, file]) => `${`${label}:`.padEnd(16)}${file}\n`)
+  process.stdout.write(`kedge serves ${serving.url}\n${files.join('')}`)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })

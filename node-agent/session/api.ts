@@ -1,5 +1,6 @@
 // Requests to the API as this node: one kept-alive agent, a fresh assertion each, answers parsed, Status errors thrown with their code.
 import { Agent, request } from 'node:https'
+import { under } from '../../shared/meta/url.ts'
 import type { Identity } from './identity.ts'
 
 export class ApiError extends Error {
@@ -25,7 +26,7 @@ export function createApi(identity: Identity): Api {
       const data = body === undefined ? undefined : JSON.stringify(body)
       return new Promise((resolve, reject) => {
         const req = request(
-          new URL(path, identity.server),
+          under(identity.server, path),
           {
             method,
             agent,

@@ -5,6 +5,7 @@ import { request } from 'node:https'
 import path from 'node:path'
 import { connect } from 'node:tls'
 import { exportJWK, exportPKCS8, generateKeyPair, importPKCS8, SignJWT } from 'jose'
+import { under } from '../../shared/meta/url.ts'
 import type { Log } from '../log.ts'
 
 interface ClusterInfo {
@@ -77,7 +78,7 @@ function post(server: string, ca: string, token: string, body: unknown): Promise
   const data = JSON.stringify(body)
   return new Promise((resolve, reject) => {
     const req = request(
-      new URL('/kedge/v1/join', server),
+      under(server, '/kedge/v1/join'),
       {
         method: 'POST',
         ca,

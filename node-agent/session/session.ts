@@ -1,5 +1,6 @@
 // The daemon's end of the session: dials, keeps dialling, subscribes and resumes by version, and serves the streams that the hub opens.
 import WebSocket from 'ws'
+import { under } from '../../shared/meta/url.ts'
 import { type DaemonFrame, decodeData, encodeData, type HubFrame, type StreamRequest, WINDOW } from '../../shared/session/frames.ts'
 import type { Log } from '../log.ts'
 import type { Identity } from './identity.ts'
@@ -119,7 +120,7 @@ export class Session {
   }
 
   async #dial(): Promise<void> {
-    const url = new URL('/kedge/v1/session', this.#identity.server)
+    const url = under(this.#identity.server, '/kedge/v1/session')
     url.protocol = 'wss:'
     const token = await this.#identity.assertion()
     if (this.#closed) return

@@ -1,13 +1,15 @@
 // The data folder of a control plane: what is made once and kept, and the names its certificate carries.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
-import type { Names } from './certificates.ts'
+import type { Log } from '../../ports/log.ts'
+import { type Names, openAuthority } from './certificates.ts'
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
 
 /** Names and addresses that a server on this machine goes by. */
-export function localNames(o: { host: string; names?: string[] }): Names {
+function localNames(o: { host: string; names?: string[] }): Names {
   // Links that containers bring are none of this machine's names.
   const own = Object.entries(networkInterfaces())
     .filter(([name]) => !/^(veth|docker|br-|cni)/.test(name))
@@ -31,8 +33,39 @@ export function localNames(o: { host: string; names?: string[] }): Names {
   }
 }
 
+export interface DataFolder {
+  /** The CA of this server, as PEM. */
+  ca: string
+  caFile: string
+  leaf: { cert: string; key: string }
+  /** 32 bytes: what Secrets are encrypted with. */
+  sealKey: Uint8Array
+  /** Full rights on what is served here. */
+  adminToken: string
+}
+
+/** Opens the folder, making what is not there yet. */
+export async function openFolder(o: { data: string; host: string; names?: string[] }, log: Log): Promise<DataFolder> {
+  mkdirSync(o.data, { recursive: true })
+  const names = localNames(o)
+  const authority = await openAuthority(o.data, names)
+  const refused = authority.refused({ dns: [], ips: [o.host, ...(o.names ?? [])].filter((n) => n && n !== '0.0.0.0') })
+  if (refused.length)
+    log.warn('the CA of this data folder was not made for these names: clients will refuse them', { names: refused.join(',') })
+  return {
+    ca: authority.certificate,
+    caFile: path.join(o.data, 'ca.crt'),
+    leaf: await authority.issue(names),
+    sealKey: Buffer.from(
+      keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64')),
+      'base64',
+    ),
+    adminToken: keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url')),
+  }
+}
+
 /** A value that must outlive restarts: read from the folder, or made there, for the owner's eyes. */
-export function keep(folder: string, name: string, make: () => string): string {
+function keep(folder: string, name: string, make: () => string): string {
   const file = path.join(folder, name)
   if (!existsSync(file)) writeFileSync(file, make(), { mode: 0o600 })
   return readFileSync(file, 'utf8').trim()

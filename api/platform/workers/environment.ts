@@ -1,12 +1,17 @@
-// What a Worker is given (wrangler.toml's bindings), and the cluster built from it.
+// What a Worker is given (wrangler.toml's bindings), and what is opened from it: a cluster, or a host of many.
+import { directoryMigrations, migrations } from '../../../migrations/bundle.ts'
 import { parseTokenFile } from '../../auth/authentication.ts'
-import { type Cluster, createCluster } from '../../cluster.ts'
+import { bootstrap, type Cluster, createCluster } from '../../cluster.ts'
+import type { Account, ClusterRecord } from '../../directory/directory.ts'
+import { createHost, type Host, type HostOptions, hostedSettings } from '../../directory/host.ts'
+import type { Database } from '../../ports/database.ts'
 import type { Hub } from '../../ports/hub.ts'
 import type { Fields, Log } from '../../ports/log.ts'
-import type { Settings } from '../../registry/context.ts'
+import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
 import { createSeal } from '../../store/seal.ts'
 import type { LogEvent, Store } from '../../store/store.ts'
+import { remoteDatabases } from '../remote-cluster-databases.ts'
 import { openRemote } from '../remote-database.ts'
 
 export interface WorkerEnvironment {
@@ -20,6 +25,17 @@ export interface WorkerEnvironment {
   /** PEM of a private CA, where the Worker is not served under a public one. */
   CA_CERTIFICATE?: string
   NODE_MONITOR_GRACE_PERIOD?: string
+  /** `true`: accounts and many clusters instead of one. The following are for that. */
+  HOSTED?: string
+  /** sqld's admin API, where clusters' databases are namespaces of DATABASE_URL. */
+  DATABASE_ADMIN_URL?: string
+  /** `libsql://{id}.example.com`, where each cluster has a database of its own. */
+  DATABASE_TEMPLATE?: string
+  /** The directory's database, where it is no namespace of DATABASE_URL. */
+  DIRECTORY_URL?: string
+  SIGNUP?: string
+  OPERATOR_TOKEN?: string
+  PUBLIC_URL?: string
 }
 
 const write = (level: string, message: string, fields?: Fields) => console.log(JSON.stringify({ level, message, ...fields }))
@@ -31,29 +47,87 @@ export const consoleLog: Log = {
 
 const clock = { now: () => Date.now() }
 const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n)), uuid: () => crypto.randomUUID() }
+const fromBase64 = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 
-const settingsOf = (env: WorkerEnvironment): Settings => ({
-  ...defaultSettings,
-  ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}),
+/** Where a cluster's data is, and how it is to be served. */
+export interface ClusterPlace {
+  database: Database
+  sealKey: Uint8Array
+  settings: Settings
+  statics: Map<string, Identity>
+}
+
+/** The one cluster of a Worker that is no host. */
+export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
+  database: openRemote({ url: env.DATABASE_URL, ...(env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}) }),
+  sealKey: fromBase64(env.ENCRYPTION_KEY),
+  settings: { ...defaultSettings, ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}) },
+  statics: parseTokenFile(env.TOKENS ?? ''),
 })
 
-/** A cluster on the remote database; who is told of commits, and where the hub is, the caller says. */
-export async function openCluster(
-  env: WorkerEnvironment,
-  onCommit: (event: LogEvent) => void,
-  hub: (store: Store) => Hub,
-): Promise<Cluster> {
-  const key = Uint8Array.from(atob(env.ENCRYPTION_KEY), (c) => c.charCodeAt(0))
+/** A cluster on a remote database; who is told of commits, and where the hub is, the caller says. */
+export async function openCluster(place: ClusterPlace, onCommit: (event: LogEvent) => void, hub: (store: Store) => Hub): Promise<Cluster> {
   return createCluster({
-    database: openRemote({ url: env.DATABASE_URL, ...(env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}) }),
+    ...place,
     clock,
     random,
     log: consoleLog,
-    settings: settingsOf(env),
-    seal: await createSeal(key),
-    statics: parseTokenFile(env.TOKENS ?? ''),
+    seal: await createSeal(place.sealKey),
     maxAge: 5000,
     onCommit,
     hub,
   })
+}
+
+export interface WorkerHost extends Host {
+  place(record: ClusterRecord, account: Account): Promise<ClusterPlace>
+}
+
+/** A host on remote databases. `poke` wakes a new cluster's object; `stopped` ends one. */
+export async function openHost(
+  env: WorkerEnvironment,
+  o: Pick<HostOptions, 'forward' | 'stopped'> & { poke(record: ClusterRecord): Promise<void> },
+): Promise<WorkerHost> {
+  const auth = env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}
+  const database = openRemote({
+    ...auth,
+    ...(env.DIRECTORY_URL ? { url: env.DIRECTORY_URL } : { url: env.DATABASE_URL, namespace: 'directory' }),
+  })
+  await database.migrate(directoryMigrations)
+  const databases = remoteDatabases({
+    ...auth,
+    url: env.DATABASE_URL,
+    ...(env.DATABASE_ADMIN_URL ? { adminUrl: env.DATABASE_ADMIN_URL } : {}),
+    ...(env.DATABASE_TEMPLATE ? { template: env.DATABASE_TEMPLATE } : {}),
+  })
+  const nobody = () => {
+    throw new Error('no hub here')
+  }
+  const place = async (record: ClusterRecord, account: Account): Promise<ClusterPlace> => ({
+    database: databases.open(record.database),
+    sealKey: await host.clusters.keyOf(record),
+    settings: hostedSettings(record, account, env.PUBLIC_URL ?? 'https://localhost', env.CA_CERTIFICATE),
+    statics: new Map(),
+  })
+  const host: Host = createHost({
+    database,
+    databases,
+    seal: await createSeal(fromBase64(env.ENCRYPTION_KEY)),
+    clock,
+    random,
+    log: consoleLog,
+    signup: env.SIGNUP === 'open' ? 'open' : 'operator',
+    ...(env.OPERATOR_TOKEN ? { operatorToken: env.OPERATOR_TOKEN } : {}),
+    ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}),
+    prepare: async (record, account) => {
+      const at = await place(record, account)
+      await at.database.migrate(migrations)
+      const hub = () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] })
+      await bootstrap(await openCluster(at, () => {}, hub))
+    },
+    made: o.poke,
+    stopped: o.stopped,
+    forward: o.forward,
+  })
+  return { ...host, place }
 }

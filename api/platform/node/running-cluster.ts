@@ -1,0 +1,82 @@
+// A cluster that runs in this process: its hub and engine, and the app in front of them.
+import { migrations } from '../../../migrations/bundle.ts'
+import { type Cluster, createCluster } from '../../cluster.ts'
+import { startEngine } from '../../engine/engine.ts'
+import { createApp } from '../../http/app.ts'
+import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
+import type { Database } from '../../ports/database.ts'
+import type { Connection } from '../../ports/socket.ts'
+import type { Identity, Settings } from '../../registry/context.ts'
+import { createSeal } from '../../store/seal.ts'
+import type { LogEvent } from '../../store/store.ts'
+import { stderrLog, systemClock, systemRandom } from './ports.ts'
+import { timerAlarm } from './timer-alarm.ts'
+
+export interface RunOptions {
+  database: Database
+  /** Whether this process alone writes to the database, and so sees every change. */
+  alone: boolean
+  sealKey: Uint8Array
+  settings: Settings
+  statics?: Map<string, Identity>
+  /** Brings the first objects in, before the engine starts. */
+  prepare?: (cluster: Cluster) => Promise<void>
+  /** What the paths of requests begin with, `/clusters/NAME`. */
+  prefix?: string
+  /** How long a node may be silent before it counts as lost, ms. */
+  nodeMonitorGracePeriod?: number
+}
+
+export interface RunningCluster {
+  fetch(request: Request, connection: Connection): Response | Promise<Response>
+  close(): Promise<void>
+}
+
+/** Migrates the database, and starts everything. */
+export async function runCluster(o: RunOptions): Promise<RunningCluster> {
+  const { database } = o
+  await database.migrate(migrations)
+  let hub: LocalHub | undefined
+  const cluster = createCluster({
+    database,
+    clock: systemClock,
+    random: systemRandom,
+    log: stderrLog,
+    settings: o.settings,
+    seal: await createSeal(o.sealKey),
+    statics: o.statics ?? new Map(),
+    maxAge: o.alone ? Number.POSITIVE_INFINITY : 5000,
+    ...(o.alone ? { head: () => hub?.fanOut.head ?? 0 } : {}),
+    onCommit: (event: LogEvent) => {
+      cluster.observe(event)
+      hub?.publish(event)
+    },
+    hub: () => ({
+      publish: (e) => hub!.publish(e),
+      watch: (r) => hub!.watch(r),
+      open: (n, r) => hub!.open(n, r),
+      connected: () => hub!.connected(),
+    }),
+  })
+  await o.prepare?.(cluster)
+  let engine: Awaited<ReturnType<typeof startEngine>> | undefined
+  hub = await createLocalHub(
+    cluster.store,
+    cluster.authorizer,
+    systemClock,
+    stderrLog,
+    { changed: (node, connected) => engine?.sessionChanged(node, connected) },
+    o.settings.maxWatches,
+  )
+  hub.fanOut.subscribe((e) => cluster.observe(e))
+  engine = await startEngine({ cluster, hub, alarm: timerAlarm(() => engine?.wake()), nodeMonitorGracePeriod: o.nodeMonitorGracePeriod })
+  const app = createApp({ cluster, sessions: hub.sessions, ...(o.prefix ? { prefix: o.prefix } : {}) })
+  return {
+    fetch: (request, connection) => app.fetch(request, connection),
+    close: async () => {
+      await engine?.close()
+      hub?.close()
+      await database.close()
+    },
+  }
+}
