@@ -4,7 +4,13 @@ import { under } from '../shared/meta/url.ts'
 import type { Access } from './kubeconfig.ts'
 
 /** The parsed answer. Throws with the server's message on a Status, and with what to check when nothing answers. */
-export function apiRequest(access: Access, method: string, path: string, body?: unknown): Promise<any> {
+export function apiRequest(
+  access: Access,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<any> {
   const url = under(access.server, path)
   const data = body === undefined ? undefined : JSON.stringify(body)
   return new Promise((resolve, reject) => {
@@ -15,6 +21,7 @@ export function apiRequest(access: Access, method: string, path: string, body?: 
         ...(access.ca ? { ca: access.ca } : {}),
         headers: {
           accept: 'application/json',
+          ...headers,
           ...(access.token ? { authorization: `Bearer ${access.token}` } : {}),
           ...(data ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) } : {}),
         },

@@ -1,6 +1,7 @@
 // The door to the clusters of a host: /clusters/NAME/… becomes a request of that cluster, with who asks and what the account may use.
 // Whoever has no business with a cluster gets the same 401, whether the cluster exists or not.
 import { StatusError, unauthorized } from '../../shared/status/index.ts'
+import { JOIN_PATH, joinRefused } from '../http/node-session.ts'
 import type { Identity } from '../registry/context.ts'
 import type { Account, ClusterRecord, Directory, Token } from './directory.ts'
 import type { Rates } from './limits.ts'
@@ -16,6 +17,8 @@ export interface Admitted {
 }
 
 const PREFIX = '/clusters/'
+/** Of one address, with tokens that fit nothing: each may cost a read. */
+const GUESSES_PER_SECOND = 100
 /** What a cluster shows to everybody: the keys that its service-account tokens are checked with. */
 const PUBLIC = new Set(['/.well-known/openid-configuration', '/openid/v1/jwks'])
 
@@ -48,7 +51,8 @@ export async function admit(
   const [scheme, secret] = (authorization ?? '').split(' ')
   const bearer = scheme?.toLowerCase() === 'bearer' ? secret : undefined
   const isOpen = PUBLIC.has(where.path)
-  if (!bearer && !isOpen) throw unauthorized()
+  const nobody = () => (where.path === JOIN_PATH ? joinRefused() : unauthorized())
+  if (!bearer && !isOpen) throw nobody()
   const ours = bearer?.startsWith('kedge-api-')
   // Both are looked up whatever the first says: an answer's time tells nothing about which one was missing.
   const [record, token] = await Promise.all([directory.cluster(where.name), ours ? directory.find(bearer!) : undefined])
@@ -56,8 +60,8 @@ export async function admit(
   const stranger = ours && (!token || token.account !== record?.account || (token.cluster !== undefined && token.cluster !== record.name))
   if (!record || !known || stranger) {
     // Guessing is slowed by where it comes from, so that it costs nobody else.
-    if (!rates.take(`guess ${address ?? ''}`, 20)) throw tooMany('too many requests')
-    throw unauthorized()
+    if (!rates.take(`guess ${address ?? ''}`, GUESSES_PER_SECOND)) throw tooMany('too many requests')
+    throw nobody()
   }
   if (!rates.take(`account ${known.name}`, known.limits.requestsPerSecond)) throw tooMany('the account has reached its request rate')
   directory.count(known.name, record.name)

@@ -30,6 +30,10 @@ export interface RestOptions {
 type Env = { Bindings: Connection }
 
 const MAX_BODY = 64 * 1024
+/** Of one address. */
+const SIGNUPS_PER_SECOND = 0.5
+/** Of one token, under /v1. */
+const REQUESTS_PER_SECOND = 50
 const label = z.string().refine((v) => !dnsLabel(v).length, { message: 'must be a DNS label: lower case letters, digits and -' })
 const Time = z.string().openapi({ format: 'date-time' })
 const RoleSchema = z.enum(roles).openapi('Role')
@@ -271,7 +275,7 @@ export function createDirectoryApp({
     const length = Number(c.req.header('content-length') ?? 0)
     if (length > MAX_BODY || (c.req.method !== 'GET' && c.req.header('transfer-encoding')))
       throw new StatusError(413, 'RequestEntityTooLarge', `a body may have ${MAX_BODY} bytes and must say its length`)
-    if (!rates.take(`v1 ${bearerOf(c.req.header('authorization'))?.slice(0, 24) ?? c.env?.address ?? ''}`, 50))
+    if (!rates.take(`v1 ${bearerOf(c.req.header('authorization'))?.slice(0, 24) ?? c.env?.address ?? ''}`, REQUESTS_PER_SECOND))
       throw new StatusError(429, 'TooManyRequests', 'too many requests, please try again later', { retryAfterSeconds: 1 })
     await next()
   })
@@ -317,10 +321,11 @@ export function createDirectoryApp({
   }
 
   app.openapi(routes.createAccount, async (c) => {
-    if (signup === 'operator' && !(await isOperator(authorizationOf(c))))
-      throw new StatusError(403, 'Forbidden', 'accounts on this host are opened by its operator')
-    if (!rates.take(`signup ${c.env?.address ?? ''}`, 0.5))
-      throw new StatusError(429, 'TooManyRequests', 'too many new accounts from here', { retryAfterSeconds: 10 })
+    if (!(await isOperator(authorizationOf(c)))) {
+      if (signup === 'operator') throw new StatusError(403, 'Forbidden', 'accounts on this host are opened by its operator')
+      if (!rates.take(`signup ${c.env?.address ?? ''}`, SIGNUPS_PER_SECOND))
+        throw new StatusError(429, 'TooManyRequests', 'too many new accounts from here, please try again later', { retryAfterSeconds: 10 })
+    }
     const { name, title } = c.req.valid('json')
     const made = await directory.createAccount(name, title ?? name)
     if (!made) throw new StatusError(409, 'AlreadyExists', `an account named ${JSON.stringify(name)} exists: choose another name`)

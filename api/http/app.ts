@@ -13,7 +13,7 @@ import { KEDGE_VERSION, versionInfo } from '../version.ts'
 import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { issueJoinToken } from './join-tokens.ts'
-import { join, openSession } from './node-session.ts'
+import { JOIN_PATH, join, openSession } from './node-session.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { parseResourcePath } from './request.ts'
 import { handleResource } from './resource.ts'
@@ -42,7 +42,7 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   app.onError((cause, c) => errorAnswer(cause, log, c.req.path))
   app.notFound(() => textAnswer('404 page not found\n', 404))
 
-  app.post('/kedge/v1/join', (c) => join(cluster, c.req.raw))
+  app.post(JOIN_PATH, (c) => join(cluster, c.req.raw))
 
   app.use('*', async (c, next) => {
     if (c.req.url.length > MAX_URL) throw tooLarge('the request URL is too long')

@@ -12,24 +12,30 @@ import { parseBody, readText } from './body.ts'
 
 export const SESSION_PROTOCOL = 'v1.session.kedge.dev'
 
+export const JOIN_PATH = '/kedge/v1/join'
+
+/** The same words whether the token, or a hosted cluster, is not there. */
+export const joinRefused = () =>
+  new StatusError(401, 'Unauthorized', 'the join token is unknown, used up or expired: make a new one with `kedge token create --join`')
+
 /** POST /kedge/v1/join: a join token and a public key in, the cluster's settings out. */
 export async function join(cluster: Cluster, request: Request): Promise<Response> {
   const token = (request.headers.get('authorization') ?? '').replace(/^Bearer /i, '')
   const raw: any = parseBody((await readText(request)) || '{}', 'application/json', 'join request')
   const { name, publicKey } = raw
-  if (typeof name !== 'string' || dnsSubdomain(name).length)
-    throw badRequest(`the node name is not valid: ${dnsSubdomain(String(name)).join('; ')}`)
-  if (publicKey?.kty !== 'EC' || publicKey.crv !== 'P-256' || publicKey.d)
-    throw badRequest('publicKey must be the public half of a P-256 key as a JWK')
+  const fault =
+    typeof name !== 'string' || dnsSubdomain(name).length
+      ? `the node name is not valid: ${dnsSubdomain(String(name)).join('; ')}`
+      : publicKey?.kty !== 'EC' || publicKey.crv !== 'P-256' || publicKey.d
+        ? 'publicKey must be the public half of a P-256 key as a JWK'
+        : undefined
   const { tokens, nodes } = cluster.authenticators
-  if (!(await nodes.registered(name, publicKey))) {
+  // A node that asks again with its key has joined already: its token may be used up.
+  if (fault || !(await nodes.registered(name, publicKey))) {
     const record = await tokens.find(token)
-    if (record?.kind !== 'join' || !(await tokens.spend(token)))
-      throw new StatusError(
-        401,
-        'Unauthorized',
-        'the join token is unknown, used up or expired: make a new one with `kedge token create --join`',
-      )
+    if (record?.kind !== 'join') throw joinRefused()
+    if (fault) throw badRequest(fault)
+    if (!(await tokens.spend(token))) throw joinRefused()
     await nodes.register(name, publicKey)
   }
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = cluster.env.settings

@@ -1,8 +1,9 @@
-// A control plane as users start it: `kedge serve` as a process of its own, killed and started again on the same data.
+// Servers as users start them: `kedge serve` as a process of its own, killed and started again on the same data.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, openSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { launcher } from '../../cli/processes.ts'
+import { apiRequest } from '../../cli/request.ts'
 import { eventually } from './hosts.ts'
 import { freePort, temporaryFolder } from './sqld.ts'
 
@@ -12,30 +13,26 @@ export interface KubectlResult {
   err: string
 }
 
-export class ControlPlane {
-  readonly folder = temporaryFolder('serve')
+abstract class ServerProcess {
   readonly host: string
   readonly port: number
+  readonly folder = temporaryFolder('serve')
   readonly #flags: string[]
   #child?: ChildProcess
 
-  private constructor(host: string, port: number, flags: string[]) {
+  constructor(host: string, port: number, flags: string[]) {
     this.host = host
     this.port = port
     this.#flags = flags
   }
 
-  static async start(host: string, flags: string[] = []): Promise<ControlPlane> {
-    const c = new ControlPlane(host, await freePort(), flags)
-    await c.start()
-    return c
-  }
+  protected abstract ready(): boolean | Promise<boolean>
 
   get url(): string {
     return `https://${this.host}:${this.port}`
   }
-  get kubeconfig(): string {
-    return path.join(this.folder.path, 'admin.kubeconfig')
+  get ca(): string {
+    return readFileSync(path.join(this.folder.path, 'ca.crt'), 'utf8')
   }
 
   async start(): Promise<void> {
@@ -44,11 +41,7 @@ export class ControlPlane {
       stdio: ['ignore', log, log],
       detached: true,
     })
-    await eventually(
-      'the control plane answers',
-      () => existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok',
-      60_000,
-    ).catch((cause) => {
+    await eventually('the server answers', () => this.ready(), 60_000).catch((cause) => {
       throw new Error(`${cause.message}\n${this.log()}`)
     })
   }
@@ -58,6 +51,75 @@ export class ControlPlane {
     // This process alone: on Workers the database and workerd have to end by themselves.
     this.#child!.kill('SIGKILL')
     return exited
+  }
+
+  log(): string {
+    return readFileSync(path.join(this.folder.path, 'serve.log'), 'utf8').slice(-6000)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
+      this.folder.remove()
+      return
+    }
+    const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
+    this.#child!.kill('SIGTERM')
+    const timer = setTimeout(() => this.#child!.kill('SIGKILL'), 10_000)
+    await exited
+    clearTimeout(timer)
+    try {
+      process.kill(-this.#child!.pid!, 'SIGKILL')
+    } catch {
+      // Nobody was left.
+    }
+    this.folder.remove()
+  }
+}
+
+/** A host of many clusters. */
+export class HostServer extends ServerProcess {
+  static async start(host: string, flags: string[] = []): Promise<HostServer> {
+    const s = new HostServer(host, await freePort(), ['--hosted', ...flags])
+    await s.start()
+    return s
+  }
+
+  protected async ready(): Promise<boolean> {
+    return existsSync(path.join(this.folder.path, 'ca.crt')) && (await this.call('GET', '/healthz', undefined)) === 'ok'
+  }
+
+  get operatorToken(): string {
+    return readFileSync(path.join(this.folder.path, 'admin.token'), 'utf8').trim()
+  }
+
+  /** The parsed answer. Throws errors with the answer's code. */
+  call(method: string, path: string, token: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<any> {
+    return apiRequest({ server: this.url, ca: this.ca, ...(token ? { token } : {}) }, method, path, body, headers)
+  }
+
+  /** The code of an answer that is not wanted for more. */
+  code(method: string, path: string, token: string | undefined, body?: unknown, headers: Record<string, string> = {}): Promise<number> {
+    return this.call(method, path, token, body, headers).then(
+      () => 200,
+      (e) => e.code ?? 0,
+    )
+  }
+}
+
+/** One cluster. */
+export class ControlPlane extends ServerProcess {
+  static async start(host: string, flags: string[] = []): Promise<ControlPlane> {
+    const c = new ControlPlane(host, await freePort(), flags)
+    await c.start()
+    return c
+  }
+
+  protected ready(): boolean {
+    return existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok'
+  }
+
+  get kubeconfig(): string {
+    return path.join(this.folder.path, 'admin.kubeconfig')
   }
 
   /** Runs kubectl (another version by its path); words are split at spaces, `|`-quoted parts stay whole. */
@@ -92,27 +154,5 @@ export class ControlPlane {
       encoding: 'utf8',
     })
     return out.trim().split('\n').at(-1)!
-  }
-
-  log(): string {
-    return readFileSync(path.join(this.folder.path, 'serve.log'), 'utf8').slice(-6000)
-  }
-
-  async stop(): Promise<void> {
-    if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
-      this.folder.remove()
-      return
-    }
-    const exited = new Promise<void>((r) => this.#child!.once('exit', () => r()))
-    this.#child!.kill('SIGTERM')
-    const timer = setTimeout(() => this.#child!.kill('SIGKILL'), 10_000)
-    await exited
-    clearTimeout(timer)
-    try {
-      process.kill(-this.#child!.pid!, 'SIGKILL')
-    } catch {
-      // Nobody was left.
-    }
-    this.folder.remove()
   }
 }
