@@ -1,8 +1,10 @@
 // Reads and changes kubeconfig files as kubectl does: KUBECONFIG, else ~/.kube/config.
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { parse, stringify } from 'yaml'
+import { launcher } from './processes.ts'
 
 export interface Access {
   server: string
@@ -29,14 +31,79 @@ export function currentAccess(file = kubeconfigFile()): Access {
     : cluster['certificate-authority']
       ? readFileSync(cluster['certificate-authority'], 'utf8')
       : undefined
-  return { server: cluster.server, ...(ca ? { ca } : {}), ...(user.token ? { token: user.token } : {}) }
+  const token = user.token ?? (user.exec ? askPlugin(user.exec) : undefined)
+  return { server: cluster.server, ...(ca ? { ca } : {}), ...(token ? { token } : {}) }
+}
+
+/** Runs an exec plugin as kubectl does; the token that it prints. */
+function askPlugin(exec: { command: string; args?: string[]; env?: { name: string; value: string }[]; apiVersion: string }): string {
+  const info = { apiVersion: exec.apiVersion, kind: 'ExecCredential', spec: { interactive: false } }
+  const env = Object.fromEntries((exec.env ?? []).map((e) => [e.name, e.value]))
+  const out = execFileSync(exec.command, exec.args ?? [], {
+    env: { ...process.env, ...env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  })
+  return JSON.parse(out).status.token
+}
+
+export interface ExecContext {
+  name: string
+  server: string
+  /** PEM. */
+  ca?: string
+  /** Of our own command, which prints the credential. */
+  args: string[]
+}
+
+/** `prod@kedge.example.com`: a context is told apart by cluster and host. */
+export function contextName(server: string): string {
+  const url = new URL(server)
+  return `${url.pathname.split('/').at(-1)}@${url.host}`
+}
+
+/** A whole kubeconfig whose user is an exec plugin. */
+const execConfig = (c: ExecContext) => ({
+  apiVersion: 'v1',
+  kind: 'Config',
+  clusters: [
+    {
+      name: c.name,
+      cluster: { server: c.server, ...(c.ca ? { 'certificate-authority-data': Buffer.from(c.ca).toString('base64') } : {}) },
+    },
+  ],
+  users: [
+    {
+      name: c.name,
+      user: {
+        exec: { apiVersion: 'client.authentication.k8s.io/v1', command: launcher, args: c.args, interactiveMode: 'Never' },
+      },
+    },
+  ],
+  contexts: [{ name: c.name, context: { cluster: c.name, user: c.name } }],
+  'current-context': c.name,
+})
+export const execKubeconfig = (c: ExecContext): string => stringify(execConfig(c))
+
+/** Puts the context into the user's kubeconfig and makes it current; its name. */
+export function addExecContext(c: ExecContext): string {
+  mergeConfig(execConfig(c))
+  return c.name
+}
+
+/** Takes a context out again, with the cluster and user of the same name. */
+export function removeContext(name: string): void {
+  takeOut(name, name)
 }
 
 const put = (list: any[] | undefined, entry: any) => [...(list ?? []).filter((e) => e.name !== entry.name), entry]
 
 /** Puts the one context of `source` into the user's kubeconfig under its name and makes it current. */
-export function mergeKubeconfig(source: string, file = kubeconfigFile()): void {
-  const from = read(source)
+export function mergeKubeconfig(source: string): void {
+  mergeConfig(read(source))
+}
+
+function mergeConfig(from: any, file = kubeconfigFile()): void {
   const into = read(file)
   mkdirSync(path.dirname(file), { recursive: true })
   writeFileSync(
@@ -55,7 +122,11 @@ export function mergeKubeconfig(source: string, file = kubeconfigFile()): void {
 }
 
 /** Takes a context, its cluster and user out again. */
-export function removeFromKubeconfig(name: string, file = kubeconfigFile()): void {
+export function removeFromKubeconfig(name: string): void {
+  takeOut(name, `${name}-admin`)
+}
+
+function takeOut(name: string, user: string, file = kubeconfigFile()): void {
   if (!existsSync(file)) return
   const config = read(file)
   const without = (list: any[] | undefined, n: string) => (list ?? []).filter((e) => e.name !== n)
@@ -63,7 +134,7 @@ export function removeFromKubeconfig(name: string, file = kubeconfigFile()): voi
     ...config,
     clusters: without(config.clusters, name),
     contexts: without(config.contexts, name),
-    users: without(config.users, `${name}-admin`),
+    users: without(config.users, user),
   }
   if (next['current-context'] === name) next['current-context'] = ''
   writeFileSync(file, stringify(next), { mode: 0o600 })

@@ -9,12 +9,18 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   down: { about: 'stop it; --purge forgets it', load: () => import('./commands/down.ts') },
   serve: { about: 'run the control plane', load: () => import('./commands/serve.ts') },
   node: { about: 'run the node daemon', load: () => import('./commands/node.ts') },
-  token: { about: 'make tokens: token create --join', load: () => import('./commands/token.ts') },
+  token: { about: 'join tokens of a cluster, API tokens of an account', load: () => import('./commands/token.ts') },
+  login: { about: 'sign in to a Kedge host, or open an account there', load: () => import('./commands/login.ts') },
+  logout: { about: 'forget the token of a host', load: () => import('./commands/logout.ts') },
+  account: { about: 'the account you are signed in to: members, usage', load: () => import('./commands/account.ts') },
+  cluster: { about: 'its clusters: create, ls, use, suspend, resume, rm', load: () => import('./commands/cluster.ts') },
+  kubeconfig: { about: 'print a kubeconfig for one of them, without a secret in it', load: () => import('./commands/kubeconfig.ts') },
+  credential: { about: 'what such a kubeconfig has kubectl run', load: () => import('./commands/credential.ts') },
   version: { about: 'print the version', load: () => import('./commands/version.ts') },
 }
 
 function usage(): string {
-  const lines = Object.entries(commands).map(([name, c]) => `  ${name.padEnd(10)}${c.about}`)
+  const lines = Object.entries(commands).map(([name, c]) => `  ${name.padEnd(12)}${c.about}`)
   return `kedge: Kubernetes without servers to keep\n\nUsage: kedge COMMAND [flags]\n\nCommands:\n${lines.join('\n')}\n\nUse "kedge COMMAND --help" for its flags. kubectl does the rest: the cluster is a real Kubernetes API.\n`
 }
 

@@ -49,7 +49,16 @@ export function apiRequest(
       },
     )
     req.on('timeout', () => req.destroy(new Error('no answer in 15 s')))
-    req.on('error', (cause) => reject(new Error(`cannot reach ${access.server}: ${cause.message}`)))
+    req.on('error', (cause: NodeJS.ErrnoException) => {
+      const untrusted = /^(SELF_SIGNED|UNABLE_TO_VERIFY|DEPTH_ZERO|CERT_UNTRUSTED)/.test(cause.code ?? '')
+      reject(
+        new Error(
+          untrusted
+            ? `${access.server} is not under a CA that is trusted here: give its CA with --ca-file, or check the address`
+            : `cannot reach ${access.server}: ${cause.message}`,
+        ),
+      )
+    })
     req.end(data)
   })
 }

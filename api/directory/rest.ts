@@ -287,21 +287,24 @@ export function createDirectoryApp({
     return token
   }
 
-  /** The account and who asks. Accounts of others do not exist for the caller; rights that are missing in one's own are named. */
+  /**
+   * The account and who asks. Accounts of others do not exist for the caller; rights that are missing in one's own are named.
+   * A token for one cluster sees that `cluster`, and is refused everything else.
+   */
   const inside = async (
     header: string | undefined,
     name: string,
     needed: Role,
     what: string,
+    cluster?: string,
   ): Promise<{ account: Account; token: Token }> => {
     const token = await caller(header)
     const account = token.account === name ? await directory.account(name) : undefined
     if (!account) throw notFound({ group: '', resource: 'accounts', name })
-    if (!atLeast(token.role, needed) || token.cluster !== undefined)
-      throw forbidden(
-        { group: '', resource: 'accounts', name },
-        `a token of role ${token.role}${token.cluster !== undefined ? ` for cluster ${token.cluster}` : ''} may not ${what}`,
-      )
+    if (!atLeast(token.role, needed) || (token.cluster !== undefined && token.cluster !== cluster)) {
+      const scope = token.cluster !== undefined ? ` for cluster ${token.cluster}` : ''
+      throw forbidden({ group: '', resource: 'accounts', name }, `a token of role ${token.role}${scope} may not ${what}`)
+    }
     return { account, token }
   }
   const authorizationOf = (c: { req: { header(name: string): string | undefined } }) => c.req.header('authorization')
@@ -408,7 +411,7 @@ export function createDirectoryApp({
   })
   app.openapi(routes.getCluster, async (c) => {
     const p = c.req.valid('param')
-    const { account } = await inside(authorizationOf(c), p.account, 'view', 'read clusters')
+    const { account } = await inside(authorizationOf(c), p.account, 'view', 'read other clusters', p.cluster)
     return c.json(clusterOf(await owned(account, p.cluster), c.req.url), 200)
   })
   app.openapi(routes.deleteCluster, async (c) => {
