@@ -6,7 +6,11 @@ import path from 'node:path'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'kedge-tests-'))
 const report = path.join(folder, 'report.json')
-const projects = process.argv.slice(2).flatMap((p) => ['--project', p])
+// `e2e:hosted` is the project e2e, and of it the files whose path has `hosted` in it.
+const projects = process.argv.slice(2).flatMap((p) => {
+  const [project, filter] = p.split(':') as [string, string?]
+  return ['--project', project, ...(filter ? [filter] : [])]
+})
 const run = spawnSync(
   process.execPath,
   ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
