@@ -6,6 +6,7 @@ import { Authorizer } from './auth/authorizer.ts'
 import { clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
 import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
 import { Nodes } from './auth/nodes.ts'
+import type { Oidc } from './auth/oidc.ts'
 import { Rbac, rbacResources } from './auth/rbac.ts'
 import { ServiceAccounts } from './auth/service-accounts.ts'
 import { Tokens } from './auth/tokens.ts'
@@ -44,6 +45,8 @@ export interface ClusterOptions {
   settings: Settings
   seal?: Seal
   statics: Map<string, Identity>
+  /** Where users sign in, if anywhere. */
+  oidc?: Oidc
   /** How long rights may be remembered, ms: Infinity where `observe` sees every write. */
   maxAge: number
   onCommit: (event: LogEvent) => void
@@ -74,6 +77,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     tokens: new Tokens(o.database, o.clock),
     accounts: new ServiceAccounts(store, o.seal, o.clock, o.random, lookup, o.settings.issuer),
     nodes: new Nodes(store, o.clock),
+    ...(o.oidc ? { oidc: o.oidc } : {}),
   }
   const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
   const env: Environment = {

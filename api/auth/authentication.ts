@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import { forbidden, StatusError, unauthorized } from '../../shared/status/index.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import type { Nodes } from './nodes.ts'
+import type { Oidc } from './oidc.ts'
 import type { ServiceAccounts } from './service-accounts.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -26,6 +27,7 @@ export interface Authenticators {
   tokens: Tokens
   accounts: ServiceAccounts
   nodes: Nodes
+  oidc?: Oidc
 }
 
 const withAuthenticated = (i: Identity): Identity =>
@@ -43,6 +45,7 @@ export async function identify(a: Authenticators, token: string): Promise<Identi
     return withAuthenticated({ username: record.username, uid: record.uid, groups: record.groups })
   }
   if (token.split('.').length !== 3) return undefined
+  if (a.oidc?.issued(token)) return a.oidc.verify(token)
   try {
     if (decodeJwt(token).sub?.startsWith('system:node:')) return await a.nodes.verify(token)
   } catch {

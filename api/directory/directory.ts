@@ -100,6 +100,7 @@ export class Directory {
   readonly #tokens: Remembered<Token>
   readonly #clusters: Remembered<ClusterRecord>
   readonly #accounts: Remembered<Account>
+  readonly #memberships: Remembered<{ account: string; role: Role }[]>
   readonly #used = new Map<string, number>()
   readonly #requests = new Map<string, { account: string; cluster: string; n: number }>()
 
@@ -110,6 +111,7 @@ export class Directory {
     this.#tokens = new Remembered(clock)
     this.#clusters = new Remembered(clock)
     this.#accounts = new Remembered(clock)
+    this.#memberships = new Remembered(clock)
   }
 
   async #rows(sql: string, ...args: (string | number | null)[]): Promise<Row[]> {
@@ -118,16 +120,25 @@ export class Directory {
 
   // Accounts
 
-  /** Makes an account and its owner's token; undefined when the name is taken. */
-  async createAccount(name: string, title: string): Promise<{ account: Account; secret: string; token: Token } | undefined> {
+  /** Makes an account that belongs to `owner`, or else to the bearer of its first token; undefined when the name is taken. */
+  async createAccount(
+    name: string,
+    title: string,
+    owner?: string,
+  ): Promise<{ account: Account; made?: { secret: string; token: Token } } | undefined> {
     const account: Account = { name, title, created: this.#clock.now(), limits: defaultLimits }
-    const { statement, secret, token } = await this.#newToken(name, { name: 'owner', role: 'owner' })
+    const made = owner === undefined ? await this.#newToken(name, { name: 'owner', role: 'owner' }) : undefined
+    const first: Statement = made?.statement ?? {
+      sql: "INSERT INTO members(account, user, role, created) VALUES (?, ?, 'owner', ?)",
+      args: [name, owner!, account.created],
+    }
     const outcome = await this.#database.write([
       { sql: 'INSERT INTO accounts(name, title, created, limits) VALUES (?, ?, ?, ?)', args: [name, title, account.created, '{}'] },
-      statement,
+      first,
     ])
     this.#accounts.forget((a) => a === undefined)
-    return outcome.ok ? { account, secret, token } : undefined
+    this.#memberships.forget()
+    return outcome.ok ? { account, ...(made ? { made } : {}) } : undefined
   }
 
   account(name: string): Promise<Account | undefined> {
@@ -162,6 +173,7 @@ export class Directory {
       { sql: 'DELETE FROM accounts WHERE name = ?', args: [name] },
     ])
     this.#accounts.forget()
+    this.#memberships.forget()
     this.#tokens.forget((t) => t?.account === name)
     return outcome.ok
   }
@@ -185,6 +197,7 @@ export class Directory {
         args: [account.name, user, role, this.#clock.now()],
       },
     ])
+    this.#memberships.forget()
     return outcome.ok
   }
 
@@ -192,7 +205,16 @@ export class Directory {
     const outcome = await this.#database.write([
       { sql: 'DELETE FROM members WHERE account = ? AND user = ?', args: [account, user], expect: 1 },
     ])
+    this.#memberships.forget()
     return outcome.ok
+  }
+
+  /** The accounts that a person belongs to. */
+  async memberships(user: string): Promise<{ account: string; role: Role }[]> {
+    return (await this.#memberships.get(user, async () => {
+      const rows = await this.#rows('SELECT account, role FROM members WHERE user = ? ORDER BY account', user)
+      return rows.map((r) => ({ account: r[0] as string, role: r[1] as Role }))
+    }))!
   }
 
   // Tokens

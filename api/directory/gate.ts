@@ -1,11 +1,12 @@
 // The door to the clusters of a host: /clusters/NAME/… becomes a request of that cluster, with who asks and what the account may use.
 // Whoever has no business with a cluster gets the same 401, whether the cluster exists or not.
 import { StatusError, unauthorized } from '../../shared/status/index.ts'
+import type { Oidc } from '../auth/oidc.ts'
 import { JOIN_PATH, joinRefused } from '../http/node-session.ts'
 import type { Identity } from '../registry/context.ts'
-import type { Account, ClusterRecord, Directory, Token } from './directory.ts'
+import { bearerOf, callerOf, identityOf, isOurs, standingIn } from './callers.ts'
+import type { Account, ClusterRecord, Directory } from './directory.ts'
 import type { Rates } from './limits.ts'
-import { grantsOf } from './roles.ts'
 
 export interface Admitted {
   record: ClusterRecord
@@ -31,13 +32,6 @@ export function clusterPath(pathname: string): { name: string; path: string } | 
   return name ? { name, path: slash < 0 ? '/' : rest.slice(slash) } : undefined
 }
 
-const identityOf = (t: Token): Identity => ({
-  username: `kedge:${t.account}:${t.name}`,
-  uid: t.id,
-  groups: [`kedge:${t.account}`, 'system:authenticated'],
-  grants: grantsOf(t.role, t.namespace),
-})
-
 const tooMany = (what: string) => new StatusError(429, 'TooManyRequests', `${what}, please try again later`, { retryAfterSeconds: 1 })
 
 /** Who asks for which cluster. Throws StatusErrors. */
@@ -46,18 +40,19 @@ export async function admit(
   rates: Rates,
   where: { name: string; path: string },
   authorization: string | undefined,
+  oidc: Oidc | undefined,
   address: string | undefined,
 ): Promise<Admitted> {
-  const [scheme, secret] = (authorization ?? '').split(' ')
-  const bearer = scheme?.toLowerCase() === 'bearer' ? secret : undefined
+  const bearer = bearerOf(authorization)
   const isOpen = PUBLIC.has(where.path)
   const nobody = () => (where.path === JOIN_PATH ? joinRefused() : unauthorized())
   if (!bearer && !isOpen) throw nobody()
-  const ours = bearer?.startsWith('kedge-api-')
+  const ours = !!bearer && isOurs(bearer, oidc)
   // Both are looked up whatever the first says: an answer's time tells nothing about which one was missing.
-  const [record, token] = await Promise.all([directory.cluster(where.name), ours ? directory.find(bearer!) : undefined])
+  const [record, caller] = await Promise.all([directory.cluster(where.name), ours ? callerOf(directory, oidc, bearer) : undefined])
   const known = record && record.state !== 'deleting' ? await directory.account(record.account) : undefined
-  const stranger = ours && (!token || token.account !== record?.account || (token.cluster !== undefined && token.cluster !== record.name))
+  const standing = caller && record ? standingIn(caller, record.account) : undefined
+  const stranger = ours && (!standing || (standing.cluster !== undefined && standing.cluster !== record?.name))
   if (!record || !known || stranger) {
     // Guessing is slowed by where it comes from, so that it costs nobody else.
     if (!rates.take(`guess ${address ?? ''}`, GUESSES_PER_SECOND)) throw tooMany('too many requests')
@@ -71,5 +66,5 @@ export async function admit(
       'Forbidden',
       `the cluster ${JSON.stringify(record.name)} is suspended: \`kedge cluster resume ${record.name}\``,
     )
-  return { record, account: known, path: where.path, ...(token ? { identity: identityOf(token) } : {}) }
+  return { record, account: known, path: where.path, ...(caller && standing ? { identity: identityOf(caller, standing) } : {}) }
 }

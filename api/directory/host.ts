@@ -1,4 +1,5 @@
 // A host of many clusters: the directory under /v1, each cluster under /clusters/NAME. What serves a cluster is the platform's.
+import type { Oidc } from '../auth/oidc.ts'
 import { errorAnswer } from '../http/answer.ts'
 import type { Clock, Random } from '../ports/clock.ts'
 import type { ClusterDatabases } from '../ports/cluster-databases.ts'
@@ -24,6 +25,8 @@ export interface HostOptions {
   log: Log
   signup: 'open' | 'operator'
   operatorToken?: string
+  /** Where people sign in. */
+  oidc?: Oidc
   caCertificate?: string
   /** Brings the first objects of a new cluster into its database. */
   prepare(record: ClusterRecord, account: Account): Promise<void>
@@ -72,6 +75,7 @@ export function createHost(o: HostOptions): Host {
     clock: o.clock,
     log: o.log,
     signup: o.signup,
+    ...(o.oidc ? { oidc: o.oidc } : {}),
     ...(o.operatorToken ? { operatorToken: o.operatorToken } : {}),
     ...(o.caCertificate ? { caCertificate: o.caCertificate } : {}),
   })
@@ -83,7 +87,14 @@ export function createHost(o: HostOptions): Host {
       const where = clusterPath(pathname)
       if (where) {
         try {
-          const admitted = await admit(directory, rates, where, request.headers.get('authorization') ?? undefined, connection.address)
+          const admitted = await admit(
+            directory,
+            rates,
+            where,
+            request.headers.get('authorization') ?? undefined,
+            o.oidc,
+            connection.address,
+          )
           return await o.forward(admitted, request, { ...connection, ...(admitted.identity ? { identity: admitted.identity } : {}) })
         } catch (cause) {
           return errorAnswer(cause, o.log, pathname)

@@ -3,11 +3,13 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { dnsLabel } from '../../shared/meta/names.ts'
 import { forbidden, notFound, StatusError, unauthorized } from '../../shared/status/index.ts'
+import type { Oidc } from '../auth/oidc.ts'
 import { errorAnswer } from '../http/answer.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Connection } from '../ports/socket.ts'
 import { KEDGE_VERSION } from '../version.ts'
+import { bearerOf, type Caller, callerOf, type Standing, standingIn } from './callers.ts'
 import type { Clusters } from './clusters.ts'
 import type { Account, ClusterRecord, Directory, Token } from './directory.ts'
 import type { Rates } from './limits.ts'
@@ -23,6 +25,7 @@ export interface RestOptions {
   signup: 'open' | 'operator'
   /** The operator's token; without one, nobody is the operator. */
   operatorToken?: string
+  oidc?: Oidc
   /** PEM, where clients must be told which CA to trust. */
   caCertificate?: string
 }
@@ -83,13 +86,38 @@ const routes = {
     path: '/v1/accounts',
     summary: 'Open an account',
     request: takes(z.object({ name: label, title: z.string().max(200).optional() }).strict()),
-    responses: { 201: answer(z.object({ account: AccountSchema, token: SecretSchema }), 'The account and its owner’s token'), ...fault },
+    responses: {
+      201: answer(
+        z.object({ account: AccountSchema, token: SecretSchema.optional() }),
+        'The account; its owner is the person who is signed in, or else the bearer of the token',
+      ),
+      ...fault,
+    },
+  }),
+  signIn: createRoute({
+    method: 'get',
+    path: '/v1/sign-in',
+    summary: 'How people sign in here',
+    responses: {
+      200: answer(z.object({ oidc: z.object({ issuer: z.string(), clientId: z.string() }).optional() }), 'The provider, if there is one'),
+    },
   }),
   whoami: createRoute({
     method: 'get',
     path: '/v1/whoami',
-    summary: 'Which account and token this is',
-    responses: { 200: answer(z.object({ account: AccountSchema, token: TokenSchema }), 'The caller'), ...fault },
+    summary: 'Who the caller is, and in which accounts',
+    responses: {
+      200: answer(
+        z.object({
+          user: z.string().optional(),
+          account: AccountSchema.optional(),
+          token: TokenSchema.optional(),
+          accounts: z.array(z.object({ name: z.string(), role: RoleSchema })),
+        }),
+        'The caller',
+      ),
+      ...fault,
+    },
   }),
   getAccount: createRoute({
     method: 'get',
@@ -231,8 +259,6 @@ const tokenOf = (t: Token) => ({
   ...(t.used !== undefined ? { lastUsed: time(t.used) } : {}),
 })
 
-const bearerOf = (header: string | undefined) => /^bearer (\S+)$/i.exec(header ?? '')?.[1]
-
 /** Equal in a time that does not depend on where two texts differ. */
 async function sameText(a: string, b: string): Promise<boolean> {
   const digest = async (s: string) => new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(s)))
@@ -248,6 +274,7 @@ export function createDirectoryApp({
   log,
   signup,
   operatorToken,
+  oidc,
   caCertificate,
 }: RestOptions): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({
@@ -280,11 +307,11 @@ export function createDirectoryApp({
     await next()
   })
 
-  const caller = async (header: string | undefined): Promise<Token> => {
+  const callerFrom = async (header: string | undefined): Promise<Caller> => {
     const bearer = bearerOf(header)
-    const token = bearer?.startsWith('kedge-api-') ? await directory.find(bearer) : undefined
-    if (!token) throw unauthorized()
-    return token
+    const caller = bearer ? await callerOf(directory, oidc, bearer) : undefined
+    if (!caller) throw unauthorized()
+    return caller
   }
 
   /**
@@ -297,15 +324,15 @@ export function createDirectoryApp({
     needed: Role,
     what: string,
     cluster?: string,
-  ): Promise<{ account: Account; token: Token }> => {
-    const token = await caller(header)
-    const account = token.account === name ? await directory.account(name) : undefined
+  ): Promise<{ account: Account; by: Standing }> => {
+    const by = standingIn(await callerFrom(header), name)
+    const account = by && (await directory.account(name))
     if (!account) throw notFound({ group: '', resource: 'accounts', name })
-    if (!atLeast(token.role, needed) || (token.cluster !== undefined && token.cluster !== cluster)) {
-      const scope = token.cluster !== undefined ? ` for cluster ${token.cluster}` : ''
-      throw forbidden({ group: '', resource: 'accounts', name }, `a token of role ${token.role}${scope} may not ${what}`)
+    if (!atLeast(by.role, needed) || (by.cluster !== undefined && by.cluster !== cluster)) {
+      const scope = by.cluster !== undefined ? ` for cluster ${by.cluster}` : ''
+      throw forbidden({ group: '', resource: 'accounts', name }, `the role ${by.role}${scope} may not ${what}`)
     }
-    return { account, token }
+    return { account, by }
   }
   const authorizationOf = (c: { req: { header(name: string): string | undefined } }) => c.req.header('authorization')
 
@@ -330,15 +357,26 @@ export function createDirectoryApp({
         throw new StatusError(429, 'TooManyRequests', 'too many new accounts from here, please try again later', { retryAfterSeconds: 10 })
     }
     const { name, title } = c.req.valid('json')
-    const made = await directory.createAccount(name, title ?? name)
-    if (!made) throw new StatusError(409, 'AlreadyExists', `an account named ${JSON.stringify(name)} exists: choose another name`)
-    return c.json({ account: accountOf(made.account), token: { ...tokenOf(made.token), token: made.secret } }, 201)
+    const bearer = bearerOf(authorizationOf(c))
+    const caller = bearer ? await callerOf(directory, oidc, bearer) : undefined
+    const opened = await directory.createAccount(name, title ?? name, caller && 'user' in caller ? caller.user : undefined)
+    if (!opened) throw new StatusError(409, 'AlreadyExists', `an account named ${JSON.stringify(name)} exists: choose another name`)
+    const { account, made } = opened
+    return c.json({ account: accountOf(account), ...(made ? { token: { ...tokenOf(made.token), token: made.secret } } : {}) }, 201)
   })
+  app.openapi(routes.signIn, (c) =>
+    c.json(oidc ? { oidc: { issuer: oidc.settings.issuerUrl, clientId: oidc.settings.clientId } } : {}, 200),
+  )
   app.openapi(routes.whoami, async (c) => {
-    const token = await caller(authorizationOf(c))
-    const account = await directory.account(token.account)
+    const caller = await callerFrom(authorizationOf(c))
+    if ('user' in caller)
+      return c.json({ user: caller.user, accounts: caller.accounts.map((a) => ({ name: a.account, role: a.role })) }, 200)
+    const account = await directory.account(caller.token.account)
     if (!account) throw unauthorized()
-    return c.json({ account: accountOf(account), token: tokenOf(token) }, 200)
+    return c.json(
+      { account: accountOf(account), token: tokenOf(caller.token), accounts: [{ name: account.name, role: caller.token.role }] },
+      200,
+    )
   })
   app.openapi(routes.getAccount, async (c) => {
     const { account } = await inside(authorizationOf(c), c.req.valid('param').account, 'view', 'read the account')
@@ -363,10 +401,9 @@ export function createDirectoryApp({
     return c.json({ items }, 200)
   })
   app.openapi(routes.putMember, async (c) => {
-    const { account, token } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'change members')
+    const { account, by } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'change members')
     const { role } = c.req.valid('json')
-    if (!atLeast(token.role, role))
-      throw forbidden({ group: '', resource: 'members' }, `a token of role ${token.role} may not give the role ${role}`)
+    if (!atLeast(by.role, role)) throw forbidden({ group: '', resource: 'members' }, `the role ${by.role} may not give the role ${role}`)
     if (!(await directory.putMember(account, c.req.valid('param').user, role)))
       throw new StatusError(403, 'Forbidden', `the account has its ${account.limits.members} members already`)
     return c.body(null, 204)
@@ -383,7 +420,7 @@ export function createDirectoryApp({
     return c.json({ items: (await directory.tokens(account.name)).map(tokenOf) }, 200)
   })
   app.openapi(routes.createToken, async (c) => {
-    const { account, token: by } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'make tokens')
+    const { account, by } = await inside(authorizationOf(c), c.req.valid('param').account, 'admin', 'make tokens')
     const { seconds, ...wanted } = c.req.valid('json')
     if (wanted.namespace !== undefined && wanted.cluster === undefined)
       throw new StatusError(422, 'Invalid', 'namespace: a namespace needs its cluster')

@@ -1,6 +1,19 @@
 // kedge serve: the control plane in the foreground.
 import { parseFlags } from '../flags.ts'
 
+function oidcOptions(v: Record<string, any>) {
+  const claim = v['oidc-username-claim'] ?? (v.hosted ? 'email' : undefined)
+  return {
+    issuerUrl: v['oidc-issuer-url'],
+    clientId: v['oidc-client-id'] ?? '',
+    ...(claim ? { usernameClaim: claim } : {}),
+    ...(v['oidc-username-prefix'] !== undefined ? { usernamePrefix: v['oidc-username-prefix'] } : {}),
+    ...(v['oidc-groups-claim'] ? { groupsClaim: v['oidc-groups-claim'] } : {}),
+    ...(v['oidc-groups-prefix'] !== undefined ? { groupsPrefix: v['oidc-groups-prefix'] } : {}),
+    ...(v['oidc-ca-file'] ? { caFile: v['oidc-ca-file'] } : {}),
+  }
+}
+
 export async function run(args: string[]): Promise<number | undefined> {
   const parsed = parseFlags(
     'serve',
@@ -11,6 +24,13 @@ export async function run(args: string[]): Promise<number | undefined> {
       'token-file': { type: 'string', value: 'FILE', about: 'static tokens, a line each: token,user,uid,"group1,group2"' },
       'database-url': { type: 'string', value: 'URL', about: 'a libSQL server instead of the embedded database' },
       name: { type: 'string', value: 'NAME', about: 'another name or address of this server, for its certificate', multiple: true },
+      'oidc-issuer-url': { type: 'string', value: 'URL', about: 'where users sign in: an OpenID Connect provider' },
+      'oidc-client-id': { type: 'string', value: 'ID', about: 'the audience of its tokens' },
+      'oidc-username-claim': { type: 'string', value: 'CLAIM', about: 'which claim is the user (default sub; with --hosted email)' },
+      'oidc-username-prefix': { type: 'string', value: 'TEXT', about: 'put before it; - for nothing' },
+      'oidc-groups-claim': { type: 'string', value: 'CLAIM', about: 'which claim has the groups' },
+      'oidc-groups-prefix': { type: 'string', value: 'TEXT', about: 'put before each' },
+      'oidc-ca-file': { type: 'string', value: 'FILE', about: 'the CA that the provider is under' },
       hosted: { type: 'boolean', about: 'serve accounts and many clusters: /v1 and /clusters/NAME' },
       signup: { type: 'string', value: 'open|operator', about: 'with --hosted: who may open an account', default: 'operator' },
       'public-url': { type: 'string', value: 'URL', about: 'with --hosted: what clients reach this server by' },
@@ -37,6 +57,7 @@ export async function run(args: string[]): Promise<number | undefined> {
     ...(v['token-file'] ? { tokenFile: v['token-file'] } : {}),
     ...(v['database-url'] ? { databaseUrl: v['database-url'] } : {}),
     ...(v.name ? { names: v.name } : {}),
+    ...(v['oidc-issuer-url'] ? { oidc: oidcOptions(v) } : {}),
     nodeMonitorGracePeriod: grace * 1000,
   }
   if (v.platform !== 'node' && v.platform !== 'workers') throw new Error(`--platform is node or workers, not ${JSON.stringify(v.platform)}`)

@@ -10,6 +10,7 @@ import { createSeal } from '../../store/seal.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
 import { type Listening, listen } from './listen.ts'
+import { openOidc } from './oidc.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import { type RunningCluster, runCluster } from './running-cluster.ts'
 import type { ServeOptions, Serving } from './server.ts'
@@ -66,6 +67,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
     log: stderrLog,
     signup: o.signup,
     operatorToken: folder.adminToken,
+    ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
     caCertificate: folder.ca,
     prepare: async (record, account) => {
       await ensure(record, account)

@@ -1,5 +1,6 @@
 // A cluster that runs in this process: its hub and engine, and the app in front of them.
 import { migrations } from '../../../migrations/bundle.ts'
+import type { Oidc } from '../../auth/oidc.ts'
 import { type Cluster, createCluster } from '../../cluster.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
@@ -19,6 +20,7 @@ export interface RunOptions {
   sealKey: Uint8Array
   settings: Settings
   statics?: Map<string, Identity>
+  oidc?: Oidc
   /** Brings the first objects in, before the engine starts. */
   prepare?: (cluster: Cluster) => Promise<void>
   /** What the paths of requests begin with, `/clusters/NAME`. */
@@ -45,6 +47,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     settings: o.settings,
     seal: await createSeal(o.sealKey),
     statics: o.statics ?? new Map(),
+    ...(o.oidc ? { oidc: o.oidc } : {}),
     maxAge: o.alone ? Number.POSITIVE_INFINITY : 5000,
     ...(o.alone ? { head: () => hub?.fanOut.head ?? 0 } : {}),
     onCommit: (event: LogEvent) => {

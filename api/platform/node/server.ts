@@ -11,6 +11,7 @@ import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { listen } from './listen.ts'
+import { type OidcOptions, openOidc } from './oidc.ts'
 import { stderrLog } from './ports.ts'
 import { runCluster } from './running-cluster.ts'
 
@@ -23,6 +24,8 @@ export interface ServeOptions {
   databaseUrl?: string
   /** Addresses and names beyond those of this machine that clients will use. */
   names?: string[]
+  /** Where users sign in. */
+  oidc?: OidcOptions
   /** How long a node may be silent before it counts as lost, ms. */
   nodeMonitorGracePeriod?: number
 }
@@ -55,6 +58,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     sealKey: folder.sealKey,
     settings: { ...defaultSettings, caCertificate: folder.ca },
     statics,
+    ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
     prepare: (c) => bootstrap(c, { ip: advertised(o.host), port: o.port }),
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })

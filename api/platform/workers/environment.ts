@@ -1,6 +1,7 @@
 // What a Worker is given (wrangler.toml's bindings), and what is opened from it: a cluster, or a host of many.
 import { directoryMigrations, migrations } from '../../../migrations/bundle.ts'
 import { parseTokenFile } from '../../auth/authentication.ts'
+import { checkOidc, Oidc } from '../../auth/oidc.ts'
 import { bootstrap, type Cluster, createCluster } from '../../cluster.ts'
 import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, type Host, type HostOptions, hostedSettings } from '../../directory/host.ts'
@@ -36,6 +37,13 @@ export interface WorkerEnvironment {
   SIGNUP?: string
   OPERATOR_TOKEN?: string
   PUBLIC_URL?: string
+  /** Where users sign in; they mean what kube-apiserver's --oidc-* flags mean. */
+  OIDC_ISSUER_URL?: string
+  OIDC_CLIENT_ID?: string
+  OIDC_USERNAME_CLAIM?: string
+  OIDC_USERNAME_PREFIX?: string
+  OIDC_GROUPS_CLAIM?: string
+  OIDC_GROUPS_PREFIX?: string
 }
 
 const write = (level: string, message: string, fields?: Fields) => console.log(JSON.stringify({ level, message, ...fields }))
@@ -49,12 +57,26 @@ const clock = { now: () => Date.now() }
 const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n)), uuid: () => crypto.randomUUID() }
 const fromBase64 = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 
+function oidcOf(env: WorkerEnvironment): { oidc?: Oidc } {
+  if (!env.OIDC_ISSUER_URL) return {}
+  const settings = checkOidc({
+    issuerUrl: env.OIDC_ISSUER_URL,
+    clientId: env.OIDC_CLIENT_ID ?? '',
+    ...(env.OIDC_USERNAME_CLAIM ? { usernameClaim: env.OIDC_USERNAME_CLAIM } : {}),
+    ...(env.OIDC_USERNAME_PREFIX !== undefined ? { usernamePrefix: env.OIDC_USERNAME_PREFIX } : {}),
+    ...(env.OIDC_GROUPS_CLAIM ? { groupsClaim: env.OIDC_GROUPS_CLAIM } : {}),
+    ...(env.OIDC_GROUPS_PREFIX !== undefined ? { groupsPrefix: env.OIDC_GROUPS_PREFIX } : {}),
+  })
+  return { oidc: new Oidc(settings, clock, consoleLog) }
+}
+
 /** Where a cluster's data is, and how it is to be served. */
 export interface ClusterPlace {
   database: Database
   sealKey: Uint8Array
   settings: Settings
   statics: Map<string, Identity>
+  oidc?: Oidc
 }
 
 /** The one cluster of a Worker that is no host. */
@@ -63,6 +85,7 @@ export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
   sealKey: fromBase64(env.ENCRYPTION_KEY),
   settings: { ...defaultSettings, ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}) },
   statics: parseTokenFile(env.TOKENS ?? ''),
+  ...oidcOf(env),
 })
 
 /** A cluster on a remote database; who is told of commits, and where the hub is, the caller says. */
@@ -117,6 +140,7 @@ export async function openHost(
     random,
     log: consoleLog,
     signup: env.SIGNUP === 'open' ? 'open' : 'operator',
+    ...oidcOf(env),
     ...(env.OPERATOR_TOKEN ? { operatorToken: env.OPERATOR_TOKEN } : {}),
     ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}),
     prepare: async (record, account) => {

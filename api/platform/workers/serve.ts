@@ -84,6 +84,21 @@ export async function startSqld(data: string, port: number, adminPort?: number):
   throw new Error(`sqld does not listen: ${errors}`)
 }
 
+/** Settings that are not there stay unbound. */
+function oidcBindings<T>(oidc: ServeOptions['oidc'], text: (value: string) => T): Record<string, T> {
+  if (!oidc) return {}
+  if (oidc.caFile) throw new Error('Workers trust public CAs alone: --oidc-ca-file is for --platform node')
+  const given = {
+    OIDC_ISSUER_URL: oidc.issuerUrl,
+    OIDC_CLIENT_ID: oidc.clientId,
+    OIDC_USERNAME_CLAIM: oidc.usernameClaim,
+    OIDC_USERNAME_PREFIX: oidc.usernamePrefix,
+    OIDC_GROUPS_CLAIM: oidc.groupsClaim,
+    OIDC_GROUPS_PREFIX: oidc.groupsPrefix,
+  }
+  return Object.fromEntries(Object.entries(given).flatMap(([k, v]) => (v === undefined ? [] : [[k, text(v)]])))
+}
+
 /** Makes a namespace that may be there already. */
 async function makeNamespace(adminUrl: string, name: string): Promise<void> {
   const r = await fetch(`${adminUrl}/v1/namespaces/${name}/create`, {
@@ -164,6 +179,7 @@ export async function serve(o: ServeOptions & { signup?: 'open' | 'operator'; pu
                   PUBLIC_URL: text(o.publicUrl ?? `https://${o.host}:${o.port}`),
                 }
               : {}),
+            ...oidcBindings(o.oidc, text),
             NODE_MONITOR_GRACE_PERIOD: text(String(o.nodeMonitorGracePeriod ?? '')),
             CLUSTER: { type: 'durable-object', worker: 'kedge', exportName: 'ClusterObject' },
           },
