@@ -1,14 +1,17 @@
-// Which Kedge host the user is signed in to, and requests to its /v1. The file is the user's alone: it holds the token that kubeconfigs do not.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+// Which Kedge host the user is signed in to, and requests to its /v1. The file is the user's alone: it holds what kubeconfigs do not.
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { parse, stringify } from 'yaml'
 import { apiRequest } from './request.ts'
+import type { Provider, Tokens } from './sign-in.ts'
 
 export interface HostAccess {
   server: string
   account: string
-  token: string
+  /** An API token; or a person's sign-in. */
+  token?: string
+  person?: Provider & Tokens
   /** PEM, where the host is not under a public CA. */
   ca?: string
 }
@@ -18,6 +21,9 @@ interface HostConfig {
   hosts?: HostAccess[]
 }
 
+/** An ID token that ends sooner is renewed first. */
+const MARGIN = 30_000
+
 const hostConfigFile = (): string =>
   process.env.KEDGE_CONFIG ?? path.join(process.env.XDG_CONFIG_HOME ?? path.join(homedir(), '.config'), 'kedge', 'config.yaml')
 
@@ -26,10 +32,13 @@ function readConfig(): HostConfig {
   return existsSync(file) ? ((parse(readFileSync(file, 'utf8')) as HostConfig | null) ?? {}) : {}
 }
 
+/** Whole or not at all: kubectl may run several of us at once. */
 function writeConfig(config: HostConfig): void {
   const file = hostConfigFile()
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(file, stringify(config), { mode: 0o600 })
+  const next = `${file}.${process.pid}`
+  writeFileSync(next, stringify(config), { mode: 0o600 })
+  renameSync(next, file)
 }
 
 /** The host that was signed in to last, or the one named. Throws with what to do when there is none. */
@@ -43,9 +52,15 @@ export function currentHost(server?: string): HostAccess {
   )
 }
 
-export function rememberHost(host: HostAccess): void {
-  const { hosts = [] } = readConfig()
-  writeConfig({ current: host.server, hosts: [...hosts.filter((h) => h.server !== host.server), host] })
+function rememberHost(host: HostAccess): void {
+  const { current, hosts = [] } = readConfig()
+  writeConfig({ current: current === undefined ? host.server : current, hosts: [...hosts.filter((h) => h.server !== host.server), host] })
+}
+
+/** Makes it the one that commands speak to. */
+export function useHost(host: HostAccess): void {
+  rememberHost(host)
+  writeConfig({ ...readConfig(), current: host.server })
 }
 
 /** False when it was not known. */
@@ -56,6 +71,25 @@ export function forgetHost(server: string): boolean {
   return left.length < hosts.length
 }
 
+/** What to send as bearer, and when it ends (ms) if it does. Renews a person's sign-in that is about to end. */
+export async function bearerOf(host: HostAccess): Promise<{ token: string; expires?: number }> {
+  if (host.token) return { token: host.token }
+  const { person } = host
+  if (!person) throw new Error(`you are not signed in to ${host.server}: kedge login --server ${host.server}`)
+  const { expiryOf, refresh } = await import('./sign-in.ts')
+  if (expiryOf(person.idToken) - Date.now() > MARGIN) return { token: person.idToken, expires: expiryOf(person.idToken) }
+  const fresh = await refresh(person, person).catch((cause) => {
+    // A short-lived token that still holds is better than none.
+    if (expiryOf(person.idToken) > Date.now()) return person
+    throw new Error(`your sign-in to ${host.server} has ended (${cause.message}): kedge login --server ${host.server}`)
+  })
+  rememberHost({ ...host, person: { ...person, ...fresh } })
+  return { token: fresh.idToken, expires: expiryOf(fresh.idToken) }
+}
+
 /** One request below the account, `/clusters`; or an absolute one, `/v1/whoami`. */
-export const hostRequest = (host: HostAccess, method: string, at: string, body?: unknown): Promise<any> =>
-  apiRequest(host, method, at.startsWith('/v1/') ? at : `/v1/accounts/${encodeURIComponent(host.account)}${at}`, body)
+export async function hostRequest(host: HostAccess, method: string, at: string, body?: unknown): Promise<any> {
+  const { token } = await bearerOf(host)
+  const path = at.startsWith('/v1/') ? at : `/v1/accounts/${encodeURIComponent(host.account)}${at}`
+  return apiRequest({ server: host.server, token, ...(host.ca ? { ca: host.ca } : {}) }, method, path, body)
+}

@@ -28,16 +28,12 @@ export async function run(args: string[]): Promise<number> {
   switch (what) {
     case 'show': {
       const me = await hostRequest(host, 'GET', '/v1/whoami')
-      const scope = [me.token.cluster && `cluster ${me.token.cluster}`, me.token.namespace && `namespace ${me.token.namespace}`].filter(
-        Boolean,
-      )
-      process.stdout.write(
-        `Host:     ${host.server}\nAccount:  ${me.account.name}\nToken:    ${me.token.name} (${[me.token.role, ...scope].join(', ')})\nLimits:   ${Object.entries(
-          me.account.limits,
-        )
-          .map(([k, n]) => `${k} ${n}`)
-          .join(', ')}\n`,
-      )
+      const account = me.account ?? (await hostRequest(host, 'GET', ''))
+      const scope = [me.token?.cluster && `cluster ${me.token.cluster}`, me.token?.namespace && `namespace ${me.token.namespace}`]
+      const role = me.accounts.find((a: any) => a.name === host.account)?.role
+      const who = me.user ? `User:     ${me.user} (${role})` : `Token:    ${me.token.name} (${[role, ...scope].filter(Boolean).join(', ')})`
+      const limits = Object.entries(account.limits).map(([k, n]) => `${k} ${n}`)
+      process.stdout.write(`Host:     ${host.server}\nAccount:  ${host.account}\n${who}\nLimits:   ${limits.join(', ')}\n`)
       return 0
     }
     case 'usage': {

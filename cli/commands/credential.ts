@@ -1,6 +1,6 @@
 // kedge credential: what kubectl runs to learn the token of a hosted cluster (an exec plugin, client.authentication.k8s.io/v1).
 import { parseFlags } from '../flags.ts'
-import { currentHost } from '../host.ts'
+import { bearerOf, currentHost } from '../host.ts'
 
 export async function run(args: string[]): Promise<number> {
   const parsed = parseFlags(
@@ -10,7 +10,8 @@ export async function run(args: string[]): Promise<number> {
     args,
   )
   if (!parsed) return 0
-  const { token } = currentHost(parsed.values.server)
-  process.stdout.write(`${JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } })}\n`)
+  const { token, expires } = await bearerOf(currentHost(parsed.values.server))
+  const status = { token, ...(expires ? { expirationTimestamp: new Date(expires).toISOString() } : {}) }
+  process.stdout.write(`${JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status })}\n`)
   return 0
 }

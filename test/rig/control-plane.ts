@@ -53,8 +53,12 @@ abstract class ServerProcess {
     return exited
   }
 
+  wholeLog(): string {
+    return readFileSync(path.join(this.folder.path, 'serve.log'), 'utf8')
+  }
+
   log(): string {
-    return readFileSync(path.join(this.folder.path, 'serve.log'), 'utf8').slice(-6000)
+    return this.wholeLog().slice(-6000)
   }
 
   async stop(): Promise<void> {

@@ -102,6 +102,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     })
     running = { cluster, hub, engine, app: createApp({ cluster, sessions: hub.sessions, ...(at.prefix ? { prefix: at.prefix } : {}) }) }
     this.#running = running
+    consoleLog.info('the cluster object is awake', { sockets: ctx.getWebSockets().length })
   }
 
   /** Begins to serve the cluster of a host, when it does not yet. */
