@@ -13,10 +13,13 @@ const RECENT_EVENTS = 1000
 const RECENT_BYTES = 2 * 1024 * 1024
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
 const GAP_PATIENCE = 20
+/** workerd notices that a client has gone at the next write only; until then the watch, and so the whole object, stays awake. */
+const HEARTBEAT_EVERY = 20_000
 const BOOKMARK_EVERY = 60_000
 const PAGE = 1000
 
 const encoder = new TextEncoder()
+const LINE_END = encoder.encode('\n')
 export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED'
 
 /** What an event is to a selection: its type, or nothing. */
@@ -223,13 +226,16 @@ export class FanOut {
         this.#end(w)
       }, request.timeoutMs),
     )
-    if (request.bookmarks) {
-      const tick = () => {
-        this.#send(w, this.#bookmark(w))
-        if (!w.ended) w.timers[1] = setTimeout(tick, BOOKMARK_EVERY)
-      }
-      w.timers.push(setTimeout(tick, BOOKMARK_EVERY))
+    let sinceBookmark = 0
+    const beat = () => {
+      sinceBookmark += HEARTBEAT_EVERY
+      const due = request.bookmarks && sinceBookmark >= BOOKMARK_EVERY
+      if (due) sinceBookmark = 0
+      // A line end between two events is nothing to a client.
+      this.#send(w, due ? this.#bookmark(w) : LINE_END)
+      if (!w.ended) w.timers[1] = setTimeout(beat, HEARTBEAT_EVERY)
     }
+    w.timers.push(setTimeout(beat, HEARTBEAT_EVERY))
     try {
       // History beyond the ring comes from the log, page by page, until the ring reaches back far enough.
       while (!w.ended && w.rv < this.#head && (this.#recent[0]?.event.rv ?? Number.POSITIVE_INFINITY) > w.rv + 1) {

@@ -10,7 +10,7 @@ import { testSqld } from '../rig/sqld.ts'
 import { standMissing } from '../rig/stand.ts'
 
 const missing = standMissing()
-const SECONDS = Number(process.env.KEDGE_IDLE_SECONDS ?? 40)
+const SECONDS = Number(process.env.KEDGE_IDLE_SECONDS ?? 60)
 /** What the slow sweep may ask: it looks for what to forget, every ten minutes. */
 const SWEEP_SECONDS = 600
 const STATEMENTS_PER_SWEEP = 40
@@ -45,7 +45,7 @@ describe.skipIf(missing)('an idle cluster on Workers', () => {
   afterAll(async () => {
     await cp?.stop()
     rig?.stop()
-    proxy?.stop()
+    await proxy?.stop()
     await sqld?.close()
   })
 
