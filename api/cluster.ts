@@ -31,6 +31,8 @@ export interface Cluster {
   authenticators: Authenticators
   log: Log
   clock: Clock
+  /** 32 bytes that its Secrets are encrypted with: they go along when it moves. */
+  sealKey: Uint8Array
   /** Drops what a change makes stale in this process. */
   observe(event: LogEvent): void
   /** Lists answered before, where this process sees every commit: `head` is the newest version seen. */
@@ -43,7 +45,8 @@ export interface ClusterOptions {
   random: Random
   log: Log
   settings: Settings
-  seal?: Seal
+  seal: Seal
+  sealKey: Uint8Array
   statics: Map<string, Identity>
   /** Where users sign in, if anywhere. */
   oidc?: Oidc
@@ -100,6 +103,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     authenticators,
     log: o.log,
     clock: o.clock,
+    sealKey: o.sealKey,
     ...(lists ? { lists } : {}),
     observe: (event) => {
       count?.observe(event)

@@ -1,5 +1,8 @@
 // One JSON request to a control plane, trusting its own CA.
+import { createWriteStream, renameSync, rmSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { under } from '../shared/meta/url.ts'
 import type { Access } from './kubeconfig.ts'
 
@@ -12,7 +15,8 @@ export function apiRequest(
   headers: Record<string, string> = {},
 ): Promise<any> {
   const url = under(access.server, path)
-  const data = body === undefined ? undefined : JSON.stringify(body)
+  const stream = body instanceof Readable ? body : undefined
+  const data = body === undefined || stream ? undefined : JSON.stringify(body)
   return new Promise((resolve, reject) => {
     const req = httpsRequest(
       url,
@@ -25,7 +29,7 @@ export function apiRequest(
           ...(access.token ? { authorization: `Bearer ${access.token}` } : {}),
           ...(data ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) } : {}),
         },
-        timeout: 15_000,
+        timeout: stream ? 0 : 15_000,
       },
       (res) => {
         const parts: Buffer[] = []
@@ -59,6 +63,43 @@ export function apiRequest(
         ),
       )
     })
-    req.end(data)
+    if (stream) stream.pipe(req)
+    else req.end(data)
   })
+}
+
+/** A GET whose answer is written to a file as it comes, for the user's eyes alone; its length. Nothing is left behind when it breaks. */
+export async function download(access: Access, path: string, file: string): Promise<number> {
+  const next = `${file}.part`
+  try {
+    const size = await new Promise<number>((resolve, reject) => {
+      const headers = { ...(access.token ? { authorization: `Bearer ${access.token}` } : {}) }
+      const req = httpsRequest(under(access.server, path), { ...(access.ca ? { ca: access.ca } : {}), headers }, (res) => {
+        if (res.statusCode !== 200) {
+          let text = ''
+          res.on('data', (d) => {
+            text += d
+          })
+          res.on('end', () => reject(new Error(messageOf(text) ?? `${path} got ${res.statusCode}`)))
+          return
+        }
+        const out = createWriteStream(next, { mode: 0o600 })
+        pipeline(res, out).then(() => resolve(out.bytesWritten), reject)
+      })
+      req.on('error', (cause) => reject(new Error(`cannot reach ${access.server}: ${cause.message}`)))
+      req.end()
+    })
+    renameSync(next, file)
+    return size
+  } finally {
+    rmSync(next, { force: true })
+  }
+}
+
+function messageOf(text: string): string | undefined {
+  try {
+    return JSON.parse(text).message
+  } catch {
+    return text.trim() || undefined
+  }
 }

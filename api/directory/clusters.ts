@@ -3,9 +3,13 @@ import { dnsLabel } from '../../shared/meta/names.ts'
 import { StatusError } from '../../shared/status/index.ts'
 import type { Clock, Random } from '../ports/clock.ts'
 import type { ClusterDatabases } from '../ports/cluster-databases.ts'
+import type { Database } from '../ports/database.ts'
 import type { Log } from '../ports/log.ts'
+import { BadArchive, keyOfArchive, restore } from '../store/archive.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Account, ClusterRecord, Directory } from './directory.ts'
+
+export type Fill = (database: Database) => Promise<void>
 
 export interface ClustersOptions {
   directory: Directory
@@ -16,7 +20,8 @@ export interface ClustersOptions {
   random: Random
   log: Log
   /** Brings the first objects of a cluster into its new, migrated database. */
-  prepare(record: ClusterRecord, account: Account): Promise<void>
+  /** `fill` brings an archive's rows in, before anything else is made. */
+  prepare(record: ClusterRecord, account: Account, fill?: Fill): Promise<void>
   made(record: ClusterRecord): Promise<void>
   /** The cluster must not be served from here any more. */
   stopped(record: ClusterRecord): Promise<void>
@@ -30,18 +35,34 @@ export class Clusters {
     this.#o = o
   }
 
+  /** Makes a cluster from an archive's lines. Throws as `create`, and 422 on a bad archive. */
+  async import(account: Account, name: string, lines: AsyncIterable<string>): Promise<ClusterRecord> {
+    const all = lines[Symbol.asyncIterator]()
+    const first = await all.next()
+    const whole = async function* () {
+      yield first.value as string
+      for (let next = await all.next(); !next.done; next = await all.next()) yield next.value
+    }
+    try {
+      if (first.done) throw new BadArchive('the archive is empty')
+      return await this.create(account, name, { key: keyOfArchive(first.value), fill: (database) => restore(database, whole()) })
+    } catch (cause) {
+      throw cause instanceof BadArchive ? new StatusError(422, 'Invalid', cause.message) : cause
+    }
+  }
+
   /** Makes a cluster that answers when this returns. Throws 422 on a bad name, 409 on a taken one, 403 beyond the account's number. */
-  async create(account: Account, name: string): Promise<ClusterRecord> {
+  async create(account: Account, name: string, from?: { key: Uint8Array; fill: Fill }): Promise<ClusterRecord> {
     const { directory, databases, random, clock, seal, log } = this.#o
     const faults = dnsLabel(name)
     if (faults.length) throw new StatusError(422, 'Invalid', `cluster name ${JSON.stringify(name)} is invalid: ${faults.join('; ')}`)
     if (await directory.cluster(name)) throw taken(name)
     const id = random.uuid()
-    const key = await seal.close(keyContext(id), toBase64(random.bytes(32)))
+    const key = await seal.close(keyContext(id), toBase64(from?.key ?? random.bytes(32)))
     const database = await databases.create(id)
     const record: ClusterRecord = { id, name, account: account.name, state: 'active', created: clock.now(), database, key }
     try {
-      await this.#o.prepare(record, account)
+      await this.#o.prepare(record, account, from?.fill)
       const added = await directory.addCluster(account, record)
       if (added === 'taken') throw taken(name)
       if (added === 'full')

@@ -9,7 +9,7 @@ import type { Connection } from '../ports/socket.ts'
 import type { Settings } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import type { Seal } from '../store/seal.ts'
-import { Clusters } from './clusters.ts'
+import { Clusters, type Fill } from './clusters.ts'
 import { type Account, type ClusterRecord, Directory } from './directory.ts'
 import { type Admitted, admit, clusterPath } from './gate.ts'
 import { Rates } from './limits.ts'
@@ -29,7 +29,7 @@ export interface HostOptions {
   oidc?: Oidc
   caCertificate?: string
   /** Brings the first objects of a new cluster into its database. */
-  prepare(record: ClusterRecord, account: Account): Promise<void>
+  prepare(record: ClusterRecord, account: Account, fill?: Fill): Promise<void>
   /** The cluster is in the directory: whoever serves it may begin. */
   made?(record: ClusterRecord): Promise<void>
   /** The cluster is suspended or deleted: whatever serves it here ends. */

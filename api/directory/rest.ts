@@ -8,6 +8,7 @@ import { errorAnswer } from '../http/answer.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Connection } from '../ports/socket.ts'
+import { linesOf } from '../store/archive.ts'
 import { KEDGE_VERSION } from '../version.ts'
 import { bearerOf, type Caller, callerOf, type Standing, standingIn } from './callers.ts'
 import type { Clusters } from './clusters.ts'
@@ -300,7 +301,8 @@ export function createDirectoryApp({
 
   app.use('*', async (c, next) => {
     const length = Number(c.req.header('content-length') ?? 0)
-    if (length > MAX_BODY || (c.req.method !== 'GET' && c.req.header('transfer-encoding')))
+    const limited = !c.req.path.endsWith('/import')
+    if (limited && (length > MAX_BODY || (c.req.method !== 'GET' && c.req.header('transfer-encoding'))))
       throw new StatusError(413, 'RequestEntityTooLarge', `a body may have ${MAX_BODY} bytes and must say its length`)
     if (!rates.take(`v1 ${bearerOf(c.req.header('authorization'))?.slice(0, 24) ?? c.env?.address ?? ''}`, REQUESTS_PER_SECOND))
       throw new StatusError(429, 'TooManyRequests', 'too many requests, please try again later', { retryAfterSeconds: 1 })
@@ -457,6 +459,14 @@ export function createDirectoryApp({
     await clusters.delete(await owned(account, p.cluster))
     return c.body(null, 204)
   })
+  // The body is an archive of any size: it is read line by line, and never whole.
+  app.post('/v1/accounts/:account/clusters/:cluster/import', async (c) => {
+    const { account: name, cluster } = c.req.param()
+    const { account } = await inside(authorizationOf(c), name, 'admin', 'make clusters')
+    if (!c.req.raw.body) throw new StatusError(400, 'BadRequest', 'the body must be an archive, as `kedge export` writes it')
+    const lines = linesOf(c.req.raw.body as unknown as AsyncIterable<Uint8Array>)
+    return c.json(clusterOf(await clusters.import(account, cluster, lines), c.req.url), 201)
+  })
   const change = async (
     header: string | undefined,
     p: { account: string; cluster: string },
@@ -477,6 +487,13 @@ export function createDirectoryApp({
     return c.json({ items: await directory.usage(account.name) }, 200)
   })
 
+  app.openAPIRegistry.registerPath({
+    method: 'post',
+    path: '/v1/accounts/{account}/clusters/{cluster}/import',
+    summary: 'Make a cluster from an archive',
+    request: { params: inCluster, body: { required: true, content: { 'application/x-ndjson': { schema: z.string() } } } },
+    responses: { 201: answer(ClusterSchema, 'The cluster: it answers already'), ...fault },
+  })
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
     info: {

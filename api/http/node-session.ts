@@ -1,7 +1,7 @@
 // Where daemons come in: joining with a token, and the session over WebSocket.
 import type { Context } from 'hono'
 import { dnsSubdomain } from '../../shared/meta/names.ts'
-import { badRequest, forbidden, StatusError } from '../../shared/status/index.ts'
+import { badRequest, forbidden, StatusError, unavailable } from '../../shared/status/index.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Sessions } from '../hub/sessions.ts'
@@ -9,6 +9,7 @@ import type { Connection } from '../ports/socket.ts'
 import type { Identity } from '../registry/context.ts'
 import { json } from './answer.ts'
 import { parseBody, readText } from './body.ts'
+import { movedAnswer, movingState } from './moving.ts'
 
 export const SESSION_PROTOCOL = 'v1.session.kedge.dev'
 
@@ -35,6 +36,7 @@ export async function join(cluster: Cluster, request: Request): Promise<Response
     const record = await tokens.find(token)
     if (record?.kind !== 'join') throw joinRefused()
     if (fault) throw badRequest(fault)
+    if (await movingState(cluster)) throw unavailable('the cluster is being moved to another place: join it there')
     if (!(await tokens.spend(token))) throw joinRefused()
     await nodes.register(name, publicKey)
   }
@@ -43,9 +45,17 @@ export async function join(cluster: Cluster, request: Request): Promise<Response
 }
 
 /** GET /kedge/v1/session: the daemon's WebSocket. */
-export function openSession(cluster: Cluster, sessions: Sessions, user: Identity, connection: Connection, c: Context): Response {
+export async function openSession(
+  cluster: Cluster,
+  sessions: Sessions,
+  user: Identity,
+  connection: Connection,
+  c: Context,
+): Promise<Response> {
   const node = nodeOf(user)
   if (!node) throw forbidden({ group: '', resource: 'nodes' }, 'only a joined node may open a session')
+  const moved = await movedAnswer(cluster)
+  if (moved) return moved
   const upgrade = connection.upgrade?.([SESSION_PROTOCOL])
   if (!upgrade) throw new StatusError(400, 'BadRequest', `a session needs a WebSocket speaking ${SESSION_PROTOCOL}`)
   void upgrade.accepted

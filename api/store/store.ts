@@ -2,8 +2,10 @@
 // Bodies are JSON text `{"metadata":{…},…}` without kind, apiVersion and resourceVersion; nothing here parses one.
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Selector } from '../../shared/meta/selector.ts'
+import { StatusError } from '../../shared/status/index.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Database, guard, type Rider, type Row, type Statement, type Value } from '../ports/database.ts'
+import { MOVING } from './archive.ts'
 import type { Seal } from './seal.ts'
 import { selectorSql } from './selector-sql.ts'
 
@@ -97,6 +99,8 @@ const INSERT = 'INSERT INTO log(resource, ns, name, uid, verb, prev, labels, fie
 const POINT = 'INSERT INTO objects(resource, ns, name, rv) VALUES (?, ?, ?, last_insert_rowid())'
 const MOVE = 'UPDATE objects SET rv = last_insert_rowid() WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
 const DROP = 'DELETE FROM objects WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
+/** A cluster that is being moved takes no writes: not one may follow the archive that was made of it. */
+const STAYS: Statement = guard(`NOT EXISTS (SELECT 1 FROM meta WHERE key = '${MOVING}')`, [])
 const EVENT_COLUMNS = 'l.rv, l.resource, l.ns, l.name, l.uid, l.verb, l.body, l.labels, l.fields, p.labels, p.fields, l.at, p.body'
 
 export interface StoreOptions {
@@ -175,7 +179,9 @@ export class Store {
       },
       { sql: POINT, args: [v.resource, v.ns, v.name] },
       ...extra,
+      STAYS,
     ])
+    if (!outcome.ok && outcome.index === extra.length + 2) throw moving()
     if (!outcome.ok) return outcome.index >= 2 ? { ok: false, why: 'extra', index: outcome.index - 2 } : { ok: false, why: 'exists' }
     return this.#committed(v, outcome.rowids[0]!, 'create', at)
   }
@@ -201,7 +207,9 @@ export class Store {
       },
       swap,
       ...extra,
+      STAYS,
     ])
+    if (!outcome.ok && outcome.index === extra.length + 2) throw moving()
     if (!outcome.ok) return outcome.index >= 2 ? { ok: false, why: 'extra', index: outcome.index - 2 } : { ok: false, why: 'conflict' }
     return this.#committed(v, outcome.rowids[0]!, verb, at, old)
   }
@@ -338,6 +346,11 @@ export class Store {
     return (await read())!
   }
 }
+
+const moving = () =>
+  new StatusError(503, 'ServiceUnavailable', 'the cluster is being moved to another place and takes no writes here', {
+    retryAfterSeconds: 5,
+  })
 
 function toEvent(r: Row): LogEvent {
   return {

@@ -1,4 +1,5 @@
 // kedge cluster: the clusters of the account that one is signed in to.
+import { createReadStream } from 'node:fs'
 import { parseFlags } from '../flags.ts'
 import { currentHost, type HostAccess, hostRequest } from '../host.ts'
 import { addExecContext, contextName, removeContext } from '../kubeconfig.ts'
@@ -9,6 +10,7 @@ const about = `Makes and looks after the clusters of the account you are signed 
   kedge cluster create NAME      make one, and point kubectl at it
   kedge cluster ls               list them
   kedge cluster use NAME         point kubectl at one
+  kedge cluster import NAME FILE make one from what kedge export wrote
   kedge cluster suspend NAME     stop serving it; its data stays
   kedge cluster resume NAME      serve it again
   kedge cluster rm NAME          delete it with everything in it (asks for its name again, unless --yes)`
@@ -64,6 +66,14 @@ export async function run(args: string[]): Promise<number> {
       process.stdout.write(`cluster ${name} created in ${((performance.now() - begun) / 1000).toFixed(2)} s: ${made.server}\n`)
       pointAt(host, made)
       process.stdout.write('join a machine with the token that `kedge token create --join` prints\n')
+      return 0
+    }
+    case 'import': {
+      const [, , file] = parsed.positionals
+      if (!name || !file) throw new Error('usage: kedge cluster import NAME FILE')
+      const made = await hostRequest(host, 'POST', `${at()}/import`, createReadStream(file))
+      process.stdout.write(`cluster ${name} made from ${file}: ${made.server}\n`)
+      pointAt(host, made)
       return 0
     }
     case 'use':

@@ -19,7 +19,7 @@ export interface Api {
 }
 
 export function createApi(identity: Identity): Api {
-  const agent = new Agent({ keepAlive: true, maxSockets: 16, ca: identity.ca, servername: undefined })
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   return {
     call: async (method, path, body, contentType = 'application/json') => {
       const token = await identity.assertion()
@@ -30,6 +30,7 @@ export function createApi(identity: Identity): Api {
           {
             method,
             agent,
+            ca: identity.ca,
             timeout: 20_000,
             headers: {
               authorization: `Bearer ${token}`,

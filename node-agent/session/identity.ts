@@ -22,6 +22,8 @@ export interface Identity extends ClusterInfo {
   ca: string
   /** A bearer token good for some minutes. */
   assertion(): Promise<string>
+  /** The cluster has gone elsewhere: from now on, and after a restart, it is dialled there. */
+  follow(server: string, ca: string | undefined): void
 }
 
 interface Saved extends ClusterInfo {
@@ -29,14 +31,23 @@ interface Saved extends ClusterInfo {
   server: string
   ca: string
   key: string
+  /** Where it joined, when the cluster has moved since: what the daemon is still started with. */
+  joined?: string
 }
 
 const LIFETIME = 300
 
-function identityOf(saved: Saved): Identity {
+const save = (file: string, saved: Saved) => writeFileSync(file, JSON.stringify(saved, null, 1), { mode: 0o600 })
+
+function identityOf(saved: Saved, file: string): Identity {
   let current: { token: string; until: number } | undefined
-  return {
+  const identity: Identity = {
     ...saved,
+    follow: (server, ca) => {
+      saved = { ...saved, server, ca: ca ?? saved.ca, joined: saved.joined ?? saved.server }
+      save(file, saved)
+      Object.assign(identity, { server: saved.server, ca: saved.ca })
+    },
     assertion: async () => {
       const now = Date.now() / 1000
       if (current && current.until > now + 30) return current.token
@@ -51,6 +62,7 @@ function identityOf(saved: Saved): Identity {
       return token
     },
   }
+  return identity
 }
 
 /** The CA at the end of the server's chain, fetched without trust and then held against the hash that the join token carries. */
@@ -147,7 +159,7 @@ export async function openIdentity(o: JoinOptions): Promise<Identity> {
   const file = path.join(o.data, 'identity.json')
   if (existsSync(file)) {
     const saved = JSON.parse(readFileSync(file, 'utf8')) as Saved
-    if (!o.server || o.server === saved.server) return identityOf(saved)
+    if (!o.server || o.server === saved.server || o.server === saved.joined) return identityOf(saved, file)
   }
   if (!o.server || !o.token)
     throw new Error(`this machine has not joined yet: give --server and --token (from \`kedge token create --join\`)`)
@@ -169,6 +181,6 @@ export async function openIdentity(o: JoinOptions): Promise<Identity> {
     clusterDomain,
   }
   mkdirSync(o.data, { recursive: true })
-  writeFileSync(file, JSON.stringify(saved, null, 1), { mode: 0o600 })
-  return identityOf(saved)
+  save(file, saved)
+  return identityOf(saved, file)
 }

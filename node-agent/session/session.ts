@@ -153,8 +153,17 @@ export class Session {
         this.streams.get(stream)?.received(channel, bytes)
       } else this.#received(JSON.parse(data.toString()) as HubFrame)
     })
+    socket.on('unexpected-response', (_req, res) => {
+      failure = `the server answered ${res.statusCode}`
+      const parts: Buffer[] = []
+      res.on('data', (d) => parts.push(d))
+      res.on('end', () => {
+        if (res.statusCode === 410) this.#follow(Buffer.concat(parts).toString())
+        socket.terminate()
+      })
+    })
     socket.on('error', (cause) => {
-      failure = cause.message
+      failure ||= cause.message
     })
     socket.on('close', () => {
       clearInterval(ping)
@@ -165,6 +174,19 @@ export class Session {
       this.#timer = setTimeout(() => void this.#dial(), this.#delay * (0.5 + Math.random()))
       this.#delay = Math.min(this.#delay * 2, MAX_DELAY)
     })
+  }
+
+  /** The server that is trusted says that the cluster has gone, and where to. */
+  #follow(answer: string): void {
+    try {
+      const { movedTo } = JSON.parse(answer)
+      if (new URL(movedTo.server).protocol !== 'https:') return
+      this.#identity.follow(movedTo.server, movedTo.caCertificate)
+      this.#delay = MIN_DELAY
+      this.#log.info('the cluster has moved; following', { server: movedTo.server })
+    } catch {
+      // Not an answer of ours: dialled again like any other.
+    }
   }
 
   send(frame: DaemonFrame): void {

@@ -6,6 +6,8 @@ import type { Database } from '../../api/ports/database.ts'
 import { defaultSettings } from '../../api/settings.ts'
 import { createSeal } from '../../api/store/seal.ts'
 
+const sealKey = new Uint8Array(32).fill(7)
+
 export interface TestCluster {
   cluster: Cluster
   hub: LocalHub
@@ -26,7 +28,8 @@ export async function testCluster(
     random: systemRandom,
     log: quiet,
     settings: { ...defaultSettings, caCertificate: 'test' },
-    seal: await createSeal(new Uint8Array(32).fill(7)),
+    seal: await createSeal(sealKey),
+    sealKey,
     statics: new Map([
       ['admin', { username: 'admin', groups: ['system:masters'] }],
       ['alice', { username: 'alice', groups: ['devs'] }],

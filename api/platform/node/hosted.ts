@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { directoryMigrations } from '../../../migrations/bundle.ts'
 import { bootstrap } from '../../cluster.ts'
+import type { Fill } from '../../directory/clusters.ts'
 import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, hostedSettings } from '../../directory/host.ts'
 import type { ClusterDatabases } from '../../ports/cluster-databases.ts'
@@ -39,20 +40,21 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
   const origin = o.publicUrl ?? `https://${o.host}:${o.port}`
   const running = new Map<string, Promise<RunningCluster>>()
 
-  const start = async (record: ClusterRecord, account: Account): Promise<RunningCluster> =>
+  const start = async (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> =>
     runCluster({
       database: databases.open(record.database),
       alone: true,
       sealKey: await host.clusters.keyOf(record),
       settings: hostedSettings(record, account, origin, folder.ca),
+      ...(fill ? { fill } : {}),
       prepare: (c) => bootstrap(c),
       prefix: `/clusters/${record.name}`,
       nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
     })
-  const ensure = (record: ClusterRecord, account: Account): Promise<RunningCluster> => {
+  const ensure = (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> => {
     let cluster = running.get(record.id)
     if (!cluster) {
-      cluster = start(record, account)
+      cluster = start(record, account, fill)
       running.set(record.id, cluster)
       cluster.catch(() => running.delete(record.id))
     }
@@ -69,8 +71,8 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
     operatorToken: folder.adminToken,
     ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
     caCertificate: folder.ca,
-    prepare: async (record, account) => {
-      await ensure(record, account)
+    prepare: async (record, account, fill) => {
+      await ensure(record, account, fill)
     },
     stopped: async (record) => {
       const cluster = running.get(record.id)

@@ -21,6 +21,8 @@ export interface RunOptions {
   settings: Settings
   statics?: Map<string, Identity>
   oidc?: Oidc
+  /** Brings an archive's rows into the empty database. */
+  fill?: (database: Database) => Promise<void>
   /** Brings the first objects in, before the engine starts. */
   prepare?: (cluster: Cluster) => Promise<void>
   /** What the paths of requests begin with, `/clusters/NAME`. */
@@ -38,6 +40,7 @@ export interface RunningCluster {
 export async function runCluster(o: RunOptions): Promise<RunningCluster> {
   const { database } = o
   await database.migrate(migrations)
+  await o.fill?.(database)
   let hub: LocalHub | undefined
   const cluster = createCluster({
     database,
@@ -46,6 +49,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     log: stderrLog,
     settings: o.settings,
     seal: await createSeal(o.sealKey),
+    sealKey: o.sealKey,
     statics: o.statics ?? new Map(),
     ...(o.oidc ? { oidc: o.oidc } : {}),
     maxAge: o.alone ? Number.POSITIVE_INFINITY : 5000,

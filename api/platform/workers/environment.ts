@@ -143,9 +143,10 @@ export async function openHost(
     ...oidcOf(env),
     ...(env.OPERATOR_TOKEN ? { operatorToken: env.OPERATOR_TOKEN } : {}),
     ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}),
-    prepare: async (record, account) => {
+    prepare: async (record, account, fill) => {
       const at = await place(record, account)
       await at.database.migrate(migrations)
+      await fill?.(at.database)
       const hub = () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] })
       await bootstrap(await openCluster(at, () => {}, hub))
     },

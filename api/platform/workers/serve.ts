@@ -123,6 +123,7 @@ async function prepareOnly(o: ServeOptions, url: string, folder: DataFolder): Pr
     log: stderrLog,
     settings: { ...defaultSettings, caCertificate: folder.ca },
     seal: await createSeal(folder.sealKey),
+    sealKey: folder.sealKey,
     statics: new Map(),
     maxAge: 5000,
     onCommit: () => {},

@@ -188,7 +188,8 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
     /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(path) ||
     /\/pods\/[^/]+\/(log|exec|attach)$/.test(path) ||
     path.includes('/namespaces/kube-node-lease/leases/') ||
-    path === '/kedge/v1/session'
+    path === '/kedge/v1/session' ||
+    path === '/kedge/v1/moving'
   )
 }
 
