@@ -143,6 +143,9 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
       spec: {},
     })
   }
+  // Made by somebody else (a join token with labels, an administrator): what the machine knows of itself is added.
+  if (Object.entries(labels).some(([k, v]) => node.metadata.labels?.[k] !== v))
+    await api.call('PATCH', path, { metadata: { labels } }, 'application/merge-patch+json')
   const amounts = capacity()
   await api.call(
     'PATCH',

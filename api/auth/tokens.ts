@@ -9,9 +9,36 @@ const MAX_AGE = 5000
 
 export type TokenKind = 'user' | 'join'
 
+export interface Taint {
+  key: string
+  value?: string
+  effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute'
+}
+
+/** What a join token binds its nodes to. */
+export interface Bound {
+  labels?: Record<string, string>
+  taints?: Taint[]
+  /** A name with `*` for any run of characters. */
+  nodeName?: string
+}
+
 export interface TokenRecord extends Identity {
   kind: TokenKind
+  bound?: Bound
 }
+
+/** A token as it is listed: never its text. */
+export interface TokenInfo {
+  id: string
+  created?: number
+  uses?: number
+  expires?: number
+  bound?: Bound
+}
+
+/** Enough of a hash to tell tokens apart. */
+const ID_LENGTH = 12
 
 export class Tokens {
   readonly #database: Database
@@ -24,11 +51,16 @@ export class Tokens {
   }
 
   /** Makes a token; the text is never stored. `uses` and `expires` (ms) bound it. */
-  async issue(random: Random, kind: TokenKind, user: Identity, bounds: { uses?: number; expires?: number } = {}): Promise<string> {
+  async issue(
+    random: Random,
+    kind: TokenKind,
+    user: Identity,
+    bounds: { uses?: number; expires?: number; bound?: Bound } = {},
+  ): Promise<string> {
     const token = newToken(random, kind)
     await this.#database.write([
       {
-        sql: 'INSERT INTO tokens(hash, kind, user, uid, groups, uses, expires) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        sql: 'INSERT INTO tokens(hash, kind, user, uid, groups, uses, expires, bound, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
         args: [
           await hashToken(token),
           kind,
@@ -37,6 +69,8 @@ export class Tokens {
           JSON.stringify(user.groups),
           bounds.uses ?? null,
           bounds.expires ?? null,
+          bounds.bound ? JSON.stringify(bounds.bound) : null,
+          this.#clock.now(),
         ],
       },
     ])
@@ -52,7 +86,7 @@ export class Tokens {
     this.#cache.delete(hash)
     const [rows] = await this.#database.read([
       {
-        sql: 'SELECT kind, user, uid, groups FROM tokens WHERE hash = ? AND (uses IS NULL OR uses > 0) AND (expires IS NULL OR expires > ?)',
+        sql: 'SELECT kind, user, uid, groups, bound FROM tokens WHERE hash = ? AND (uses IS NULL OR uses > 0) AND (expires IS NULL OR expires > ?)',
         args: [hash, now],
       },
     ])
@@ -63,12 +97,38 @@ export class Tokens {
       username: r[1] as string,
       uid: r[2] as string,
       groups: JSON.parse(r[3] as string),
+      ...(r[4] === null ? {} : { bound: JSON.parse(r[4] as string) as Bound }),
     }
     if (record.kind === 'user') {
       if (this.#cache.size >= MAX_CACHED) this.#cache.delete(this.#cache.keys().next().value!)
       this.#cache.set(hash, { at: now, record })
     }
     return record
+  }
+
+  /** Join tokens that still open something, the newest first. */
+  async listJoin(): Promise<TokenInfo[]> {
+    const [rows] = await this.#database.read([
+      {
+        sql: "SELECT hash, created, uses, expires, bound FROM tokens WHERE kind = 'join' AND (uses IS NULL OR uses > 0) AND (expires IS NULL OR expires > ?) ORDER BY created DESC LIMIT 500",
+        args: [this.#clock.now()],
+      },
+    ])
+    return rows!.map((r) => ({
+      id: (r[0] as string).slice(0, ID_LENGTH),
+      ...(r[1] === null ? {} : { created: r[1] as number }),
+      ...(r[2] === null ? {} : { uses: r[2] as number }),
+      ...(r[3] === null ? {} : { expires: r[3] as number }),
+      ...(r[4] === null ? {} : { bound: JSON.parse(r[4] as string) as Bound }),
+    }))
+  }
+
+  /** False when there is no such join token. */
+  async revokeJoin(id: string): Promise<boolean> {
+    const outcome = await this.#database.write([
+      { sql: "DELETE FROM tokens WHERE kind = 'join' AND substr(hash, 1, ?) = ?", args: [ID_LENGTH, id], expect: 1 },
+    ])
+    return outcome.ok
   }
 
   /** Takes one use of a counted token; false when none was left. */

@@ -12,7 +12,7 @@ import { defaultSettings } from '../settings.ts'
 import { KEDGE_VERSION, versionInfo } from '../version.ts'
 import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
-import { issueJoinToken } from './join-tokens.ts'
+import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
 import { exportCluster, setMoving } from './moving.ts'
 import { JOIN_PATH, join, openSession } from './node-session.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
@@ -201,6 +201,8 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   app.get('/kedge/v1/export', (c) => exportCluster(cluster, c.get('user')))
   if (sessions) app.on(['PUT', 'DELETE'], '/kedge/v1/moving', (c) => setMoving(cluster, sessions, c.get('user'), c.req.raw))
   app.post('/kedge/v1/tokens', (c) => issueJoinToken(cluster, c.get('user'), c.req.raw))
+  app.get('/kedge/v1/tokens', (c) => listJoinTokens(cluster, c.get('user')))
+  app.delete('/kedge/v1/tokens/:id', (c) => revokeJoinToken(cluster, c.get('user'), c.req.param('id')))
   if (sessions) app.get('/kedge/v1/session', (c) => openSession(cluster, sessions, c.get('user'), c.env ?? {}, c))
 
   app.all('*', async (c) => {

@@ -1,14 +1,20 @@
 // Where daemons come in: joining with a token, and the session over WebSocket.
 import type { Context } from 'hono'
+import { kindByName } from '../../shared/kinds/index.ts'
 import { dnsSubdomain } from '../../shared/meta/names.ts'
 import { badRequest, forbidden, StatusError, unavailable } from '../../shared/status/index.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
+import type { Bound, Taint } from '../auth/tokens.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Connection } from '../ports/socket.ts'
-import type { Identity } from '../registry/context.ts'
+import { type Identity, systemContext } from '../registry/context.ts'
+import { create } from '../registry/create.ts'
+import { keyFor } from '../registry/delete.ts'
+import { mutate } from '../registry/update.ts'
 import { json } from './answer.ts'
 import { parseBody, readText } from './body.ts'
+import { nameFits } from './join-tokens.ts'
 import { movedAnswer, movingState } from './moving.ts'
 
 export const SESSION_PROTOCOL = 'v1.session.kedge.dev'
@@ -37,11 +43,40 @@ export async function join(cluster: Cluster, request: Request): Promise<Response
     if (record?.kind !== 'join') throw joinRefused()
     if (fault) throw badRequest(fault)
     if (await movingState(cluster)) throw unavailable('the cluster is being moved to another place: join it there')
+    if (!nameFits(record.bound?.nodeName, name))
+      throw forbidden({ group: '', resource: 'nodes', name }, `the join token is for nodes named ${record.bound?.nodeName}`)
     if (!(await tokens.spend(token))) throw joinRefused()
     await nodes.register(name, publicKey)
+    if (record.bound?.labels || record.bound?.taints) await bindNode(cluster, name, record.bound)
   }
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = cluster.env.settings
   return json(JSON.stringify({ node: name, podCidr, serviceCidr, clusterDns, clusterDomain }), 201)
+}
+
+/** The node begins with what its token says: a machine has no say in it. One that was here before keeps what it has beside that. */
+async function bindNode({ env }: Cluster, name: string, { labels = {}, taints = [] }: Bound): Promise<void> {
+  const kind = kindByName('', 'Node')!
+  const ctx = systemContext('join')
+  const options = { fieldManager: 'kedge-join', fieldValidation: 'Strict' as const }
+  const node = { metadata: { name, labels }, spec: taints.length ? { taints } : {} }
+  await create(env, kind, '', node, options, ctx).catch(async (cause) => {
+    if (cause?.code !== 409) throw cause
+    await mutate(
+      env,
+      kind,
+      keyFor(kind, '', name),
+      'main',
+      (old) => {
+        const object = structuredClone(old)
+        object.metadata.labels = { ...object.metadata.labels, ...labels }
+        const others = (object.spec?.taints ?? []).filter((t: Taint) => !taints.some((x) => x.key === t.key && x.effect === t.effect))
+        object.spec = { ...object.spec, taints: [...others, ...taints] }
+        return { object }
+      },
+      options,
+      ctx,
+    )
+  })
 }
 
 /** GET /kedge/v1/session: the daemon's WebSocket. */

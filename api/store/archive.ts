@@ -20,7 +20,7 @@ const tables: Record<string, string[]> = {
   log: ['rv', 'resource', 'ns', 'name', 'uid', 'verb', 'prev', 'labels', 'fields', 'at', 'by', 'body'],
   allocations: ['kind', 'value', 'owner'],
   meta: ['key', 'value'],
-  tokens: ['hash', 'kind', 'user', 'uid', 'groups', 'uses', 'expires'],
+  tokens: ['hash', 'kind', 'user', 'uid', 'groups', 'uses', 'expires', 'bound', 'created'],
   wakeups: ['controller', 'key', 'due'],
 }
 const columns = (table: string) => tables[table]!.map((c) => `"${c}"`).join(', ')

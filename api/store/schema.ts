@@ -57,4 +57,7 @@ export const tokens = sqliteTable('tokens', {
   groups: text('groups').notNull(),
   uses: integer('uses'),
   expires: integer('expires'),
+  /** JSON: what nodes that join with it are bound to. */
+  bound: text('bound'),
+  created: integer('created'),
 })

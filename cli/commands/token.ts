@@ -10,8 +10,8 @@ const about = `Makes, lists and revokes tokens.
 
   kedge token create --join                  a join token for the cluster that KUBECONFIG names, on the last line
   kedge token create --name N --role R       an API token of the account you are signed in to, on the last line
-  kedge token ls                             the account's API tokens
-  kedge token rm ID                          revoke one`
+  kedge token ls [--join]                    the account's API tokens, or the cluster's join tokens
+  kedge token rm ID [--join]                 revoke one`
 
 const units: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
@@ -22,11 +22,53 @@ function seconds(text: string): number {
   return Number(m[1]) * units[m[2] || 's']!
 }
 
-async function createJoinToken(uses: string, ttl: string | undefined): Promise<void> {
+/** `key=value` */
+function labelsOf(list: string[]): Record<string, string> {
+  return Object.fromEntries(
+    list.map((l) => {
+      const at = l.indexOf('=')
+      if (at < 1) throw new Error(`--label wants KEY=VALUE, got ${JSON.stringify(l)}`)
+      return [l.slice(0, at), l.slice(at + 1)]
+    }),
+  )
+}
+
+/** `key=value:Effect` or `key:Effect`, as kubectl taint has them. */
+function taintsOf(list: string[]) {
+  return list.map((t) => {
+    const m = /^([^=:]+)(?:=([^:]*))?:(\w+)$/.exec(t)
+    if (!m) throw new Error(`--taint wants KEY=VALUE:EFFECT, got ${JSON.stringify(t)}`)
+    return { key: m[1]!, ...(m[2] ? { value: m[2] } : {}), effect: m[3]! }
+  })
+}
+
+async function createJoinToken(v: Record<string, any>): Promise<void> {
   const access = currentAccess()
-  const { token } = await apiRequest(access, 'POST', '/kedge/v1/tokens', { uses: Number(uses), seconds: seconds(ttl ?? '24h') })
+  const { token } = await apiRequest(access, 'POST', '/kedge/v1/tokens', {
+    uses: Number(v.uses),
+    seconds: seconds(v.ttl ?? '24h'),
+    labels: labelsOf(v.label ?? []),
+    taints: taintsOf(v.taint ?? []),
+    ...(v['node-name'] ? { nodeName: v['node-name'] } : {}),
+  })
   const hash = access.ca ? `.${createHash('sha256').update(new X509Certificate(access.ca).raw).digest('hex')}` : ''
   process.stdout.write(`${token}${hash}\n`)
+}
+
+async function listJoinTokens(): Promise<void> {
+  const { items } = await apiRequest(currentAccess(), 'GET', '/kedge/v1/tokens')
+  const rows = items.map((t: any) => [
+    t.id,
+    String(t.uses ?? 'any'),
+    age(t.created),
+    t.expires ?? 'never',
+    t.nodeName ?? '*',
+    Object.entries(t.labels ?? {})
+      .map(([k, l]) => `${k}=${l}`)
+      .join(','),
+    (t.taints ?? []).map((x: any) => `${x.key}${x.value ? `=${x.value}` : ''}:${x.effect}`).join(','),
+  ])
+  process.stdout.write(printTable(['id', 'uses left', 'age', 'expires', 'nodes', 'labels', 'taints'], rows))
 }
 
 export async function run(args: string[]): Promise<number> {
@@ -37,6 +79,9 @@ export async function run(args: string[]): Promise<number> {
       join: { type: 'boolean', about: 'a token that lets a machine join as a node' },
       uses: { type: 'string', value: 'N', about: 'with --join: how many machines may join with it', default: '1' },
       ttl: { type: 'string', value: 'TIME', about: 'how long it holds: 15m, 24h, 30d (default 24h with --join, else for ever)' },
+      label: { type: 'string', value: 'KEY=VALUE', about: 'with --join: a label of every node that joins with it', multiple: true },
+      taint: { type: 'string', value: 'KEY=VALUE:EFFECT', about: 'with --join: a taint of every such node', multiple: true },
+      'node-name': { type: 'string', value: 'PATTERN', about: 'with --join: what nodes may be called, as web-*' },
       name: { type: 'string', value: 'NAME', about: 'what the token is for' },
       role: { type: 'string', value: 'ROLE', about: 'view, edit, admin or owner', default: 'edit' },
       cluster: { type: 'string', value: 'NAME', about: 'for this cluster alone' },
@@ -49,7 +94,7 @@ export async function run(args: string[]): Promise<number> {
   const [what, id] = positionals
   switch (what) {
     case 'create': {
-      if (v.join) await createJoinToken(v.uses, v.ttl)
+      if (v.join) await createJoinToken(v)
       else {
         if (!v.name) throw new Error('--name is missing: what the token is for (or --join, for a machine)')
         const made = await hostRequest(currentHost(), 'POST', '/tokens', {
@@ -66,6 +111,10 @@ export async function run(args: string[]): Promise<number> {
     }
     case 'ls':
     case 'list': {
+      if (v.join) {
+        await listJoinTokens()
+        return 0
+      }
       const { items } = await hostRequest(currentHost(), 'GET', '/tokens')
       process.stdout.write(
         printTable(
@@ -86,7 +135,8 @@ export async function run(args: string[]): Promise<number> {
     case 'rm':
     case 'revoke':
       if (!id) throw new Error('usage: kedge token rm ID (see kedge token ls)')
-      await hostRequest(currentHost(), 'DELETE', `/tokens/${encodeURIComponent(id)}`)
+      if (v.join) await apiRequest(currentAccess(), 'DELETE', `/kedge/v1/tokens/${encodeURIComponent(id)}`)
+      else await hostRequest(currentHost(), 'DELETE', `/tokens/${encodeURIComponent(id)}`)
       process.stdout.write(`token ${id} revoked\n`)
       return 0
     default:

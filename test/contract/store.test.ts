@@ -35,6 +35,17 @@ for (const { name: platform, open } of databases)
       store = new Store({ database: db.database, clock: { now: () => clock } })
     })
 
+    test('a statement of one row and the same without that bound do not meet', async () => {
+      const sql = 'SELECT value FROM meta WHERE key = ?'
+      await db.database.write(['a', 'b'].map((k) => ({ sql: 'INSERT INTO meta(key, value) VALUES (?, ?)', args: [k, `of ${k}`] })))
+      for (const k of ['a', 'none', 'b', 'none', 'a']) {
+        const want = k === 'none' ? [] : [[`of ${k}`]]
+        expect(await db.database.read([{ sql, args: [k] }])).toEqual([want])
+        expect(await db.database.read([{ sql, args: ['b'], one: true }])).toEqual([[['of b']]])
+        expect(await db.database.read([{ sql, args: ['none'], one: true }])).toEqual([[]])
+      }
+    })
+
     test('create, read, update, delete', async () => {
       const first = rvOf(await store.create(version('a')))
       expect(await store.create(version('a'))).toEqual({ ok: false, why: 'exists' })

@@ -40,14 +40,16 @@ export function openEmbedded(file: string): Database {
   ])
     db.exec(`PRAGMA ${pragma}`)
   const cache = new Map<string, Prepared>()
-  const prepare = (sql: string): Prepared => {
-    let p = cache.get(sql)
+  // libsql 0.5 answers `get` with the row of an earlier `all` when both run on one prepared statement: each has its own.
+  const prepare = (sql: string, single = false): Prepared => {
+    const key = single ? `1 ${sql}` : sql
+    let p = cache.get(key)
     if (!p) {
       // Selector lists make new texts: the cache is bounded, the oldest go.
       if (cache.size >= 200) cache.delete(cache.keys().next().value!)
       p = db.prepare(sql) as unknown as Prepared
       if (reads(sql)) p.raw(true)
-      cache.set(sql, p)
+      cache.set(key, p)
     }
     return p
   }
@@ -60,7 +62,7 @@ export function openEmbedded(file: string): Database {
 
   const rowsOf = (s: Statement): Row[] => {
     if (!s.one) return prepare(s.sql).all(s.args)
-    const row = prepare(s.sql).get(s.args)
+    const row = prepare(s.sql, true).get(s.args)
     return row ? [row] : []
   }
   const runOne = (statements: Statement[]): WriteOutcome => {
