@@ -347,10 +347,8 @@ export class Store {
   }
 }
 
-const moving = () =>
-  new StatusError(503, 'ServiceUnavailable', 'the cluster is being moved to another place and takes no writes here', {
-    retryAfterSeconds: 5,
-  })
+// Without Retry-After: clients would wait in silence for what somebody has to decide.
+const moving = () => new StatusError(503, 'ServiceUnavailable', 'the cluster is being moved to another place and takes no writes here')
 
 function toEvent(r: Row): LogEvent {
   return {

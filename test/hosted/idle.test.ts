@@ -56,7 +56,9 @@ describe.skipIf(missing)('an idle cluster on Workers', () => {
     return performance.now() - begun
   }
 
-  test(`over ${SECONDS} s nothing is asked of the database, and the object sleeps while the nodes stay connected`, async () => {
+  test(`over ${SECONDS} s nothing is asked of the database, and the object sleeps while the nodes stay connected`, {
+    timeout: (SECONDS + 300) * 1000,
+  }, async () => {
     await started('first')
     const warm = await started('second')
     // What was under way comes to rest: statuses, events, the engine's own looks.

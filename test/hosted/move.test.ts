@@ -11,25 +11,44 @@ import { standMissing } from '../rig/stand.ts'
 
 const missing = standMissing()
 
+const app = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: "test/web:1", imagePullPolicy: IfNotPresent}]
+`
+
 describe.skipIf(missing)('a cluster moves', () => {
   let rig: Rig
   let host: HostServer
   let own: ControlPlane
   let containers: string[]
   const file = (name: string) => path.join(host.folder.path, name)
-  const program = (command: string, args: string, kubeconfig: string) =>
+  const program = (command: string, args: string, kubeconfig: string, input = '') =>
     execFileSync(command, args.split(' '), {
       env: { ...process.env, KEDGE_CONFIG: file('user.yaml'), KUBECONFIG: kubeconfig },
       encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
+      input,
+      stdio: ['pipe', 'pipe', 'pipe'],
       timeout: 90_000,
     })
   const hosted = () => file('user.kubeconfig')
   const kedge = (args: string, kubeconfig = hosted()) => program(launcher, args, kubeconfig)
-  const kubectl = (args: string, kubeconfig = hosted()) => program('kubectl', args, kubeconfig)
+  const kubectl = (args: string, kubeconfig = hosted(), input = '') => program('kubectl', args, kubeconfig, input)
   const running = () => rig.hosts.flatMap((h) => h.containers('--filter label=io.kubernetes.container.name=web'))
-  const ready = (kubeconfig: string) =>
-    eventually('both nodes are Ready', () => kubectl('get nodes --no-headers', kubeconfig).match(/ Ready /g)?.length === 2, 60_000)
+  /** What a moved node says of itself may be from before: its session has to be at the new place. */
+  const ready = async (kubeconfig: string, server: string) => {
+    for (const h of rig.hosts)
+      await eventually(`${h.name} dials ${server}`, () => h.log('node.log').split('session opened').at(-1)!.includes(`server=${server}`))
+    await eventually('both nodes are Ready', () => kubectl('get nodes --no-headers', kubeconfig).match(/ Ready /g)?.length === 2, 60_000)
+  }
 
   beforeAll(async () => {
     rig = await Rig.start(2)
@@ -39,9 +58,8 @@ describe.skipIf(missing)('a cluster moves', () => {
     kedge(`login --server ${host.url} --new-account acme --ca-file ${file('ca.crt')}`)
     kedge('cluster create prod')
     for (const h of rig.hosts) h.startDaemon(`${host.url}/clusters/prod`, kedge('token create --join').trim())
-    await ready(hosted())
-    kubectl('create deployment web --image=test/web:1 --replicas=4')
-    kubectl('patch deployment web --type=json -p=[{"op":"add","path":"/spec/template/spec/terminationGracePeriodSeconds","value":1}]')
+    await ready(hosted(), `${host.url}/clusters/prod`)
+    kubectl('apply -f -', hosted(), app)
     kubectl('rollout status deployment/web --timeout=60s')
     await eventually('four containers run', () => running().length === 4)
     containers = running()
@@ -60,7 +78,7 @@ describe.skipIf(missing)('a cluster moves', () => {
     await own.start()
     expect(own.k('get deployment web -o jsonpath={.spec.replicas}')).toBe('4')
     kedge(`move --to ${own.url} --ca-file ${own.folder.path}/ca.crt`)
-    await ready(own.kubeconfig)
+    await ready(own.kubeconfig, own.url)
     expect(running()).toEqual(containers)
     own.k('scale deployment web --replicas=5')
     own.k('rollout status deployment/web --timeout=60s')
@@ -76,7 +94,7 @@ describe.skipIf(missing)('a cluster moves', () => {
       () => h1!.log('node.log').trimEnd().split('\n').slice(-8).join('\n').includes(own.url),
       30_000,
     )
-    await ready(own.kubeconfig)
+    await ready(own.kubeconfig, own.url)
     expect(running().filter((c) => containers.includes(c))).toEqual(containers)
   })
 
@@ -85,7 +103,7 @@ describe.skipIf(missing)('a cluster moves', () => {
     kedge('cluster rm prod --yes')
     kedge(`cluster import again ${file('back.kedge')}`)
     kedge(`move --to ${host.url}/clusters/again --ca-file ${file('ca.crt')}`, own.kubeconfig)
-    await ready(hosted())
+    await ready(hosted(), `${host.url}/clusters/again`)
     expect(kubectl('get deployment web -o jsonpath={.spec.replicas}')).toBe('5')
     expect(running().filter((c) => containers.includes(c))).toEqual(containers)
     kubectl('scale deployment web --replicas=2')
