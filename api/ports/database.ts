@@ -34,5 +34,5 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** A select (never of `one` row: libsql's `get` does not report what fails in it) that makes its batch fail unless its one value is true: JSON of anything else is malformed on purpose. */
+/** A select (never of `one` row: libsql's `get` goes on failing once it has failed) that makes its batch fail unless its one value is true: JSON of anything else is malformed on purpose. */
 export const guard = (condition: string, args: Value[]): Statement => ({ sql: `SELECT iif((${condition}), 1, json('GUARD'))`, args })

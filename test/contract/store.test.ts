@@ -46,6 +46,13 @@ for (const { name: platform, open } of databases)
       }
     })
 
+    test('a statement that failed once works again', async () => {
+      const ask = (text: string) => db.database.read([{ sql: 'SELECT json(?)', args: [text], one: true }])
+      expect(await ask('1')).toEqual([[['1']]])
+      await expect(ask('no json')).rejects.toThrow()
+      expect(await ask('2')).toEqual([[['2']]])
+    })
+
     test('create, read, update, delete', async () => {
       const first = rvOf(await store.create(version('a')))
       expect(await store.create(version('a'))).toEqual({ ok: false, why: 'exists' })

@@ -41,8 +41,9 @@ export function openEmbedded(file: string): Database {
     db.exec(`PRAGMA ${pragma}`)
   const cache = new Map<string, Prepared>()
   // libsql 0.5 answers `get` with the row of an earlier `all` when both run on one prepared statement: each has its own.
-  const prepare = (sql: string, single = false): Prepared => {
-    const key = single ? `1 ${sql}` : sql
+  const single = (sql: string) => `1 ${sql}`
+  const prepare = (sql: string, one = false): Prepared => {
+    const key = one ? single(sql) : sql
     let p = cache.get(key)
     if (!p) {
       // Selector lists make new texts: the cache is bounded, the oldest go.
@@ -62,8 +63,14 @@ export function openEmbedded(file: string): Database {
 
   const rowsOf = (s: Statement): Row[] => {
     if (!s.one) return prepare(s.sql).all(s.args)
-    const row = prepare(s.sql, true).get(s.args)
-    return row ? [row] : []
+    try {
+      const row = prepare(s.sql, true).get(s.args)
+      return row ? [row] : []
+    } catch (cause) {
+      // A prepared statement whose `get` has failed fails ever after.
+      cache.delete(single(s.sql))
+      throw cause
+    }
   }
   const runOne = (statements: Statement[]): WriteOutcome => {
     const rowids: number[] = []
