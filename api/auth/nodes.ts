@@ -33,6 +33,13 @@ export class Nodes {
     this.#cache.delete(name)
   }
 
+  /** The node's key opens nothing any more, here at once and elsewhere within five seconds; false when it had none. */
+  async revoke(name: string): Promise<boolean> {
+    const outcome = await this.#store.database.write([{ sql: 'DELETE FROM meta WHERE key = ?', args: [`node-key/${name}`], expect: 1 }])
+    this.#cache.delete(name)
+    return outcome.ok
+  }
+
   /** Whether this very key is the node's already: a daemon whose answer was lost asks again. */
   async registered(name: string, key: JWK): Promise<boolean> {
     const [rows] = await this.#store.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [`node-key/${name}`] }])

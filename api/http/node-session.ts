@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import { kindByName } from '../../shared/kinds/index.ts'
 import { dnsSubdomain } from '../../shared/meta/names.ts'
-import { badRequest, forbidden, StatusError, unavailable } from '../../shared/status/index.ts'
+import { badRequest, forbidden, notFound, StatusError, unavailable } from '../../shared/status/index.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Bound, Taint } from '../auth/tokens.ts'
 import type { Cluster } from '../cluster.ts'
@@ -10,7 +10,7 @@ import type { Sessions } from '../hub/sessions.ts'
 import type { Connection } from '../ports/socket.ts'
 import { type Identity, systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
-import { keyFor } from '../registry/delete.ts'
+import { keyFor, remove } from '../registry/delete.ts'
 import { mutate } from '../registry/update.ts'
 import { json } from './answer.ts'
 import { parseBody, readText } from './body.ts'
@@ -77,6 +77,29 @@ async function bindNode({ env }: Cluster, name: string, { labels = {}, taints = 
       ctx,
     )
   })
+}
+
+/** DELETE /kedge/v1/nodes/NAME: the Node, its key and its session. A machine that is to come back joins anew. */
+export async function removeNode(cluster: Cluster, sessions: Sessions, user: Identity, name: string): Promise<Response> {
+  await cluster.authorizer.require(user, { verb: 'delete', group: '', resource: 'nodes', name })
+  const kind = kindByName('', 'Node')!
+  const had = await cluster.authenticators.nodes.revoke(name)
+  const gone = await remove(
+    cluster.env,
+    kind,
+    keyFor(kind, '', name),
+    {},
+    { user, by: JSON.stringify({ user: user.username }), warnings: [] },
+  ).then(
+    () => true,
+    (cause) => {
+      if (cause?.code !== 404) throw cause
+      return false
+    },
+  )
+  sessions.closeOf(name)
+  if (!had && !gone) throw notFound({ group: '', resource: 'nodes', name })
+  return json('{}')
 }
 
 /** GET /kedge/v1/session: the daemon's WebSocket. */

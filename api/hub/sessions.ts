@@ -234,6 +234,11 @@ export class Sessions {
     if (session.socket.buffered() > MAX_BUFFERED) session.socket.close(1013, 'too far behind')
   }
 
+  /** Ends a node's session; it may dial again, if it still has the right. */
+  closeOf(node: string): void {
+    this.#byNode.get(node)?.socket.close(1008, 'the node was removed')
+  }
+
   close(): void {
     for (const s of this.#byNode.values()) s.socket.close(1001, 'the control plane is stopping')
   }

@@ -3,11 +3,20 @@ import { hostname } from 'node:os'
 import { startDaemon } from '../../node-agent/daemon.ts'
 import { stderrLog } from '../../node-agent/log.ts'
 import { parseFlags } from '../flags.ts'
+import { nodeCommands, runNodeCommand } from '../nodes.ts'
 
 export async function run(args: string[]): Promise<number | undefined> {
+  const [what, name] = args
+  if (what !== undefined && nodeCommands.includes(what) && name !== '--help') return runNodeCommand(what, name)
   const parsed = parseFlags(
     'node',
-    'Runs the node daemon: joins with a token once, then keeps this machine doing what the control plane wants.',
+    `Runs the node daemon: joins with a token once, then keeps this machine doing what the control plane wants.
+
+And for the cluster that KUBECONFIG names:
+  kedge node ls               list its machines
+  kedge node cordon NAME      let no new pod start there
+  kedge node uncordon NAME    let them again
+  kedge node rm NAME          remove it: its key opens nothing any more`,
     {
       server: { type: 'string', value: 'URL', about: 'the control plane' },
       token: { type: 'string', value: 'TOKEN', about: 'a join token; needed once' },

@@ -1,5 +1,5 @@
 // Joining: what a join token opens, how often, for whom, and what it binds its nodes to; on every database.
-import { exportJWK, generateKeyPair } from 'jose'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/http/app.ts'
 import { nameFits } from '../../api/http/join-tokens.ts'
@@ -30,8 +30,8 @@ for (const { name: platform, open } of databases)
     const newToken = async (body: object = {}) => (await ask('POST', '/kedge/v1/tokens', body)).object
     beforeAll(async () => {
       db = await open()
-      const { cluster } = await testCluster(db.database, () => now)
-      const app = createApp({ cluster })
+      const { cluster, hub } = await testCluster(db.database, () => now)
+      const app = createApp({ cluster, sessions: hub.sessions })
       ask = async (method, path, body, token = 'admin') => {
         const r = await app.request(path, {
           method,
@@ -95,6 +95,30 @@ for (const { name: platform, open } of databases)
       expect((await ask('DELETE', `/kedge/v1/tokens/${mine.id}`)).status).toBe(200)
       expect((await ask('DELETE', `/kedge/v1/tokens/${mine.id}`)).status).toBe(404)
       expect((await join(token, 'listed-1')).status).toBe(401)
+    })
+
+    test('a removed node is nobody until it joins again', async () => {
+      const pair = await generateKeyPair('ES256', { extractable: true })
+      const own = await exportJWK(pair.publicKey)
+      const assertion = () =>
+        new SignJWT({})
+          .setProtectedHeader({ alg: 'ES256' })
+          .setSubject('system:node:old')
+          .setAudience('kedge')
+          .setIssuedAt(Math.floor(now / 1000))
+          .setExpirationTime(Math.floor(now / 1000) + 300)
+          .sign(pair.privateKey)
+      const { token } = await newToken({ uses: 2 })
+      await join(token, 'old', own)
+      await ask('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'old' } }, await assertion())
+      expect((await ask('GET', '/api/v1/nodes/old', undefined, await assertion())).status).toBe(200)
+      expect((await ask('DELETE', '/kedge/v1/nodes/old', undefined, 'alice')).status).toBe(403)
+      expect((await ask('DELETE', '/kedge/v1/nodes/old')).status).toBe(200)
+      expect((await ask('GET', '/api/v1/nodes/old', undefined, await assertion())).status).toBe(401)
+      expect((await ask('GET', '/api/v1/nodes/old')).status).toBe(404)
+      expect((await ask('DELETE', '/kedge/v1/nodes/old')).status).toBe(404)
+      expect((await join(token, 'old', own)).status).toBe(201)
+      expect((await ask('GET', '/api/v1/nodes/old', undefined, await assertion())).status).toBe(404)
     })
 
     test.each([

@@ -112,6 +112,18 @@ describe.skipIf(missing).each(['node', 'workers'])('a hosted cluster on %s', (pl
     await eventually('it scales', () => kubectl('get deployment web -o jsonpath={.status.readyReplicas}') === '2', 60_000)
   })
 
+  test('machines are listed, cordoned and removed', async () => {
+    expect(kedge('node ls')).toMatch(/h1 +Ready[\s\S]*h2 +Ready/)
+    kedge('node cordon h2')
+    expect(kubectl('get nodes --no-headers')).toMatch(/h2 +Ready,SchedulingDisabled/)
+    kedge('node uncordon h2')
+    expect(kubectl('get nodes --no-headers')).not.toContain('SchedulingDisabled')
+    kedge('node rm h2')
+    await eventually('its pods run on h1', () => kubectl('get deployment web -o jsonpath={.status.readyReplicas}') === '2', 60_000)
+    expect(kubectl('get nodes -o name').trim()).toBe('node/h1')
+    await eventually('its daemon is refused', () => rig.hosts[1]!.log('node.log').includes('the server answered 401'), 30_000)
+  })
+
   test('usage is counted, and a deleted cluster is gone', () => {
     expect(kedge('account usage')).toMatch(/prod +[1-9]\d*/)
     kedge('cluster rm prod --yes')

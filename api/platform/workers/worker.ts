@@ -189,7 +189,8 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
     /\/pods\/[^/]+\/(log|exec|attach)$/.test(path) ||
     path.includes('/namespaces/kube-node-lease/leases/') ||
     path === '/kedge/v1/session' ||
-    path === '/kedge/v1/moving'
+    path === '/kedge/v1/moving' ||
+    path.startsWith('/kedge/v1/nodes/')
   )
 }
 
