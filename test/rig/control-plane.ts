@@ -41,7 +41,8 @@ abstract class ServerProcess {
       stdio: ['ignore', log, log],
       detached: true,
     })
-    await eventually('the server answers', () => this.ready(), 60_000).catch((cause) => {
+    await eventually('the server answers', () => this.ready(), 60_000).catch(async (cause) => {
+      await this.kill()
       throw new Error(`${cause.message}\n${this.log()}`)
     })
   }
