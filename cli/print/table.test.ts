@@ -1,6 +1,7 @@
-// How long ago, against what kubectl prints for the same times.
+// Tables, and how long ago something was, as kubectl prints them.
 import { expect, test } from 'vitest'
-import { age, printTable } from './table.ts'
+import { since } from '../../shared/kinds/kind.ts'
+import { printTable } from './table.ts'
 
 test.each([
   [0, '0s'],
@@ -15,9 +16,9 @@ test.each([
   [47 * 3600, '47h'],
   [49 * 3600, '2d1h'],
   [9 * 86_400, '9d'],
-  [800 * 86_400, '2y'],
+  [800 * 86_400, '2y70d'],
 ])('%d s is %s', (seconds, want) => {
-  expect(age(new Date(0).toISOString(), seconds * 1000)).toBe(want)
+  expect(since(new Date(0).toISOString(), seconds * 1000)).toBe(want)
 })
 
 test('a table has heads, gaps of three and no trailing spaces', () => {
