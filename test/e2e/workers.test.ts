@@ -2,29 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
+import { webDeployment, webService } from '../rig/manifests.ts'
 import { podsSettled } from '../rig/ready.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
 const missing = standMissing()
 
-const app = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 4
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers: [{name: web, image: "test/web:1", imagePullPolicy: IfNotPresent, ports: [{containerPort: 8080}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
-`
+const app = webDeployment(4) + webService
 
 describe.skipIf(missing)('two hosts on Workers', () => {
   let stand: Stand

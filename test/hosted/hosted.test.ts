@@ -6,28 +6,12 @@ import { launcher } from '../../cli/processes.ts'
 import { HostServer } from '../rig/control-plane.ts'
 import { eventually, Rig } from '../rig/hosts.ts'
 import { testImages } from '../rig/images.ts'
+import { webDeployment, webService } from '../rig/manifests.ts'
 import { standMissing } from '../rig/stand.ts'
 
 const missing = standMissing()
 
-const app = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 4
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers: [{name: web, image: "test/web:1", imagePullPolicy: IfNotPresent, ports: [{containerPort: 8080}]}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
-`
+const app = webDeployment(4) + webService
 
 describe.skipIf(missing).each(['node', 'workers'])('a hosted cluster on %s', (platform) => {
   let rig: Rig

@@ -6,24 +6,13 @@ import { launcher } from '../../cli/processes.ts'
 import { ControlPlane, HostServer } from '../rig/control-plane.ts'
 import { eventually, Rig } from '../rig/hosts.ts'
 import { testImages } from '../rig/images.ts'
+import { webDeployment } from '../rig/manifests.ts'
 import { freePort } from '../rig/sqld.ts'
 import { standMissing } from '../rig/stand.ts'
 
 const missing = standMissing()
 
-const app = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 4
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers: [{name: web, image: "test/web:1", imagePullPolicy: IfNotPresent}]
-`
+const app = webDeployment(4)
 
 describe.skipIf(missing)('a cluster moves', () => {
   let rig: Rig
