@@ -1,9 +1,11 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
 import { kindByName, resourceOf } from '../shared/kinds/index.ts'
+import { apiServiceIp } from '../shared/meta/address.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
 import type { Authenticators } from './auth/authentication.ts'
 import { Authorizer } from './auth/authorizer.ts'
 import { clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
+import { ClusterAuthority } from './auth/cluster-authority.ts'
 import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
 import { Nodes } from './auth/nodes.ts'
 import type { Oidc } from './auth/oidc.ts'
@@ -29,6 +31,7 @@ export interface Cluster {
   hub: Hub
   authorizer: Authorizer
   authenticators: Authenticators
+  authority: ClusterAuthority
   log: Log
   clock: Clock
   /** 32 bytes that its Secrets are encrypted with: they go along when it moves. */
@@ -101,6 +104,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     hub: o.hub(store),
     authorizer,
     authenticators,
+    authority: new ClusterAuthority(store, o.seal, o.clock, o.settings),
     log: o.log,
     clock: o.clock,
     sealKey: o.sealKey,
@@ -135,11 +139,9 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
   for (const name of systemNamespaces) await ensure('', 'Namespace', '', { metadata: { name } })
   for (const r of clusterRoles) await ensure('rbac.authorization.k8s.io', 'ClusterRole', '', r)
   for (const b of clusterRoleBindings) await ensure('rbac.authorization.k8s.io', 'ClusterRoleBinding', '', b)
-  const [base] = env.settings.serviceCidr.split('/') as [string]
-  const clusterIP = base.replace(/\.\d+$/, (last) => `.${Number(last.slice(1)) + 1}`)
   await ensure('', 'Service', 'default', {
     metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
-    spec: { clusterIP, ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },
+    spec: { clusterIP: apiServiceIp(env.settings.serviceCidr), ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },
   })
   if (apiAddress) {
     const { subsets, slice } = apiEndpoints(apiAddress)

@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import path from 'node:path'
+import { apiServiceIp } from '../shared/meta/address.ts'
 import type { StreamRequest } from '../shared/session/frames.ts'
 import type { Log } from './log.ts'
+import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
@@ -25,6 +27,14 @@ import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { type NodeStream, Session } from './session/session.ts'
 import { removeVolumes } from './volumes/volumes.ts'
+
+const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
+
+const apiSlice = ({ ip, port }: { ip: string; port: number }) => ({
+  metadata: { namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+  endpoints: [{ addresses: [ip], conditions: { ready: true } }],
+  ports: [{ name: 'https', port, protocol: 'TCP' }],
+})
 
 export interface DaemonOptions {
   data: string
@@ -110,12 +120,29 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const localPods = () => [...workers.values()].flatMap((w) => (w.ip ? [w.ip] : []))
   const proxy = new ServiceProxy(
     { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
-    () => ({ services: services.objects.values(), slices: slices.objects.values(), localPods: localPods() }),
+    () => ({ services: services.objects.values(), slices: ownSlices(), localPods: localPods() }),
     log,
   )
+  const apiProxy = new ApiProxy(identity, api, o.data, log, () => proxyChanged())
+  /** The slices as the cluster has them, but for the API's own: pods reach it through this daemon. */
+  const ownSlices = () => {
+    const { endpoint } = apiProxy
+    const others = [...slices.objects.values()].filter(
+      (s) => !isApi(s.metadata.namespace, s.metadata.labels?.['kubernetes.io/service-name']),
+    )
+    return endpoint ? [...others, apiSlice(endpoint)] : others
+  }
+  // Until both are known, whatever the last daemon wrote stays: connections go on through a restart.
+  const proxyChanged = () => {
+    if (services.synced && slices.synced) proxy.changed()
+  }
   const routes = new Routes(identity.node, () => nodes.objects.values(), log)
-  const services = new ObjectList(session, 'services', {}, () => proxy.changed())
-  const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxy.changed())
+  const services = new ObjectList(session, 'services', {}, (_key, _old, now) => {
+    proxyChanged()
+    if (now && isApi(now.metadata.namespace, now.metadata.name)) apiProxy.serve(now.spec.clusterIP)
+  })
+  const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxyChanged())
+  void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
   const nodes = new ObjectList(session, 'nodes', {}, (key, _old, now) => {
     routes.changed()
     const range = now?.spec?.podCIDR
@@ -136,9 +163,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     log,
     sandbox,
     services: (ns) =>
-      [...services.objects.values()].filter(
-        (s) => s.metadata.namespace === ns || (s.metadata.namespace === 'default' && s.metadata.name === 'kubernetes'),
-      ),
+      [...services.objects.values()].filter((s) => s.metadata.namespace === ns || isApi(s.metadata.namespace, s.metadata.name)),
     object: (resource, ns, name) => references.get(resource, ns, name),
     hold: (uid, wanted) => references.hold(uid, wanted),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
@@ -146,7 +171,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       workers.delete(uid)
       tokens.forget(uid)
     },
-    addressChanged: () => proxy.changed(),
+    addressChanged: () => proxyChanged(),
   }
 
   const saved = new DiskCopy(path.join(o.data, 'state'), 'pods', log)
@@ -249,11 +274,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   runtime.on('reset', () => {
     if (o.offline) return
     for (const w of workers.values()) w.wake()
-    void allowForwarding(identity.podCidr, log)
+    void allowForwarding(identity.podCidr, identity.serviceCidr, log)
     reporter.report()
     void removeStrays().catch((cause) => log.error('strays could not be removed', cause))
   })
-  if (!o.offline) await allowForwarding(identity.podCidr, log)
+  if (!o.offline) await allowForwarding(identity.podCidr, identity.serviceCidr, log)
   // What ran before goes on by the saved state until the API answers.
   for (const pod of saved.load()) pods.objects.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod)
   if (o.offline) await runtime.start()
@@ -261,12 +286,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
     session.start()
     void runtime.start()
-    proxy.changed()
   }
   log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
 
   const close = async () => {
     reporter.close()
+    await apiProxy.close()
     for (const w of workers.values()) w.detach()
     session.close()
     runtime.close()
@@ -282,9 +307,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         await removeSandbox(runtime, uid, all, sandbox, false).catch(() => {})
         await removeVolumes(o.data, uid).catch(() => {})
       }
+      await apiProxy.remove(apiServiceIp(identity.serviceCidr))
       await proxy.remove()
       await routes.remove()
-      await forbidForwarding(identity.podCidr)
+      await forbidForwarding(identity.podCidr, identity.serviceCidr)
     },
   }
 }

@@ -7,13 +7,13 @@ const ROOT = 'kube-root-ca.crt'
 interface View {
   name: string
   account: boolean
-  root: boolean
+  root?: KObject & { data?: Record<string, string> }
   ca: string
 }
 
 const own = ({ old, new: now }: { old?: KObject; new?: KObject }) => {
   const o = (now ?? old)!
-  return !now && [ROOT, 'default'].includes(o.metadata.name) ? [o.metadata.namespace!] : []
+  return [ROOT, 'default'].includes(o.metadata.name) ? [o.metadata.namespace!] : []
 }
 
 function reconcile(_key: string, v: View): Result {
@@ -32,6 +32,8 @@ function reconcile(_key: string, v: View): Result {
         data: { 'ca.crt': v.ca },
       },
     })
+  else if (v.root.data?.['ca.crt'] !== v.ca)
+    writes.push({ verb: 'update', resource: 'configmaps', object: { ...v.root, data: { 'ca.crt': v.ca } } as KObject })
   return { writes }
 }
 
@@ -49,8 +51,8 @@ export const serviceAccount: Controller<View> = {
     return {
       name: key,
       account: !!reader.get('serviceaccounts', key, 'default'),
-      root: !!reader.get('configmaps', key, ROOT),
-      ca: reader.settings.caCertificate ?? '',
+      root: reader.get('configmaps', key, ROOT),
+      ca: reader.settings.caBundle,
     }
   },
   reconcile,

@@ -54,7 +54,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
   const startedAt = clock.now()
   const lost = new Map<string, number>()
   const cache = new Cache(
-    { podCidr: cluster.env.settings.podCidr, caCertificate: cluster.env.settings.caCertificate, nodeMonitorGracePeriod },
+    { podCidr: cluster.env.settings.podCidr, caBundle: await cluster.authority.bundle(), nodeMonitorGracePeriod },
     (node) => ({
       connected: hub.sessions.isConnected(node),
       lostAt: lost.get(node) ?? startedAt,

@@ -19,7 +19,8 @@ export interface Reader {
 
 export interface EngineSettings {
   podCidr: string
-  caCertificate?: string
+  /** PEM: what pods trust. */
+  caBundle: string
   /** How long a node may be silent before it counts as lost, ms. */
   nodeMonitorGracePeriod: number
 }

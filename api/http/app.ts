@@ -14,7 +14,7 @@ import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
 import { exportCluster, setMoving } from './moving.ts'
-import { JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
+import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { parseResourcePath } from './request.ts'
 import { handleResource } from './resource.ts'
@@ -200,6 +200,7 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
 
   app.get('/kedge/v1/export', (c) => exportCluster(cluster, c.get('user')))
   if (sessions) app.on(['PUT', 'DELETE'], '/kedge/v1/moving', (c) => setMoving(cluster, sessions, c.get('user'), c.req.raw))
+  app.post('/kedge/v1/serving-certificate', (c) => issueServingCertificate(cluster, c.get('user'), c.req.raw))
   app.post('/kedge/v1/tokens', (c) => issueJoinToken(cluster, c.get('user'), c.req.raw))
   app.get('/kedge/v1/tokens', (c) => listJoinTokens(cluster, c.get('user')))
   app.delete('/kedge/v1/tokens/:id', (c) => revokeJoinToken(cluster, c.get('user'), c.req.param('id')))

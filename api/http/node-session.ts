@@ -79,6 +79,16 @@ async function bindNode({ env }: Cluster, name: string, { labels = {}, taints = 
   })
 }
 
+/** POST /kedge/v1/serving-certificate: a node's public key in, the certificate under which it serves the API to its pods out. */
+export async function issueServingCertificate(cluster: Cluster, user: Identity, request: Request): Promise<Response> {
+  if (!nodeOf(user)) throw forbidden({ group: '', resource: 'nodes' }, 'only a joined node serves the API to its pods')
+  const raw: any = parseBody((await readText(request)) || '{}', 'application/json', 'certificate request')
+  const certificate = await cluster.authority.issue(raw.publicKey ?? {}).catch(() => {
+    throw badRequest('publicKey must be the public half of a P-256 key as a JWK')
+  })
+  return json(JSON.stringify({ certificate }), 201)
+}
+
 /** DELETE /kedge/v1/nodes/NAME: the Node, its key and its session. A machine that is to come back joins anew. */
 export async function removeNode(cluster: Cluster, sessions: Sessions, user: Identity, name: string): Promise<Response> {
   await cluster.authorizer.require(user, { verb: 'delete', group: '', resource: 'nodes', name })

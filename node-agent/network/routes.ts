@@ -55,22 +55,28 @@ async function deviceTo(ip: string): Promise<string> {
 }
 
 const COMMENT = 'kedge pod traffic'
-const rule = (side: string, cidr: string) => ['FORWARD', side, cidr, '-m', 'comment', '--comment', COMMENT, '-j', 'ACCEPT']
+const rules = (podCidr: string, serviceCidr: string) =>
+  [
+    ['FORWARD', '-s', podCidr],
+    ['FORWARD', '-d', podCidr],
+    // What this daemon itself serves to pods, at addresses of the service range.
+    ['INPUT', '-s', podCidr, '-d', serviceCidr],
+  ].map((r) => [...r, '-m', 'comment', '--comment', COMMENT, '-j', 'ACCEPT'])
 
-/** Lets pod traffic through: forwarding on, and past Docker's default drop where iptables has one. */
-export async function allowForwarding(podCidr: string, log: Log): Promise<void> {
+/** Lets pod traffic through: forwarding on, and past Docker's or a firewall's default drop where iptables has one. */
+export async function allowForwarding(podCidr: string, serviceCidr: string, log: Log): Promise<void> {
   if (!sysctl('net/ipv4/ip_forward', '1')) log.warn('net.ipv4.ip_forward could not be set: pods will reach nothing beyond this host')
   // Bridged traffic is none of ours; loose reverse paths let answers come back over other links.
   sysctl('net/ipv4/conf/all/rp_filter', '0')
-  for (const side of ['-s', '-d']) {
+  for (const rule of rules(podCidr, serviceCidr)) {
     try {
-      await exec('iptables', '-w', '-C', ...rule(side, podCidr))
+      await exec('iptables', '-w', '-C', ...rule)
     } catch {
-      await exec('iptables', '-w', '-I', ...rule(side, podCidr)).catch(() => {})
+      await exec('iptables', '-w', '-I', ...rule).catch(() => {})
     }
   }
 }
 
-export async function forbidForwarding(podCidr: string): Promise<void> {
-  for (const side of ['-s', '-d']) await exec('iptables', '-w', '-D', ...rule(side, podCidr)).catch(() => {})
+export async function forbidForwarding(podCidr: string, serviceCidr: string): Promise<void> {
+  for (const rule of rules(podCidr, serviceCidr)) await exec('iptables', '-w', '-D', ...rule).catch(() => {})
 }

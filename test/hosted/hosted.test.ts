@@ -6,7 +6,7 @@ import { launcher } from '../../cli/processes.ts'
 import { HostServer } from '../rig/control-plane.ts'
 import { eventually, Rig } from '../rig/hosts.ts'
 import { testImages } from '../rig/images.ts'
-import { webDeployment, webService } from '../rig/manifests.ts'
+import { podWithFile, webDeployment, webService } from '../rig/manifests.ts'
 import { standMissing } from '../rig/stand.ts'
 
 const missing = standMissing()
@@ -63,6 +63,16 @@ describe.skipIf(missing).each(['node', 'workers'])('a hosted cluster on %s', (pl
       await eventually(`${h.name} reaches the service`, () => h.run(`wget -q -O - -T 2 -t 1 http://${ip}/`).trim().endsWith('v1'))
     expect(kubectl('exec deploy/web -- hostname').trim()).toMatch(/^web-/)
     kubectl('logs deploy/web')
+  })
+
+  test('a pod reaches the API with its own token, by name of the service account and over an upgraded connection', () => {
+    const binary = execFileSync('sh', ['-c', 'readlink -f "$(command -v kubectl)"'], { encoding: 'utf8' }).trim()
+    kubectl('create rolebinding pods --clusterrole=edit --serviceaccount=default:default')
+    kubectl('apply -f -', podWithFile('client', binary, '/bin/kubectl'))
+    kubectl('wait --for=condition=Ready pod/client --timeout=60s')
+    expect(kubectl('exec client -- kubectl get pods -o name')).toContain('pod/client')
+    expect(kubectl('exec client -- kubectl exec deploy/web -- hostname').trim()).toMatch(/^web-/)
+    expect(() => kubectl('exec client -- kubectl get nodes')).toThrow(/system:serviceaccount:default:default" cannot list resource "nodes"/)
   })
 
   test('a token for one namespace deploys there and sees nothing else', () => {

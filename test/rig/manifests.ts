@@ -22,3 +22,19 @@ kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 `
+
+/** A pod of busybox that sleeps, with one file of its machine in it. */
+export const podWithFile = (name: string, file: string, at: string): string => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: test/busybox:1
+      imagePullPolicy: IfNotPresent
+      command: [sleep, "3600"]
+      volumeMounts: [{name: file, mountPath: ${at}, readOnly: true}]
+  volumes: [{name: file, hostPath: {path: ${file}, type: File}}]
+`

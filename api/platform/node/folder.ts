@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
+import type { Names } from '../../auth/certificates.ts'
 import type { Log } from '../../ports/log.ts'
-import { type Names, openAuthority } from './certificates.ts'
+import { openAuthority } from './certificates.ts'
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
 

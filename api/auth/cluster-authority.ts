@@ -1,0 +1,51 @@
+// The cluster's own CA: pods trust it. Each node serves the API to its pods under a certificate of it, wherever the control plane lives and however
+// that is reached; so a cluster that moves goes on being trusted.
+import { apiServiceIp } from '../../shared/meta/address.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Settings } from '../registry/context.ts'
+import type { Seal } from '../store/seal.ts'
+import type { Store } from '../store/store.ts'
+import { type AuthorityPair, importPublic, issueServer, makeAuthority } from './certificates.ts'
+
+const KEY = 'cluster-ca'
+const CONTEXT = `meta/${KEY}`
+
+export class ClusterAuthority {
+  readonly #store: Store
+  readonly #seal: Seal
+  readonly #clock: Clock
+  readonly #settings: Settings
+  #pair?: Promise<AuthorityPair>
+
+  constructor(store: Store, seal: Seal, clock: Clock, settings: Settings) {
+    this.#store = store
+    this.#seal = seal
+    this.#clock = clock
+    this.#settings = settings
+  }
+
+  /** Made once, by whoever comes first, and kept sealed in the database. */
+  #load(): Promise<AuthorityPair> {
+    this.#pair ??= this.#store
+      .metaValue(KEY, async () => this.#seal.close(CONTEXT, JSON.stringify(await makeAuthority(this.#clock.now()))))
+      .then(async (text) => JSON.parse(await this.#seal.open(CONTEXT, text)) as AuthorityPair)
+      .catch((cause) => {
+        this.#pair = undefined
+        throw cause
+      })
+    return this.#pair
+  }
+
+  /** What pods trust, as PEM: this CA, and the server's own where it is under a private one. */
+  async bundle(): Promise<string> {
+    return (await this.#load()).certificate + (this.#settings.caCertificate ?? '')
+  }
+
+  /** A certificate for the names that pods call the API by. Throws on a key that is none. */
+  async issue(publicKey: JsonWebKey): Promise<string> {
+    const { serviceCidr, clusterDomain } = this.#settings
+    const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc']
+    const names = { dns: [...service, `kubernetes.default.svc.${clusterDomain}`], ips: [apiServiceIp(serviceCidr)] }
+    return issueServer(await this.#load(), await importPublic(publicKey), names, this.#clock.now())
+  }
+}
