@@ -1,7 +1,5 @@
-// The version that clients see: Kubernetes' compatibility level and our own build.
-const KUBERNETES_MINOR = 36
-export const KEDGE_VERSION = '0.1.0'
-export const gitVersion = `v1.${KUBERNETES_MINOR}.0+kedge.${KEDGE_VERSION}`
+// What /version answers.
+import { gitVersion, KUBERNETES_MINOR } from '../shared/version.ts'
 
 export const versionInfo = {
   major: '1',

@@ -27,20 +27,26 @@ function usage(): string {
   return `kedge: Kubernetes without servers to keep\n\nUsage: kedge COMMAND [flags]\n\nCommands:\n${lines.join('\n')}\n\nUse "kedge COMMAND --help" for its flags. kubectl does the rest: the cluster is a real Kubernetes API.\n`
 }
 
-const [name, ...rest] = process.argv.slice(2)
-if (!name || name === 'help' || name === '--help' || name === '-h') process.stdout.write(usage())
-else if (!commands[name]) {
-  process.stderr.write(`error: unknown command "${name}"\n\n${usage()}`)
-  process.exitCode = 1
-} else {
-  const command = await commands[name].load()
+async function main([name, ...rest]: string[]): Promise<number | undefined> {
+  if (!name || name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(usage())
+    return 0
+  }
+  if (!commands[name]) {
+    process.stderr.write(`error: unknown command "${name}"\n\n${usage()}`)
+    return 1
+  }
   try {
-    const code = await command.run(rest)
-    if (code !== undefined) process.exitCode = code
+    const command = await commands[name].load()
+    return await command.run(rest)
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
     process.stderr.write(`error: ${message}\n`)
     if (process.env.KEDGE_DEBUG && cause instanceof Error) process.stderr.write(`${cause.stack}\n`)
-    process.exitCode = 1
+    return 1
   }
 }
+
+void main(process.argv.slice(2)).then((code) => {
+  if (code !== undefined) process.exitCode = code
+})

@@ -2,10 +2,11 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
+import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 
-/** Every process of ours starts here: it knows how Node is to be run. */
-export const launcher = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'kedge')
+/** Every process of ours starts here: it knows how Node is to be run. Built as one file, that is the file itself. */
+export const launcher = isSea() ? process.execPath : path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'kedge')
 
 /** Root's clusters are the machine's, others live at home. */
 export const defaultFolder = (): string => (process.getuid?.() === 0 ? '/var/lib/kedge' : path.join(homedir(), '.kedge'))

@@ -27,7 +27,7 @@ export function apiRequest(
           accept: 'application/json',
           ...headers,
           ...(access.token ? { authorization: `Bearer ${access.token}` } : {}),
-          ...(data ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) } : {}),
+          ...(data ? { 'content-type': headers['content-type'] ?? 'application/json', 'content-length': Buffer.byteLength(data) } : {}),
         },
         timeout: stream ? 0 : 15_000,
       },

@@ -5,13 +5,14 @@ import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
+import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import type { StreamRequest } from '../shared/session/frames.ts'
 import type { Log } from './log.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
-import { NodeReporter, writeNodeStatus } from './node-status.ts'
+import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
 import { newest } from './plan/plan.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
@@ -22,10 +23,12 @@ import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
 import { Runtime } from './runtime/docker.ts'
 import { failure, serveAttach, serveExec, serveLogs } from './runtime/exec.ts'
+import { Service } from './service.ts'
 import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { type NodeStream, Session } from './session/session.ts'
+import { Upgrader } from './upgrade.ts'
 import { removeVolumes } from './volumes/volumes.ts'
 
 const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
@@ -47,6 +50,10 @@ export interface DaemonOptions {
   log: Log
   /** Looks at what is here without dialling or starting anything: for purging. */
   offline?: boolean
+  /** The folder with its versions, where install.sh put it down. */
+  installed?: string
+  /** Ends the process: what started it starts the version that is current. */
+  restart?: () => void
 }
 
 export interface Daemon {
@@ -94,12 +101,22 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const status = new StatusWriter(api, log)
   const events = new EventRecorder(api, identity.node, log)
   let ownRange: string | undefined
+  const service = o.offline ? undefined : new Service(o.data, identity.node, identity.server, log)
+  const upgrader = new Upgrader({
+    identity,
+    log,
+    folder: o.offline ? undefined : o.installed,
+    report: (failure) => annotateNode(api, identity.node, { [FAILED]: failure ?? null }),
+    restart: () => o.restart?.(),
+  })
 
   const session = new Session(
     identity,
     log,
     (request, stream) => void serveStream(request, stream),
-    () => {
+    (connected) => {
+      service?.set({ connected, server: identity.server })
+      if (!connected) return
       reporter.report()
       status.retryNow()
     },
@@ -146,6 +163,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const nodes = new ObjectList(session, 'nodes', {}, (key, _old, now) => {
     routes.changed()
     const range = now?.spec?.podCIDR
+    if (key === identity.node && now) void upgrader.desired(now.metadata.annotations?.[DESIRED], now.metadata.annotations?.[FAILED])
     if (key === identity.node && range && range !== ownRange) {
       ownRange = range
       writeFileSync(path.join(o.data, 'pod-range'), range)
@@ -200,9 +218,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     const version = runtime.connected ? (await runtime.docker.version()).Version : ''
     await writeNodeStatus(
       api,
-      { name: identity.node, ip: hostIP, runtimeVersion: version },
+      { name: identity.node, ip: hostIP, runtimeVersion: version, managed: upgrader.managed },
       { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
     )
+    service?.set({ ready: !problem, message: problem ?? 'the node is Ready' })
+    if (!problem) upgrader.ready()
   }, log)
 
   /** Containers whose pod is neither known to the API nor remembered: they are taken away, once the API has said so. */
@@ -287,9 +307,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     session.start()
     void runtime.start()
   }
+  service?.started()
   log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
 
   const close = async () => {
+    service?.close()
     reporter.close()
     await apiProxy.close()
     for (const w of workers.values()) w.detach()

@@ -2,15 +2,18 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
+import { MANAGED } from '../shared/meta/node-annotations.ts'
 import { timeString } from '../shared/meta/object.ts'
+import { gitVersion } from '../shared/version.ts'
 import type { Log } from './log.ts'
 import type { Api, ApiError } from './session/api.ts'
-import { KEDGE_NODE_VERSION } from './version.ts'
 
 export interface NodeFacts {
   name: string
   ip: string
   runtimeVersion: string
+  /** Whether the daemon can replace itself. */
+  managed: boolean
 }
 
 const RETRY_MS = 2000
@@ -89,7 +92,7 @@ function info(facts: NodeFacts) {
     containerRuntimeVersion: `docker://${facts.runtimeVersion}`,
     kernelVersion: release(),
     kubeProxyVersion: '',
-    kubeletVersion: KEDGE_NODE_VERSION,
+    kubeletVersion: gitVersion,
     machineID: machine,
     operatingSystem: 'linux',
     osImage: osImage(),
@@ -120,6 +123,11 @@ function conditions(ready: { ok: boolean; message: string }, before: any[]) {
   ]
 }
 
+/** Sets annotations of a node, or with null takes them away. Throws ApiErrors. */
+export async function annotateNode(api: Api, name: string, annotations: Record<string, string | null>): Promise<void> {
+  await api.call('PATCH', `/api/v1/nodes/${name}`, { metadata: { annotations } }, 'application/merge-patch+json')
+}
+
 /** Writes the node's status, making the Node first when there is none. Throws ApiErrors. */
 export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: boolean; message: string }): Promise<void> {
   const path = `/api/v1/nodes/${facts.name}`
@@ -146,6 +154,8 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   // Made by somebody else (a join token with labels, an administrator): what the machine knows of itself is added.
   if (Object.entries(labels).some(([k, v]) => node.metadata.labels?.[k] !== v))
     await api.call('PATCH', path, { metadata: { labels } }, 'application/merge-patch+json')
+  if (facts.managed !== (node.metadata.annotations?.[MANAGED] === 'true'))
+    await annotateNode(api, facts.name, { [MANAGED]: facts.managed ? 'true' : null })
   const amounts = capacity()
   await api.call(
     'PATCH',

@@ -16,6 +16,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have wget || missing="$missing wget"
   have nginx || missing="$missing nginx-light"
   have redis-server || missing="$missing redis-server"
+  have debootstrap || missing="$missing debootstrap"
   have kubectl || missing="$missing kubernetes-client"
   if [ -n "$missing" ]; then
     echo "installing for the tests:$missing" >&2

@@ -5,6 +5,7 @@ import { endpoints } from './endpoints.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { namespace } from './namespace.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
+import { nodeUpgrade } from './node-upgrade.ts'
 import { podGarbageCollector } from './pod-garbage-collector.ts'
 import { replicaSet } from './replica-set.ts'
 import { scheduler } from './scheduler/scheduler.ts'
@@ -17,6 +18,7 @@ export const controllers: readonly Controller[] = [
   scheduler,
   endpoints,
   nodeLifecycle,
+  nodeUpgrade,
   taintEviction,
   podGarbageCollector,
   namespace,

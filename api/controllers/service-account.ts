@@ -2,7 +2,8 @@
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 
-const ROOT = 'kube-root-ca.crt'
+/** The ConfigMap of every namespace with what pods trust. */
+export const ROOT_CA = 'kube-root-ca.crt'
 
 interface View {
   name: string
@@ -13,7 +14,7 @@ interface View {
 
 const own = ({ old, new: now }: { old?: KObject; new?: KObject }) => {
   const o = (now ?? old)!
-  return [ROOT, 'default'].includes(o.metadata.name) ? [o.metadata.namespace!] : []
+  return [ROOT_CA, 'default'].includes(o.metadata.name) ? [o.metadata.namespace!] : []
 }
 
 function reconcile(_key: string, v: View): Result {
@@ -26,7 +27,7 @@ function reconcile(_key: string, v: View): Result {
       resource: 'configmaps',
       object: {
         metadata: {
-          ...metadata(ROOT),
+          ...metadata(ROOT_CA),
           annotations: { 'kubernetes.io/description': 'Contains a CA bundle that can be used to verify the API server.' },
         },
         data: { 'ca.crt': v.ca },
@@ -51,7 +52,7 @@ export const serviceAccount: Controller<View> = {
     return {
       name: key,
       account: !!reader.get('serviceaccounts', key, 'default'),
-      root: reader.get('configmaps', key, ROOT),
+      root: reader.get('configmaps', key, ROOT_CA),
       ca: reader.settings.caBundle,
     }
   },

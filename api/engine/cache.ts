@@ -1,6 +1,8 @@
 // The engine's view of the cluster: parsed objects with the indexes that controllers ask by. Filled from rows at a cold start, kept fresh by the log.
 import { kindOfResource, kinds, resourceOf } from '../../shared/kinds/index.ts'
+import { ROUND } from '../../shared/meta/node-annotations.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
+import { ROOT_CA } from '../controllers/service-account.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
 import type { Change, EngineSettings, Reader } from './types.ts'
@@ -8,6 +10,9 @@ import type { Change, EngineSettings, Reader } from './types.ts'
 // Events are written by many and read by no controller; secrets are nobody's business here but the garbage collector's, by metadata.
 const uncached = new Set(['events'])
 const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.io', 'controllerrevisions.apps'])
+
+/** Config maps that controllers read; all others are their owners' and may be large. */
+const ours = new Set<string>([ROOT_CA, ROUND.name])
 
 class Index {
   readonly #map = new Map<string, Map<string, KObject>>()
@@ -133,6 +138,6 @@ const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o
 function trim(resource: string, o: KObject): KObject {
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
   delete o.metadata.managedFields
-  if (!metadataOnly.has(resource)) return o
+  if (!metadataOnly.has(resource) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
   return { metadata: o.metadata, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }
 }

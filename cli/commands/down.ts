@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { startDaemon } from '../../node-agent/daemon.ts'
+import { quietLog } from '../../node-agent/log.ts'
 import { parseFlags } from '../flags.ts'
 import { removeFromKubeconfig } from '../kubeconfig.ts'
 import { defaultFolder, end } from '../processes.ts'
@@ -41,12 +42,11 @@ async function purgeNode(folder: string): Promise<void> {
     process.stdout.write('Docker does not answer: containers stay\n')
     return
   }
-  const quiet = { info: () => {}, warn: () => {}, error: () => {} }
   const { purge } = await startDaemon({
     data: path.join(folder, 'node'),
     name: '',
     dockerSocket: '/var/run/docker.sock',
-    log: quiet,
+    log: quietLog,
     offline: true,
   })
   await purge()

@@ -1,48 +1,109 @@
-// kedge node: the node daemon in the foreground.
+// kedge node: the node daemon in the foreground, what the installer asks of it, and the machines of a cluster.
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon } from '../../node-agent/daemon.ts'
-import { stderrLog } from '../../node-agent/log.ts'
-import { parseFlags } from '../flags.ts'
+import { runDoctor } from '../../node-agent/doctor/doctor.ts'
+import { quietLog, stderrLog } from '../../node-agent/log.ts'
+import { type DaemonState, stateFile } from '../../node-agent/service.ts'
+import { openIdentity } from '../../node-agent/session/identity.ts'
+import { type Flag, parseFlags } from '../flags.ts'
 import { nodeCommands, runNodeCommand } from '../nodes.ts'
 
-export async function run(args: string[]): Promise<number | undefined> {
-  const [what, name] = args
-  if (what !== undefined && nodeCommands.includes(what) && name !== '--help') return runNodeCommand(what, name)
-  const parsed = parseFlags(
-    'node',
-    `Runs the node daemon: joins with a token once, then keeps this machine doing what the control plane wants.
+const about = `Runs the node daemon: joins with a token once, then keeps this machine doing what the control plane wants.
 
-And for the cluster that KUBECONFIG names:
+On this machine:
+  kedge node join             join, and no more: install.sh starts the daemon as a service
+  kedge node wait             wait until this machine's node is Ready
+  kedge node doctor           look for what is wrong here; --bundle FILE gathers it without secrets
+  kedge node purge            take containers, rules and routes away, while the daemon is stopped
+For the cluster that KUBECONFIG names:
   kedge node ls               list its machines
   kedge node cordon NAME      let no new pod start there
   kedge node uncordon NAME    let them again
-  kedge node rm NAME          remove it: its key opens nothing any more`,
-    {
-      server: { type: 'string', value: 'URL', about: 'the control plane' },
-      token: { type: 'string', value: 'TOKEN', about: 'a join token; needed once' },
-      'ca-file': { type: 'string', value: 'FILE', about: "the server's CA; a join token usually carries its hash" },
-      name: { type: 'string', value: 'NAME', about: "the node's name", default: hostname().toLowerCase() },
-      'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
-      data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
-      'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
-    },
-    args,
-  )
-  if (!parsed) return 0
-  const { values: v } = parsed
-  const daemon = await startDaemon({
-    data: v.data,
-    name: v.name,
-    dockerSocket: v['docker-socket'],
-    log: stderrLog,
-    ...(v.server ? { server: v.server } : {}),
-    ...(v.token ? { token: v.token } : {}),
-    ...(v['ca-file'] ? { caFile: v['ca-file'] } : {}),
-    ...(v['node-ip'] ? { nodeIp: v['node-ip'] } : {}),
-  })
-  await new Promise<void>((resolve) => {
+  kedge node upgrade          bring all daemons to the control plane's version, one at a time (--version V, or NAME alone)
+  kedge node rm NAME          remove it: its key opens nothing any more`
+
+const flags: Record<string, Flag> = {
+  server: { type: 'string', value: 'URL', about: 'the control plane' },
+  token: { type: 'string', value: 'TOKEN', about: 'a join token; needed once' },
+  'ca-file': { type: 'string', value: 'FILE', about: "the server's CA; a join token usually carries its hash" },
+  name: { type: 'string', value: 'NAME', about: "the node's name", default: hostname().toLowerCase() },
+  'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
+  data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
+  'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
+  timeout: { type: 'string', value: 'SECONDS', about: 'with wait: how long', default: '30' },
+  bundle: { type: 'string', value: 'FILE', about: 'with doctor: write a .tar.gz to send to somebody' },
+  version: { type: 'string', value: 'VERSION', about: "with upgrade: this one instead of the control plane's" },
+}
+
+const options = (v: Record<string, any>) => ({
+  data: v.data,
+  name: v.name,
+  dockerSocket: v['docker-socket'],
+  log: stderrLog,
+  ...(v.server ? { server: v.server } : {}),
+  ...(v.token ? { token: v.token } : {}),
+  ...(v['ca-file'] ? { caFile: v['ca-file'] } : {}),
+  ...(v['node-ip'] ? { nodeIp: v['node-ip'] } : {}),
+})
+
+/** Until SIGTERM, SIGINT, or until the daemon wants to be started anew. */
+async function runDaemon(v: Record<string, any>): Promise<never> {
+  let restart = () => {}
+  const ended = new Promise<void>((resolve) => {
+    restart = resolve
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })
+  const installed = process.env.KEDGE_LIB
+  const daemon = await startDaemon({ ...options(v), restart, ...(installed ? { installed } : {}) })
+  await ended
   await daemon.close()
   process.exit(0)
+}
+
+/** Whether the node of this machine is Ready before the time is up. */
+async function waitReady(data: string, seconds: number): Promise<boolean> {
+  let last = 'the daemon has not started'
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(200)) {
+    if (!existsSync(stateFile(data))) continue
+    const state: DaemonState = JSON.parse(readFileSync(stateFile(data), 'utf8'))
+    if (state.ready && state.connected && existsSync(`/proc/${state.pid}`)) {
+      process.stdout.write(`node ${state.node} is Ready, with kedge ${state.version}\n`)
+      return true
+    }
+    last = state.connected ? state.message : `no session to ${state.server}`
+  }
+  process.stderr.write(`error: the node is not Ready: ${last}\n`)
+  return false
+}
+
+export async function run(args: string[]): Promise<number | undefined> {
+  const parsed = parseFlags('node [SUBCOMMAND]', about, flags, args)
+  if (!parsed) return 0
+  const { values: v, positionals } = parsed
+  const [what, name] = positionals
+  switch (what) {
+    case undefined:
+      return runDaemon(v)
+    case 'join': {
+      const identity = await openIdentity({ ...options(v), keep: true })
+      process.stdout.write(`this machine is node ${identity.node} of ${identity.server}\n`)
+      return 0
+    }
+    case 'wait':
+      return (await waitReady(v.data, Number(v.timeout))) ? 0 : 1
+    case 'purge': {
+      const daemon = await startDaemon({ ...options(v), log: quietLog, offline: true })
+      await daemon.purge()
+      process.stdout.write('containers, rules and routes removed\n')
+      process.exit(0)
+      break
+    }
+    case 'doctor':
+      return runDoctor({ data: v.data, dockerSocket: v['docker-socket'], ...(v.bundle ? { bundle: v.bundle } : {}) })
+    default:
+      if (nodeCommands.includes(what)) return runNodeCommand(what, name, v)
+      throw new Error(`unknown subcommand ${JSON.stringify(what)}: see kedge node --help`)
+  }
 }

@@ -1,5 +1,10 @@
 // kedge serve: the control plane in the foreground.
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import { parseFlags } from '../flags.ts'
+import { launcher } from '../processes.ts'
+
+const built = path.join(path.dirname(launcher), 'dist/downloads')
 
 function oidcOptions(v: Record<string, any>) {
   const claim = v['oidc-username-claim'] ?? (v.hosted ? 'email' : undefined)
@@ -33,7 +38,12 @@ export async function run(args: string[]): Promise<number | undefined> {
       'oidc-ca-file': { type: 'string', value: 'FILE', about: 'the CA that the provider is under' },
       hosted: { type: 'boolean', about: 'serve accounts and many clusters: /v1 and /clusters/NAME' },
       signup: { type: 'string', value: 'open|operator', about: 'with --hosted: who may open an account', default: 'operator' },
-      'public-url': { type: 'string', value: 'URL', about: 'with --hosted: what clients reach this server by' },
+      'public-url': { type: 'string', value: 'URL', about: 'what clients reach this server by' },
+      downloads: {
+        type: 'string',
+        value: 'DIR',
+        about: 'what /install.sh gives out: made by npm run build (default dist/downloads, if there)',
+      },
       platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
       'node-monitor-grace-period': {
         type: 'string',
@@ -59,10 +69,12 @@ export async function run(args: string[]): Promise<number | undefined> {
     ...(v.name ? { names: v.name } : {}),
     ...(v['oidc-issuer-url'] ? { oidc: oidcOptions(v) } : {}),
     nodeMonitorGracePeriod: grace * 1000,
+    ...(v['public-url'] ? { publicUrl: v['public-url'] } : {}),
+    ...(v.downloads || existsSync(built) ? { downloads: path.resolve(v.downloads ?? built) } : {}),
   }
   if (v.platform !== 'node' && v.platform !== 'workers') throw new Error(`--platform is node or workers, not ${JSON.stringify(v.platform)}`)
   if (v.signup !== 'open' && v.signup !== 'operator') throw new Error(`--signup is open or operator, not ${JSON.stringify(v.signup)}`)
-  const hosted = { ...options, signup: v.signup as 'open' | 'operator', ...(v['public-url'] ? { publicUrl: v['public-url'] } : {}) }
+  const hosted = { ...options, signup: v.signup as 'open' | 'operator' }
   const serving =
     v.platform === 'workers'
       ? await (await import('../../api/platform/workers/serve.ts')).serve(v.hosted ? hosted : options)

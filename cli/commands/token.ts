@@ -42,6 +42,13 @@ function taintsOf(list: string[]) {
   })
 }
 
+/** What to paste on a machine. A server under a private CA brings it along: nothing is fetched without trust. */
+function installCommand(origin: string, ca: string | undefined, token: string): string {
+  const run = `${origin}/install.sh | sudo sh -s -- --token ${token}`
+  if (!ca) return `curl -fsSL ${run}`
+  return `echo ${Buffer.from(ca).toString('base64')} | base64 -d >/tmp/kedge-ca.crt && curl -fsSL --cacert /tmp/kedge-ca.crt ${run}`
+}
+
 async function createJoinToken(v: Record<string, any>): Promise<void> {
   const access = currentAccess()
   const { token } = await apiRequest(access, 'POST', '/kedge/v1/tokens', {
@@ -51,8 +58,12 @@ async function createJoinToken(v: Record<string, any>): Promise<void> {
     taints: taintsOf(v.taint ?? []),
     ...(v['node-name'] ? { nodeName: v['node-name'] } : {}),
   })
-  const hash = access.ca ? `.${createHash('sha256').update(new X509Certificate(access.ca).raw).digest('hex')}` : ''
-  process.stdout.write(`${token}${hash}\n`)
+  const hash = access.ca ? createHash('sha256').update(new X509Certificate(access.ca).raw).digest('hex') : ''
+  const url = new URL(access.server)
+  const cluster = /^\/clusters\/([^/]+)/.exec(url.pathname)?.[1]
+  const whole = [token, ...(hash || cluster ? [hash] : []), ...(cluster ? [cluster] : [])].join('.')
+  process.stderr.write(`On the machine:\n  ${installCommand(url.origin, access.ca, whole)}\n\n`)
+  process.stdout.write(`${whole}\n`)
 }
 
 async function listJoinTokens(): Promise<void> {

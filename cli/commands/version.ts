@@ -1,5 +1,5 @@
 // kedge version
-import { gitVersion } from '../../api/version.ts'
+import { gitVersion } from '../../shared/version.ts'
 
 export async function run(): Promise<number> {
   process.stdout.write(`${gitVersion}\n`)

@@ -2,7 +2,7 @@
 import type { Log } from '../log.ts'
 import { exec, sysctl } from './commands.ts'
 
-const PROTOCOL = '107'
+export const ROUTE_PROTOCOL = '107'
 const RETRY = 2000
 
 export class Routes {
@@ -34,17 +34,17 @@ export class Routes {
       const ip = n.status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address
       if (ip && !ip.startsWith('127.')) wanted.set(n.spec.podCIDR, ip)
     }
-    const text = await exec('ip', '-4', 'route', 'show', 'proto', PROTOCOL)
+    const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
     const current = new Map([...text.matchAll(/^(\S+) via (\S+)/gm)].map((m) => [m[1]!, m[2]!]))
     for (const [cidr, via] of wanted)
       if (current.get(cidr) !== via)
-        await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', PROTOCOL, 'onlink', 'dev', await deviceTo(via))
-    for (const cidr of current.keys()) if (!wanted.has(cidr)) await exec('ip', 'route', 'del', cidr, 'proto', PROTOCOL)
+        await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', ROUTE_PROTOCOL, 'onlink', 'dev', await deviceTo(via))
+    for (const cidr of current.keys()) if (!wanted.has(cidr)) await exec('ip', 'route', 'del', cidr, 'proto', ROUTE_PROTOCOL)
   }
 
   async remove(): Promise<void> {
     clearTimeout(this.#timer)
-    await exec('ip', 'route', 'flush', 'proto', PROTOCOL).catch(() => {})
+    await exec('ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL).catch(() => {})
   }
 }
 
@@ -54,14 +54,14 @@ async function deviceTo(ip: string): Promise<string> {
   return m[1]!
 }
 
-const COMMENT = 'kedge pod traffic'
+export const FORWARD_COMMENT = 'kedge pod traffic'
 const rules = (podCidr: string, serviceCidr: string) =>
   [
     ['FORWARD', '-s', podCidr],
     ['FORWARD', '-d', podCidr],
     // What this daemon itself serves to pods, at addresses of the service range.
     ['INPUT', '-s', podCidr, '-d', serviceCidr],
-  ].map((r) => [...r, '-m', 'comment', '--comment', COMMENT, '-j', 'ACCEPT'])
+  ].map((r) => [...r, '-m', 'comment', '--comment', FORWARD_COMMENT, '-j', 'ACCEPT'])
 
 /** Lets pod traffic through: forwarding on, and past Docker's or a firewall's default drop where iptables has one. */
 export async function allowForwarding(podCidr: string, serviceCidr: string, log: Log): Promise<void> {

@@ -30,7 +30,7 @@ export function createApi(identity: Identity): Api {
           {
             method,
             agent,
-            ca: identity.ca,
+            ...(identity.ca ? { ca: identity.ca } : {}),
             timeout: 20_000,
             headers: {
               authorization: `Bearer ${token}`,

@@ -18,7 +18,7 @@ interface ClusterInfo {
 export interface Identity extends ClusterInfo {
   node: string
   server: string
-  /** PEM of the CA that the server must be under. */
+  /** PEM of the CA that the server must be under; empty where that is a public one. */
   ca: string
   /** A bearer token good for some minutes. */
   assertion(): Promise<string>
@@ -93,7 +93,7 @@ function post(server: string, ca: string, token: string, body: unknown): Promise
       under(server, '/kedge/v1/join'),
       {
         method: 'POST',
-        ca,
+        ...(ca ? { ca } : {}),
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(data) },
         timeout: 15_000,
       },
@@ -152,27 +152,38 @@ export interface JoinOptions {
   caFile?: string
   name: string
   log: Log
+  /** Throws rather than join another cluster than the one it is in. */
+  keep?: boolean
 }
 
-/** The saved identity, or a new one joined by token. A token may end in `.HASH` of the CA's certificate. */
+/** A join token's parts: `TOKEN[.HASH of the CA's certificate[.CLUSTER]]`; the cluster where the server is a host of many. */
+function partsOf(text: string, server: string): { token: string; hash?: string; server: string } {
+  const [token, hash, cluster] = text.split('.') as [string, string?, string?]
+  const root = new URL(server).pathname === '/'
+  return { token, ...(hash ? { hash } : {}), server: cluster && root ? under(server, `/clusters/${cluster}`).href : server }
+}
+
+/** The saved identity, or a new one joined by token. */
 export async function openIdentity(o: JoinOptions): Promise<Identity> {
   const file = path.join(o.data, 'identity.json')
   if (existsSync(file)) {
     const saved = JSON.parse(readFileSync(file, 'utf8')) as Saved
-    if (!o.server || o.server === saved.server || o.server === saved.joined) return identityOf(saved, file)
+    const server = o.server && o.token ? partsOf(o.token, o.server).server : o.server
+    if (!server || server === saved.server || server === saved.joined) return identityOf(saved, file)
+    if (o.keep) throw new Error(`this machine is node ${saved.node} of ${saved.server}: take it out there first`)
   }
   if (!o.server || !o.token)
     throw new Error(`this machine has not joined yet: give --server and --token (from \`kedge token create --join\`)`)
-  const [token, hash] = o.token.split('.') as [string, string | undefined]
-  if (!o.caFile && !hash) throw new Error('the token carries no CA hash: give --ca-file')
-  const ca = o.caFile ? readFileSync(o.caFile, 'utf8') : await persistently(o.log, () => fetchAuthority(o.server!, hash!))
+  const { token, hash, server } = partsOf(o.token, o.server)
+  // Without either the server is under a public CA.
+  const ca = o.caFile ? readFileSync(o.caFile, 'utf8') : hash ? await persistently(o.log, () => fetchAuthority(server, hash)) : ''
   const pair = await generateKeyPair('ES256', { extractable: true })
   const publicKey = await exportJWK(pair.publicKey)
-  const info = (await persistently(o.log, () => post(o.server!, ca, token, { name: o.name, publicKey }))) as ClusterInfo
+  const info = (await persistently(o.log, () => post(server, ca, token, { name: o.name, publicKey }))) as ClusterInfo
   const { podCidr, serviceCidr, clusterDns, clusterDomain } = info
   const saved: Saved = {
     node: o.name,
-    server: o.server,
+    server,
     ca,
     key: await exportPKCS8(pair.privateKey),
     podCidr,

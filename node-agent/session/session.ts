@@ -97,18 +97,23 @@ export class Session {
   readonly #identity: Identity
   readonly #log: Log
   readonly #serve: (request: StreamRequest, stream: NodeStream) => void
-  readonly #onOpen: () => void
+  readonly #onState: (connected: boolean) => void
   #next = 1
   #socket?: WebSocket
   #delay = MIN_DELAY
   #closed = false
   #timer?: ReturnType<typeof setTimeout>
 
-  constructor(identity: Identity, log: Log, serve: (request: StreamRequest, stream: NodeStream) => void, onOpen: () => void) {
+  constructor(
+    identity: Identity,
+    log: Log,
+    serve: (request: StreamRequest, stream: NodeStream) => void,
+    onState: (connected: boolean) => void,
+  ) {
     this.#identity = identity
     this.#log = log
     this.#serve = serve
-    this.#onOpen = onOpen
+    this.#onState = onState
   }
 
   start(): void {
@@ -125,7 +130,7 @@ export class Session {
     const token = await this.#identity.assertion()
     if (this.#closed) return
     const socket = new WebSocket(url, ['v1.session.kedge.dev'], {
-      ca: this.#identity.ca,
+      ...(this.#identity.ca ? { ca: this.#identity.ca } : {}),
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: 10_000,
       perMessageDeflate: false,
@@ -144,7 +149,7 @@ export class Session {
       this.#delay = MIN_DELAY
       this.#log.info('session opened', { server: this.#identity.server })
       for (const [id, sub] of this.#subscriptions) this.#subscribe(id, sub)
-      this.#onOpen()
+      this.#onState(true)
     })
     socket.on('message', (data: Buffer, binary: boolean) => {
       alive = true
@@ -169,6 +174,7 @@ export class Session {
       clearInterval(ping)
       for (const s of [...this.streams.values()]) s.finish()
       if (this.#closed) return
+      this.#onState(false)
       this.#log.warn('session lost; dialling again', { in_ms: this.#delay, ...(failure ? { cause: failure } : {}) })
       // Spread out, so that a restarted control plane is not met by all nodes at once.
       this.#timer = setTimeout(() => void this.#dial(), this.#delay * (0.5 + Math.random()))

@@ -12,7 +12,7 @@ const PREFIX = 'kedge-'
 export const ROOT = path.join(tmpdir(), 'kedge-rig')
 
 export const sh = (command: string): string => execFileSync('sh', ['-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-const quietly = (command: string): string => {
+export const quietly = (command: string): string => {
   try {
     return sh(command)
   } catch {
@@ -93,6 +93,19 @@ function clearRig(): void {
   rmSync(ROOT, { recursive: true, force: true })
 }
 
+/** A network namespace for a machine of this name, on the rig's bridge; the namespace's name. */
+export function plugIn(name: string, ip: string): string {
+  const ns = `${PREFIX}${name}`
+  sh(`ip netns add ${ns}; ip -n ${ns} link set lo up
+    ip link add kv${name} netns ${LAN} type veth peer name eth0 netns ${ns}
+    ip -n ${LAN} link set kv${name} master kbr0 up
+    ip -n ${ns} addr add ${ip}/24 dev eth0; ip -n ${ns} link set eth0 up; ip -n ${ns} route add default via ${SUBNET}.1`)
+  return ns
+}
+
+/** The address of the n-th machine beyond the hosts. */
+export const addressOf = (n: number): string => `${SUBNET}.${100 + n}`
+
 export class Host {
   readonly name: string
   readonly ip: string
@@ -117,10 +130,7 @@ export class Host {
     for (const d of ['run', 'docker', 'containerd', 'cni', 'log', 'data']) mkdirSync(path.join(this.folder, d), { recursive: true })
     const init = path.join(ROOT, 'init.sh')
     writeFileSync(init, INIT, { mode: 0o755 })
-    sh(`ip netns add ${this.#ns}; ip -n ${this.#ns} link set lo up
-      ip link add kv${this.name} netns ${LAN} type veth peer name eth0 netns ${this.#ns}
-      ip -n ${LAN} link set kv${this.name} master kbr0 up
-      ip -n ${this.#ns} addr add ${this.ip}/24 dev eth0; ip -n ${this.#ns} link set eth0 up; ip -n ${this.#ns} route add default via ${SUBNET}.1`)
+    plugIn(this.name, this.ip)
     const child = spawn(
       'nsenter',
       [

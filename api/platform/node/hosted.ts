@@ -8,6 +8,7 @@ import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, hostedSettings } from '../../directory/host.ts'
 import type { ClusterDatabases } from '../../ports/cluster-databases.ts'
 import { createSeal } from '../../store/seal.ts'
+import { withDownloads } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
 import { type Listening, listen } from './listen.ts'
@@ -31,7 +32,7 @@ function fileDatabases(folder: string): ClusterDatabases {
   }
 }
 
-export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator'; publicUrl?: string }): Promise<Serving> {
+export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator' }): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)
   const seal = await createSeal(folder.sealKey)
   const database = openEmbedded(path.join(o.data, 'directory.db'))
@@ -93,7 +94,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       void host.directory.flush().catch((cause) => stderrLog.warn('usage could not be written', { cause: (cause as Error).message }))
   }
   const timer = setInterval(flush, FLUSH_EVERY)
-  const listening: Listening = await listen(o, folder.leaf, host.fetch)
+  const listening: Listening = await listen(o, folder.leaf, withDownloads(o, folder.ca, host.fetch))
   return {
     url: listening.url,
     caFile: folder.caFile,

@@ -10,7 +10,7 @@ export interface Listening {
   close(): Promise<void>
 }
 
-type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>
+export type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>
 
 /** Resolves when connections are accepted. */
 export async function listen(o: { host: string; port: number }, leaf: { cert: string; key: string }, fetch: Fetch): Promise<Listening> {

@@ -7,6 +7,7 @@ import { bootstrap } from '../../cluster.ts'
 import type { Identity } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
 import { openRemote } from '../remote-database.ts'
+import { withDownloads } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
@@ -22,6 +23,10 @@ export interface ServeOptions {
   tokenFile?: string
   /** A libSQL server instead of the embedded file. */
   databaseUrl?: string
+  /** The folder with builds for machines: /install.sh and /downloads. */
+  downloads?: string
+  /** What clients reach this server by. */
+  publicUrl?: string
   /** Addresses and names beyond those of this machine that clients will use. */
   names?: string[]
   /** Where users sign in. */
@@ -62,7 +67,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     prepare: (c) => bootstrap(c, { ip: advertised(o.host), port: o.port }),
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })
-  const listening = await listen(o, folder.leaf, cluster.fetch)
+  const listening = await listen(o, folder.leaf, withDownloads(o, folder.ca, cluster.fetch))
   const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
     server: listening.url,
     ca: folder.ca,

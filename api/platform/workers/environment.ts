@@ -5,6 +5,7 @@ import { checkOidc, Oidc } from '../../auth/oidc.ts'
 import { bootstrap, type Cluster, createCluster } from '../../cluster.ts'
 import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, type Host, type HostOptions, hostedSettings } from '../../directory/host.ts'
+import type { DownloadOptions } from '../../http/downloads.ts'
 import type { Database } from '../../ports/database.ts'
 import type { Hub } from '../../ports/hub.ts'
 import type { Fields, Log } from '../../ports/log.ts'
@@ -26,6 +27,8 @@ export interface WorkerEnvironment {
   /** PEM of a private CA, where the Worker is not served under a public one. */
   CA_CERTIFICATE?: string
   NODE_MONITOR_GRACE_PERIOD?: string
+  /** Where the builds for machines lie: what /install.sh and /downloads give out. */
+  DOWNLOADS_URL?: string
   /** `true`: accounts and many clusters instead of one. The following are for that. */
   HOSTED?: string
   /** sqld's admin API, where clusters' databases are namespaces of DATABASE_URL. */
@@ -101,6 +104,26 @@ export async function openCluster(place: ClusterPlace, onCommit: (event: LogEven
     hub,
   })
 }
+
+/** The builds for machines, from the server where they lie. */
+export const downloadsOf = (env: WorkerEnvironment): DownloadOptions => ({
+  downloads: env.DOWNLOADS_URL
+    ? {
+        open: async (name) => {
+          const answer = await fetch(new URL(name, `${env.DOWNLOADS_URL!.replace(/\/$/, '')}/`))
+          if (!answer.ok || !answer.body) {
+            await answer.body?.cancel()
+            return undefined
+          }
+          const size = Number(answer.headers.get('content-length') ?? Number.NaN)
+          return { body: answer.body, ...(Number.isFinite(size) ? { size } : {}) }
+        },
+      }
+    : undefined,
+  ...(env.PUBLIC_URL ? { publicUrl: env.PUBLIC_URL } : {}),
+  ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}),
+  log: consoleLog,
+})
 
 export interface WorkerHost extends Host {
   place(record: ClusterRecord, account: Account): Promise<ClusterPlace>

@@ -2,15 +2,17 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createAdaptorServer } from '@hono/node-server'
 import { build } from 'esbuild'
 import { Miniflare } from 'miniflare'
 import { migrations } from '../../../migrations/bundle.ts'
 import { bootstrap, createCluster } from '../../cluster.ts'
 import { defaultSettings } from '../../settings.ts'
 import { createSeal } from '../../store/seal.ts'
+import { folderDownloads } from '../node/downloads.ts'
 import { type DataFolder, openFolder } from '../node/folder.ts'
 import { writeKubeconfig } from '../node/kubeconfig.ts'
 import { stderrLog, systemClock, systemRandom } from '../node/ports.ts'
@@ -132,7 +134,21 @@ async function prepareOnly(o: ServeOptions, url: string, folder: DataFolder): Pr
   await bootstrap(local, { ip: o.host, port: o.port })
 }
 
-export async function serve(o: ServeOptions & { signup?: 'open' | 'operator'; publicUrl?: string }): Promise<Serving> {
+/** The folder of builds as the server that a Worker fetches them from. */
+async function serveFolder(folder: string): Promise<{ url: string; close(): void }> {
+  const files = folderDownloads(folder)
+  const fetch = async (request: Request) => {
+    const file = await files.open(new URL(request.url).pathname.slice(1))
+    return file
+      ? new Response(file.body, { headers: { 'content-length': String(file.size), 'content-encoding': 'identity' } })
+      : new Response(null, { status: 404 })
+  }
+  const server = createAdaptorServer({ fetch })
+  await new Promise<void>((r) => server.listen(0, '127.0.0.1', () => r()))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() }
+}
+
+export async function serve(o: ServeOptions & { signup?: 'open' | 'operator' }): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)
   const { leaf, adminToken } = folder
   const encryptionKey = Buffer.from(folder.sealKey).toString('base64')
@@ -148,6 +164,7 @@ export async function serve(o: ServeOptions & { signup?: 'open' | 'operator'; pu
 
   process.env.MINIFLARE_WORKERD_PATH ??= boundScript(path.join(o.data, 'workerd.sh'), workerd())
   const text = (value: string) => ({ type: 'text', value })
+  const downloads = o.downloads ? await serveFolder(o.downloads) : undefined
   const miniflare = new Miniflare({
     host: o.host,
     port: o.port,
@@ -171,13 +188,14 @@ export async function serve(o: ServeOptions & { signup?: 'open' | 'operator'; pu
             ENCRYPTION_KEY: text(encryptionKey),
             TOKENS: text(tokens),
             CA_CERTIFICATE: text(folder.ca),
+            ...(downloads ? { DOWNLOADS_URL: text(downloads.url) } : {}),
+            PUBLIC_URL: text(o.publicUrl ?? `https://${o.host}:${o.port}`),
             ...(hosted
               ? {
                   HOSTED: text('true'),
                   DATABASE_ADMIN_URL: text(adminUrl),
                   SIGNUP: text(o.signup!),
                   OPERATOR_TOKEN: text(adminToken),
-                  PUBLIC_URL: text(o.publicUrl ?? `https://${o.host}:${o.port}`),
                 }
               : {}),
             ...oidcBindings(o.oidc, text),
@@ -199,6 +217,7 @@ export async function serve(o: ServeOptions & { signup?: 'open' | 'operator'; pu
     caFile: folder.caFile,
     files,
     close: async () => {
+      downloads?.close()
       await Promise.allSettled([miniflare.dispose(), sqld?.close()])
     },
   }

@@ -7,12 +7,22 @@ import type { Cluster } from '../../cluster.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
+import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
 import type { Identity } from '../../registry/context.ts'
 import type { LogEvent } from '../../store/store.ts'
-import { type ClusterPlace, consoleLog, onlyPlace, openCluster, openHost, type WorkerEnvironment, type WorkerHost } from './environment.ts'
+import {
+  type ClusterPlace,
+  consoleLog,
+  downloadsOf,
+  onlyPlace,
+  openCluster,
+  openHost,
+  type WorkerEnvironment,
+  type WorkerHost,
+} from './environment.ts'
 import { connectionOf, HibernatingSockets } from './sockets.ts'
 
 /** The object of a Worker that serves one cluster. */
@@ -283,6 +293,8 @@ export default {
   async fetch(request: Request, env: WorkerEnvironment, ctx: ExecutionContext): Promise<Response> {
     const address = request.headers.get('cf-connecting-ip') ?? undefined
     const connection: Connection = address ? { address } : {}
+    const downloaded = await download(downloadsOf(env), request)
+    if (downloaded) return downloaded
     if (!hosted(env)) {
       const { pathname } = new URL(request.url)
       return answer(env, ctx, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)
