@@ -7,6 +7,8 @@ export interface Flag {
   /** What stands for the value in the help, as DIR. */
   value?: string
   multiple?: boolean
+  /** One letter. */
+  short?: string
   default?: string | boolean
 }
 
@@ -24,14 +26,14 @@ export function parseFlags(command: string, about: string, flags: Record<string,
         type: f.type,
         ...(f.multiple ? { multiple: true } : {}),
         ...(f.default !== undefined ? { default: f.default } : {}),
-        ...(name === 'help' ? { short: 'h' } : {}),
+        ...(name === 'help' ? { short: 'h' } : f.short ? { short: f.short } : {}),
       },
     ]),
   )
   const { values, positionals } = parseArgs({ args, options: options as never, allowPositionals: true })
   if (!(values as { help?: boolean }).help) return { values, positionals }
   const lines = Object.entries(flags).map(([name, f]) => {
-    const left = `--${name}${f.type === 'string' ? ` ${f.value ?? 'VALUE'}` : ''}`
+    const left = `${f.short ? `-${f.short}, ` : ''}--${name}${f.type === 'string' ? ` ${f.value ?? 'VALUE'}` : ''}`
     return `  ${left.padEnd(30)}${f.about}${f.default !== undefined && f.default !== false ? ` (default ${f.default})` : ''}`
   })
   process.stdout.write(`${about}\n\nUsage: kedge ${command} [flags]\n\nFlags:\n${lines.join('\n')}\n`)

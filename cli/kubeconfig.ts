@@ -18,6 +18,12 @@ export const kubeconfigFile = (): string =>
 
 const read = (file: string): any => (existsSync(file) ? (parse(readFileSync(file, 'utf8')) ?? {}) : {})
 
+/** The namespace of the current context. */
+export function currentNamespace(file = kubeconfigFile()): string {
+  const config = read(file)
+  return config.contexts?.find((c: any) => c.name === config['current-context'])?.context.namespace || 'default'
+}
+
 /** Server and credentials of the current context. Throws when there is none. */
 export function currentAccess(file = kubeconfigFile()): Access {
   const config = read(file)

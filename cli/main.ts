@@ -14,6 +14,7 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   logout: { about: 'forget the token of a host', load: () => import('./commands/logout.ts') },
   account: { about: 'the account you are signed in to: members, usage', load: () => import('./commands/account.ts') },
   cluster: { about: 'its clusters: create, ls, use, suspend, resume, rm', load: () => import('./commands/cluster.ts') },
+  hook: { about: 'deploy hooks: create, ls, logs, replay, test', load: () => import('./commands/hook.ts') },
   export: { about: 'a whole cluster as one file', load: () => import('./commands/export.ts') },
   import: { about: 'a data folder from such a file', load: () => import('./commands/import.ts') },
   move: { about: 'send the nodes to the place where it was imported', load: () => import('./commands/move.ts') },

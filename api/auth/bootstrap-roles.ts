@@ -1,4 +1,5 @@
 // Kubernetes' default cluster roles and bindings for what is served here (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+import { DEPLOY_GROUP } from '../../shared/kinds/deploy.ts'
 import type { Rule } from './rbac.ts'
 
 const read = ['get', 'list', 'watch']
@@ -78,6 +79,7 @@ export const clusterRoles = [
       rule('batch', ['cronjobs', 'jobs'], write),
       rule('autoscaling', ['horizontalpodautoscalers'], write),
       rule('policy', ['poddisruptionbudgets'], write),
+      rule(DEPLOY_GROUP, ['deployhooks', 'deploydeliveries'], write),
     ],
     aggregate('edit'),
   ),
@@ -104,6 +106,7 @@ export const clusterRoles = [
         read,
       ),
       rule('discovery.k8s.io', ['endpointslices'], read),
+      rule(DEPLOY_GROUP, ['deployhooks', 'deploydeliveries'], read),
       rule(
         'apps',
         [...workloads, 'controllerrevisions', 'deployments/status', 'replicasets/status', 'statefulsets/status', 'daemonsets/status'],

@@ -1,5 +1,6 @@
 // The controllers that the engine runs, one file each.
 import type { Controller } from '../engine/types.ts'
+import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
 import { endpoints } from './endpoints.ts'
 import { garbageCollector } from './garbage-collector.ts'
@@ -19,6 +20,7 @@ export const controllers: readonly Controller[] = [
   endpoints,
   nodeLifecycle,
   nodeUpgrade,
+  deploy,
   taintEviction,
   podGarbageCollector,
   namespace,

@@ -2,6 +2,7 @@
 // Whoever has no business with a cluster gets the same 401, whether the cluster exists or not.
 import { StatusError, unauthorized } from '../../shared/status/index.ts'
 import type { Oidc } from '../auth/oidc.ts'
+import { HOOK_PATH, noHook } from '../deploy/receive.ts'
 import { JOIN_PATH, joinRefused } from '../http/node-session.ts'
 import type { Identity } from '../registry/context.ts'
 import { bearerOf, callerOf, identityOf, isOurs, standingIn } from './callers.ts'
@@ -44,10 +45,12 @@ export async function admit(
   address: string | undefined,
 ): Promise<Admitted> {
   const bearer = bearerOf(authorization)
-  const isOpen = PUBLIC.has(where.path)
-  const nobody = () => (where.path === JOIN_PATH ? joinRefused() : unauthorized())
+  // Hooks verify their callers themselves; whether one is there is told to nobody, nor whether the cluster is.
+  const isHook = where.path.startsWith(HOOK_PATH)
+  const isOpen = isHook || PUBLIC.has(where.path)
+  const nobody = () => (isHook ? noHook(where.path) : where.path === JOIN_PATH ? joinRefused() : unauthorized())
   if (!bearer && !isOpen) throw nobody()
-  const ours = !!bearer && isOurs(bearer, oidc)
+  const ours = !isHook && !!bearer && isOurs(bearer, oidc)
   // Both are looked up whatever the first says: an answer's time tells nothing about which one was missing.
   const [record, caller] = await Promise.all([directory.cluster(where.name), ours ? callerOf(directory, oidc, bearer) : undefined])
   const known = record && record.state !== 'deleting' ? await directory.account(record.account) : undefined
@@ -60,6 +63,7 @@ export async function admit(
   }
   if (!rates.take(`account ${known.name}`, known.limits.requestsPerSecond)) throw tooMany('the account has reached its request rate')
   directory.count(known.name, record.name)
+  if (record.state === 'suspended' && isHook) throw nobody()
   if (record.state === 'suspended')
     throw new StatusError(
       403,

@@ -10,10 +10,13 @@ import { keyFor, remove } from '../registry/delete.ts'
 import { mutate, type Part } from '../registry/update.ts'
 import type { Write } from './types.ts'
 
+/** By name: what controllers may ask for beyond writes. */
+export type Tasks = Record<string, (object: KObject) => Promise<void>>
+
 const options = (component: string) => ({ fieldManager: component, fieldValidation: 'Ignore' as const })
 
 /** The version of the newest row that the write made; undefined when it made none. Throws StatusErrors. */
-export async function applyWrite(cluster: Cluster, component: string, w: Write): Promise<number | undefined> {
+export async function applyWrite(cluster: Cluster, component: string, w: Write, tasks: Tasks = {}): Promise<number | undefined> {
   const { env } = cluster
   const ctx = systemContext(component)
   switch (w.verb) {
@@ -51,6 +54,10 @@ export async function applyWrite(cluster: Cluster, component: string, w: Write):
     }
     case 'event':
       return recordEvent(cluster, w, ctx)
+    case 'task':
+      await tasks[w.task]!(w.object)
+      // What it wrote, the next look has to see.
+      return (await cluster.store.head()).rv
   }
 }
 

@@ -6,7 +6,7 @@ import { controllers } from '../controllers/index.ts'
 import type { LocalHub } from '../hub/local-hub.ts'
 import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
-import { applyWrite } from './apply.ts'
+import { applyWrite, type Tasks } from './apply.ts'
 import { Cache } from './cache.ts'
 import type { Controller, Result, Write } from './types.ts'
 
@@ -38,6 +38,7 @@ export interface EngineOptions {
   hub: LocalHub
   alarm: Alarm
   nodeMonitorGracePeriod?: number
+  tasks?: Tasks
 }
 
 export interface Engine {
@@ -49,7 +50,7 @@ export interface Engine {
   close(): Promise<void>
 }
 
-export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod = 40_000 }: EngineOptions): Promise<Engine> {
+export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitorGracePeriod = 40_000 }: EngineOptions): Promise<Engine> {
   const { clock, log, store } = cluster
   const startedAt = clock.now()
   const lost = new Map<string, number>()
@@ -152,7 +153,7 @@ export async function startEngine({ cluster, hub, alarm, nodeMonitorGracePeriod 
     for (let at = 0; at < writes.length; ) {
       let end = at + 1
       while (end < writes.length && end - at < TOGETHER && writes[at]!.verb !== 'update' && writes[end]!.verb !== 'update') end++
-      const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w)))
+      const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w, tasks)))
       for (const d of done) if (d.status === 'fulfilled') newest = Math.max(newest, d.value ?? 0)
       const failed = done.find((d) => d.status === 'rejected')
       if (failed) throw failed.reason

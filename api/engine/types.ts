@@ -32,6 +32,8 @@ export type Write =
   | { verb: 'delete'; resource: string; object: KObject; gracePeriodSeconds?: number; propagationPolicy?: string }
   | { verb: 'deleteAll'; resource: string; ns: string }
   | { verb: 'bind'; pod: KObject; node: string }
+  /** Work that needs more than the view: the network, or another's rights. Done when it resolves; a failure is tried again. */
+  | { verb: 'task'; task: string; object: KObject }
   | {
       verb: 'event'
       about: { resource: string; object: KObject }

@@ -6,6 +6,7 @@ import { genericNotFound, StatusError, tooLarge, unauthorized } from '../../shar
 import { KEDGE_VERSION } from '../../shared/version.ts'
 import { anonymous, authenticate, impersonate } from '../auth/authentication.ts'
 import type { Cluster } from '../cluster.ts'
+import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Identity } from '../registry/context.ts'
@@ -45,6 +46,10 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   app.notFound(() => textAnswer('404 page not found\n', 404))
 
   app.post(JOIN_PATH, (c) => join(cluster, c.req.raw))
+  app.post('/hooks/:namespace/:name/:token?', (c) => {
+    const { namespace, name, token } = c.req.param()
+    return receive(cluster, namespace, name, token, c.req.raw)
+  })
 
   app.use('*', async (c, next) => {
     if (c.req.url.length > MAX_URL) throw tooLarge('the request URL is too long')

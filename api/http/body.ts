@@ -1,12 +1,12 @@
 // Reading request bodies: JSON or YAML, bounded in size, with kube-apiserver's messages.
-import { parse as parseYaml } from 'yaml'
+import { parseYaml } from '../../shared/manifests/yaml.ts'
 import { decodeProtobuf, ProtobufError } from '../../shared/schema/protobuf.ts'
 import { badRequest, StatusError, tooLarge } from '../../shared/status/index.ts'
 
 const MAX_BODY = 3 * 1024 * 1024
 
 /** The body's bytes; 413 past three megabytes. */
-async function readBytes(request: Request): Promise<Uint8Array> {
+export async function readBytes(request: Request): Promise<Uint8Array> {
   const length = Number(request.headers.get('content-length') ?? 0)
   if (length > MAX_BODY) throw tooLarge(`the request body is too large: the limit is ${MAX_BODY} bytes`)
   if (length) return new Uint8Array(await request.arrayBuffer())
@@ -38,21 +38,6 @@ function concat(parts: Uint8Array[], size: number): Uint8Array {
   return out
 }
 
-/** YAML 1.1 as Kubernetes reads it: yes/no are booleans, but times and binaries stay text; aliases are bounded. */
-function yaml(text: string): unknown {
-  return parseYaml(text, {
-    version: '1.1',
-    schema: 'yaml-1.1',
-    maxAliasCount: 100,
-    customTags: (tags) =>
-      tags.filter(
-        (t) =>
-          typeof t === 'string' ||
-          !/timestamp|binary|:time|:float-time|:int-time/i.test(`${t.tag}${'format' in t && t.format === 'TIME' ? ':time' : ''}`),
-      ),
-  })
-}
-
 const yamlTypes = ['application/yaml', 'application/x-yaml', 'text/yaml', 'application/apply-patch+yaml']
 
 /** Parses by content type; `kind` names what was expected in the message. */
@@ -69,7 +54,7 @@ export function parseBody(text: string, contentType: string, kind: string): unkn
     const trimmed = text.trimStart()
     if (!trimmed.startsWith('{'))
       try {
-        return yaml(text)
+        return parseYaml(text)
       } catch (cause) {
         throw badRequest(`error decoding YAML: ${(cause as Error).message.split('\n')[0]}`)
       }

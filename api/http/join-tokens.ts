@@ -1,4 +1,5 @@
 // Join tokens for administrators: made (shown once; single use and a day long unless asked otherwise), listed, revoked.
+import { matches } from '../../shared/meta/glob.ts'
 import { dnsSubdomain, labelValue, qualifiedName } from '../../shared/meta/names.ts'
 import { badRequest, notFound } from '../../shared/status/index.ts'
 import type { Bound, TokenInfo } from '../auth/tokens.ts'
@@ -30,9 +31,7 @@ function checkBound({ labels = {}, taints = [], nodeName }: Bound): Bound {
 
 /** Whether a node of this name may join. */
 export function nameFits(pattern: string | undefined, name: string): boolean {
-  if (pattern === undefined) return true
-  const parts = pattern.split('*').map((p) => p.replace(/[.\\^$+?()[\]{}|-]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}$`).test(name)
+  return pattern === undefined || matches(pattern, name)
 }
 
 const shown = (t: TokenInfo) => ({

@@ -3,10 +3,11 @@
 import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
+import { ownDescriptions } from '../../shared/schema/own-types.ts'
 import { type Schema, schemaOf } from '../../shared/schema/types.ts'
 import { groupVersions } from './discovery.ts'
 
-const about = descriptions as Record<string, Record<string, string>>
+const about: Record<string, Record<string, string>> = { ...descriptions, ...ownDescriptions }
 const metaTypes =
   /^V1(ObjectMeta|ListMeta|LabelSelector|LabelSelectorRequirement|OwnerReference|ManagedFieldsEntry|Status|StatusDetails|StatusCause|DeleteOptions|Preconditions|Condition)$/
 

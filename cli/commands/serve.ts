@@ -44,6 +44,11 @@ export async function run(args: string[]): Promise<number | undefined> {
         value: 'DIR',
         about: 'what /install.sh gives out: made by npm run build (default dist/downloads, if there)',
       },
+      'hooks-reach': {
+        type: 'string',
+        value: 'internet|everything',
+        about: 'whom deploy hooks may call (default internet with --hosted, else everything)',
+      },
       platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
       'node-monitor-grace-period': {
         type: 'string',
@@ -69,11 +74,14 @@ export async function run(args: string[]): Promise<number | undefined> {
     ...(v.name ? { names: v.name } : {}),
     ...(v['oidc-issuer-url'] ? { oidc: oidcOptions(v) } : {}),
     nodeMonitorGracePeriod: grace * 1000,
+    ...(v['hooks-reach'] ? { hooksReach: v['hooks-reach'] } : {}),
     ...(v['public-url'] ? { publicUrl: v['public-url'] } : {}),
     ...(v.downloads || existsSync(built) ? { downloads: path.resolve(v.downloads ?? built) } : {}),
   }
   if (v.platform !== 'node' && v.platform !== 'workers') throw new Error(`--platform is node or workers, not ${JSON.stringify(v.platform)}`)
   if (v.signup !== 'open' && v.signup !== 'operator') throw new Error(`--signup is open or operator, not ${JSON.stringify(v.signup)}`)
+  if (![undefined, 'internet', 'everything'].includes(v['hooks-reach']))
+    throw new Error(`--hooks-reach is internet or everything, not ${JSON.stringify(v['hooks-reach'])}`)
   const hosted = { ...options, signup: v.signup as 'open' | 'operator' }
   const serving =
     v.platform === 'workers'

@@ -1,6 +1,7 @@
 // The table of kinds. Discovery, RBAC resources, OpenAPI and the store are all driven by it.
 import { configMap } from './config-map.ts'
 import { controllerRevision } from './controller-revision.ts'
+import { deployDelivery, deployHook } from './deploy.ts'
 import { deployment } from './deployment.ts'
 import { endpointSlice } from './endpoint-slice.ts'
 import { endpoints } from './endpoints.ts'
@@ -36,6 +37,8 @@ export const kinds: readonly Kind[] = [
   clusterRole,
   roleBinding,
   clusterRoleBinding,
+  deployHook,
+  deployDelivery,
   ...reviews,
 ]
 

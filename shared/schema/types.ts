@@ -2,6 +2,7 @@
 // Nodes are shared and must never be changed after they are built.
 import types from './generated/types.json' with { type: 'json' }
 import { atomic, listRules, quantities, retainKeys } from './list-keys.ts'
+import { ownTypes } from './own-types.ts'
 
 type ScalarType = 'string' | 'integer' | 'number' | 'boolean' | 'any' | 'int-or-string' | 'quantity' | 'time' | 'micro-time' | 'bytes'
 
@@ -26,7 +27,7 @@ export interface Schema {
 }
 
 type Generated = Record<string, { p: Record<string, string>; r?: string[] }>
-const generated = types as Generated
+const generated: Generated = { ...(types as Generated), ...ownTypes }
 const objects = new Map<string, Schema>()
 
 /** The schema of a generated type; throws on a name that the structure does not have. */

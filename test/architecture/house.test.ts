@@ -49,6 +49,7 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
       'api/admission',
       'api/auth',
       'api/cluster.ts',
+      'api/deploy',
       'api/hub',
       'api/ports',
       'api/registry',
@@ -59,8 +60,13 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
     why: 'http answers requests; it does not know platforms',
   },
   {
+    folder: 'api/deploy',
+    may: ['shared', 'api/cluster.ts', 'api/http', 'api/ports', 'api/registry'],
+    why: 'deploy hooks act through the API like any client, with the rights of an account',
+  },
+  {
     folder: 'api/directory',
-    may: ['shared', 'api/auth', 'api/http', 'api/ports', 'api/registry', 'api/settings.ts', 'api/store', 'api/version.ts'],
+    may: ['shared', 'api/auth', 'api/deploy', 'api/http', 'api/ports', 'api/registry', 'api/settings.ts', 'api/store', 'api/version.ts'],
     why: 'the directory stands before the clusters and sees none of their data',
   },
   { folder: 'node-agent', may: ['shared'], why: 'the daemon talks to the API over the network alone' },

@@ -22,8 +22,9 @@ describe.each(kinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k] as const))('%
     const schemas = Object.values<any>(JSON.parse(openapiV3(k.group, k.version)!).components.schemas)
     expect(schemas.some((s) => s['x-kubernetes-group-version-kind']?.some((g: any) => g.kind === k.kind && g.group === k.group))).toBe(true)
   })
+  // Our own kinds travel as JSON, as custom resources do.
   test('is readable from protobuf', () => {
-    expect(messages).toHaveProperty(k.kind)
+    if (!k.group.endsWith('kedge.dev')) expect(messages).toHaveProperty(k.kind)
   })
   test('has as many cells as columns', () => {
     const o = { metadata: { name: 'x', uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z' } }

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launcher } from '../../cli/processes.ts'
 import { HostServer } from '../rig/control-plane.ts'
+import { HostUser } from '../rig/host-user.ts'
 import { eventually, Rig } from '../rig/hosts.ts'
 import { testImages } from '../rig/images.ts'
 import { podWithFile, webDeployment, webService } from '../rig/manifests.ts'
@@ -16,27 +16,16 @@ const app = webDeployment(4) + webService
 describe.skipIf(missing).each(['node', 'workers'])('a hosted cluster on %s', (platform) => {
   let rig: Rig
   let host: HostServer
-  const environment = () => ({
-    ...process.env,
-    KEDGE_CONFIG: path.join(host.folder.path, 'user.yaml'),
-    KUBECONFIG: path.join(host.folder.path, 'user.kubeconfig'),
-  })
-  const program = (command: string, args: string, input = '') =>
-    execFileSync(command, args.split(' '), {
-      env: environment(),
-      input,
-      encoding: 'utf8',
-      stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: 90_000,
-    })
-  const kedge = (args: string, input?: string) => program(launcher, args, input)
-  const kubectl = (args: string, input?: string) => program('kubectl', args, input)
+  let user: HostUser
+  const kedge = (args: string) => user.kedge(args)
+  const kubectl = (args: string, input?: string) => user.kubectl(args, input)
 
   beforeAll(async () => {
     rig = await Rig.start(2)
     const images = testImages()
     for (const h of rig.hosts) h.loadImages(images)
     host = await HostServer.start(rig.address, ['--platform', platform, '--signup', 'open'])
+    user = new HostUser(host)
   })
   afterAll(async () => {
     await host?.stop()
@@ -79,7 +68,7 @@ describe.skipIf(missing).each(['node', 'workers'])('a hosted cluster on %s', (pl
     kubectl('create namespace team')
     const token = kedge('token create --name ci --role edit --cluster prod --namespace team').trim()
     const file = path.join(host.folder.path, 'ci.kubeconfig')
-    const as = (args: string) => program('kubectl', `--kubeconfig ${file} ${args}`)
+    const as = (args: string) => kubectl(`--kubeconfig ${file} ${args}`)
     as(`config set-cluster c --server=${host.url}/clusters/prod --certificate-authority=${host.folder.path}/ca.crt`)
     as(`config set-credentials u --token=${token}`)
     as('config set-context x --cluster=c --user=u')

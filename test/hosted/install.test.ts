@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launcher } from '../../cli/processes.ts'
 import { KEDGE_VERSION } from '../../shared/version.ts'
 import { HostServer } from '../rig/control-plane.ts'
+import { HostUser } from '../rig/host-user.ts'
 import { eventually, Rig } from '../rig/hosts.ts'
 import { testImages } from '../rig/images.ts'
 import { webDeployment, webService } from '../rig/manifests.ts'
@@ -24,18 +25,12 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
   let rig: Rig
   let host: HostServer
   let vms: Vm[]
-  const environment = () => ({
-    ...process.env,
-    KEDGE_CONFIG: path.join(host.folder.path, 'user.yaml'),
-    KUBECONFIG: path.join(host.folder.path, 'user.kubeconfig'),
-  })
-  const program = (command: string, args: string, input = '') =>
-    execFileSync(command, args.split(' '), { env: environment(), input, encoding: 'utf8', stdio: 'pipe', timeout: 120_000 })
-  const kedge = (args: string) => program(launcher, args)
-  const kubectl = (args: string, input?: string) => program('kubectl', args, input)
+  let user: HostUser
+  const kedge = (args: string) => user.kedge(args)
+  const kubectl = (args: string, input?: string) => user.kubectl(args, input)
   /** The line that `kedge token create --join` says to paste; there is no sudo on these machines. */
   const pasted = () => {
-    const out = execFileSync('sh', ['-c', `${launcher} token create --join 2>&1 >/dev/null`], { env: environment(), encoding: 'utf8' })
+    const out = execFileSync('sh', ['-c', `${launcher} token create --join 2>&1 >/dev/null`], { env: user.environment, encoding: 'utf8' })
     return /^ {2}(echo .*)$/m.exec(out)![1]!.replace('sudo ', '')
   }
   const version = (node: string) => /kedge\.(.*)$/.exec(kubectl(`get node ${node} -o jsonpath={.status.nodeInfo.kubeletVersion}`))?.[1]
@@ -64,6 +59,7 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
     // The one host is for its Docker, which makes the images.
     rig = await Rig.start(1)
     host = await HostServer.start(rig.address, ['--platform', 'workers', '--signup', 'open', '--downloads', downloads.path])
+    user = new HostUser(host)
     vms = [await Vm.start(1), await Vm.start(2)]
     kedge(`login --server ${host.url} --new-account acme --ca-file ${host.folder.path}/ca.crt`)
     kedge('cluster create prod')

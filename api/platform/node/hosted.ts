@@ -50,6 +50,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       ...(fill ? { fill } : {}),
       prepare: (c) => bootstrap(c),
       prefix: `/clusters/${record.name}`,
+      reachesInside: o.hooksReach === 'everything',
       nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
     })
   const ensure = (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> => {

@@ -2,6 +2,7 @@
 import { migrations } from '../../../migrations/bundle.ts'
 import type { Oidc } from '../../auth/oidc.ts'
 import { type Cluster, createCluster } from '../../cluster.ts'
+import { callThrough, deployTasks } from '../../deploy/tasks.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
@@ -10,6 +11,7 @@ import type { Connection } from '../../ports/socket.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
 import { createSeal } from '../../store/seal.ts'
 import type { LogEvent } from '../../store/store.ts'
+import { outboundFor } from './outbound.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import { timerAlarm } from './timer-alarm.ts'
 
@@ -27,6 +29,8 @@ export interface RunOptions {
   prepare?: (cluster: Cluster) => Promise<void>
   /** What the paths of requests begin with, `/clusters/NAME`. */
   prefix?: string
+  /** Whether deploy hooks may call machines of this network. */
+  reachesInside?: boolean
   /** How long a node may be silent before it counts as lost, ms. */
   nodeMonitorGracePeriod?: number
 }
@@ -76,8 +80,18 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     o.settings.maxWatches,
   )
   hub.fanOut.subscribe((e) => cluster.observe(e))
-  engine = await startEngine({ cluster, hub, alarm: timerAlarm(() => engine?.wake()), nodeMonitorGracePeriod: o.nodeMonitorGracePeriod })
   const app = createApp({ cluster, sessions: hub.sessions, ...(o.prefix ? { prefix: o.prefix } : {}) })
+  engine = await startEngine({
+    cluster,
+    hub,
+    alarm: timerAlarm(() => engine?.wake()),
+    tasks: deployTasks(
+      cluster,
+      callThrough((request, connection) => app.fetch(request, connection), o.prefix),
+      outboundFor(o.reachesInside ?? false),
+    ),
+    nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
+  })
   return {
     fetch: (request, connection) => app.fetch(request, connection),
     close: async () => {

@@ -31,6 +31,8 @@ export interface ServeOptions {
   names?: string[]
   /** Where users sign in. */
   oidc?: OidcOptions
+  /** Whom deploy hooks may call; machines of this network too where there is one cluster. */
+  hooksReach?: 'internet' | 'everything'
   /** How long a node may be silent before it counts as lost, ms. */
   nodeMonitorGracePeriod?: number
 }
@@ -65,6 +67,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     statics,
     ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
     prepare: (c) => bootstrap(c, { ip: advertised(o.host), port: o.port }),
+    reachesInside: o.hooksReach !== 'internet',
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })
   const listening = await listen(o, folder.leaf, withDownloads(o, folder.ca, cluster.fetch))

@@ -4,6 +4,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
+import { callThrough, deployTasks } from '../../deploy/tasks.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
@@ -104,13 +105,20 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
       ws.send('{"t":"resubscribe"}')
     }
     const grace = Number(env.NODE_MONITOR_GRACE_PERIOD)
+    const app = createApp({ cluster, sessions: hub.sessions, ...(at.prefix ? { prefix: at.prefix } : {}) })
     const engine = await startEngine({
       cluster,
       hub,
+      // What a Worker may reach is its platform's affair: there is no network of its own behind it.
+      tasks: deployTasks(
+        cluster,
+        callThrough((request, connection) => app.fetch(request, connection), at.prefix),
+        (url, init) => fetch(url, init),
+      ),
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
     })
-    running = { cluster, hub, engine, app: createApp({ cluster, sessions: hub.sessions, ...(at.prefix ? { prefix: at.prefix } : {}) }) }
+    running = { cluster, hub, engine, app }
     this.#running = running
     consoleLog.info('the cluster object is awake', { sockets: ctx.getWebSockets().length })
   }
