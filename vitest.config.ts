@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           ...base,
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/hosted/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/hosted/**/*.test.ts', 'test/cli/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 180_000,
           fileParallelism: false,

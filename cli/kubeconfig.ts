@@ -1,9 +1,9 @@
 // Reads and changes kubeconfig files as kubectl does: KUBECONFIG, else ~/.kube/config.
-import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { parse, stringify } from 'yaml'
+import { connect, loadConfig } from './kube/config.ts'
 import { launcher } from './processes.ts'
 
 export interface Access {
@@ -19,38 +19,18 @@ export const kubeconfigFile = (): string =>
 const read = (file: string): any => (existsSync(file) ? (parse(readFileSync(file, 'utf8')) ?? {}) : {})
 
 /** The namespace of the current context. */
-export function currentNamespace(file = kubeconfigFile()): string {
-  const config = read(file)
-  return config.contexts?.find((c: any) => c.name === config['current-context'])?.context.namespace || 'default'
+export const currentNamespace = (): string => {
+  const config = loadConfig()
+  return config.contexts.find((c) => c.name === config['current-context'])?.context.namespace || 'default'
 }
 
 /** Server and credentials of the current context. Throws when there is none. */
-export function currentAccess(file = kubeconfigFile()): Access {
-  const config = read(file)
-  const context = config.contexts?.find((c: any) => c.name === config['current-context'])?.context
-  if (!context) throw new Error(`${file} has no current context: set KUBECONFIG to the cluster's kubeconfig`)
-  const cluster = config.clusters?.find((c: any) => c.name === context.cluster)?.cluster ?? {}
-  const user = config.users?.find((u: any) => u.name === context.user)?.user ?? {}
-  const data = cluster['certificate-authority-data']
-  const ca = data
-    ? Buffer.from(data, 'base64').toString()
-    : cluster['certificate-authority']
-      ? readFileSync(cluster['certificate-authority'], 'utf8')
-      : undefined
-  const token = user.token ?? (user.exec ? askPlugin(user.exec) : undefined)
-  return { server: cluster.server, ...(ca ? { ca } : {}), ...(token ? { token } : {}) }
-}
-
-/** Runs an exec plugin as kubectl does; the token that it prints. */
-function askPlugin(exec: { command: string; args?: string[]; env?: { name: string; value: string }[]; apiVersion: string }): string {
-  const info = { apiVersion: exec.apiVersion, kind: 'ExecCredential', spec: { interactive: false } }
-  const env = Object.fromEntries((exec.env ?? []).map((e) => [e.name, e.value]))
-  const out = execFileSync(exec.command, exec.args ?? [], {
-    env: { ...process.env, ...env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  })
-  return JSON.parse(out).status.token
+export function currentAccess(file?: string): Access {
+  const config = loadConfig(file)
+  if (!config.contexts.some((c) => c.name === config['current-context']))
+    throw new Error(`${file ?? kubeconfigFile()} has no current context: set KUBECONFIG to the cluster's kubeconfig`)
+  const { server, ca, authorization } = connect(file ? { kubeconfig: file } : {})
+  return { server, ...(ca ? { ca: ca.toString() } : {}), ...(authorization ? { token: authorization.replace(/^Bearer /, '') } : {}) }
 }
 
 export interface ExecContext {

@@ -144,11 +144,11 @@ export class Upgrader {
       if (hash.digest('hex') !== build.sha256) throw new Error(`the checksum of ${build.path} is not the one that the index names`)
       chmodSync(part, 0o755)
       const said = await new Promise<string>((resolve, reject) =>
-        execFile(part, ['version'], { timeout: 30_000 }, (cause, out) =>
+        execFile(part, ['version', '--client'], { timeout: 30_000 }, (cause, out) =>
           cause ? reject(new Error(`it does not start: ${cause.message}`)) : resolve(out),
         ),
       )
-      if (!said.trim().endsWith(`+kedge.${version}`)) throw new Error(`it says that it is ${said.trim()}`)
+      if (!said.includes(`+kedge.${version}\n`)) throw new Error(`it says that it is ${said.trim()}`)
       renameSync(part, file)
     } finally {
       rmSync(part, { force: true })

@@ -269,7 +269,7 @@ start_docker() {
 put_binary() {
   target=$LIB/kedge-$VERSION
   mkdir -p "$LIB"
-  if [ -x "$target" ] && "$target" version 2>/dev/null | grep -qF "+kedge.$VERSION"; then
+  if [ -x "$target" ] && "$target" version --client 2>/dev/null | grep -qF "+kedge.$VERSION"; then
     ok "kedge $VERSION is here already"
   else
     say "fetching kedge $VERSION"
@@ -278,7 +278,7 @@ put_binary() {
     [ "$found" = "$checksum" ] || die "the download's checksum is $found, not $checksum" 'something on the way changed it: run this again, from another network if it stays'
     gzip -dc "$scratch/kedge.gz" >"$target.part"
     chmod 755 "$target.part"
-    "$target.part" version >/dev/null || die 'the daemon does not start on this machine'
+    "$target.part" version --client >/dev/null || die 'the daemon does not start on this machine'
     mv -f "$target.part" "$target"
     ok "kedge $VERSION, checksum $checksum"
   fi

@@ -121,6 +121,11 @@ export async function serveAttach(runtime: Runtime, id: string, flags: Flags, st
     stdout: flags.stdout,
     stderr: flags.stderr,
   })) as unknown as Duplex
+  // Docker would wait for one that has ended meanwhile to be started again.
+  if (!(await c.inspect()).State.Running) {
+    duplex.destroy()
+    return stream.end(failure(400, 'BadRequest', 'the container has ended'))
+  }
   await connect(stream, duplex, { ...flags, tty }, (h, w) => c.resize({ h, w }))
   stream.end()
 }

@@ -57,8 +57,38 @@ export const isKustomization = (files: Files, folder: string): boolean => kustom
 /** The objects of a kustomization. Throws errors that name the file. */
 export async function kustomize(files: Files, folder: string): Promise<Json[]> {
   const items = await build(files, folder, 0)
-  return items.map((i) => i.object)
+  return items.map((i) => i.object).sort((a, b) => rank(a.kind) - rank(b.kind) || (idOf(a) < idOf(b) ? -1 : idOf(a) > idOf(b) ? 1 : 0))
 }
+
+/** What others lean on comes out first, webhooks last; within a kind by name: kustomize's own order. */
+const order = [
+  'Namespace',
+  'ResourceQuota',
+  'StorageClass',
+  'CustomResourceDefinition',
+  'ServiceAccount',
+  'PodSecurityPolicy',
+  'Role',
+  'ClusterRole',
+  'RoleBinding',
+  'ClusterRoleBinding',
+  'ConfigMap',
+  'Secret',
+  'Endpoints',
+  'Service',
+  'LimitRange',
+  'PriorityClass',
+  'PersistentVolume',
+  'PersistentVolumeClaim',
+  'Deployment',
+  'StatefulSet',
+  'CronJob',
+  'PodDisruptionBudget',
+]
+const atEnd = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']
+const rank = (kind: string): number =>
+  order.includes(kind) ? order.indexOf(kind) - order.length : atEnd.includes(kind) ? 1 + atEnd.indexOf(kind) : 0
+const idOf = (o: Json): string => `${o.apiVersion}~${o.kind}~${o.metadata.namespace ?? ''}~${o.metadata.name}`
 
 async function build(files: Files, folder: string, depth: number, into: Item[] = []): Promise<Item[]> {
   if (depth > MAX_DEPTH) return fail(folder, 'kustomizations are nested too deep, or in a circle')
@@ -181,7 +211,7 @@ function generate(files: Files, folder: string, file: string, items: Item[], kin
   items.push({ object, original: { name: g.name, ...(g.namespace ? { namespace: g.namespace } : {}) }, hashed: !o.disableNameSuffixHash })
 }
 
-/** kustomize's ten characters for a ConfigMap's or Secret's content. */
+/** kustomize's ten characters for a ConfigMap's or Secret's content; its name is no part of them. */
 async function hashOf(o: Json): Promise<string> {
   const sorted = (v: Json): Json =>
     v && typeof v === 'object' && !Array.isArray(v)
@@ -193,8 +223,8 @@ async function hashOf(o: Json): Promise<string> {
       : v
   const content =
     o.kind === 'Secret'
-      ? { data: o.data ?? '', kind: 'Secret', name: o.metadata.name, type: o.type, ...(o.stringData ? { stringData: o.stringData } : {}) }
-      : { ...(o.binaryData ? { binaryData: o.binaryData } : {}), data: o.data ?? '', kind: 'ConfigMap', name: o.metadata.name }
+      ? { data: o.data ?? '', kind: 'Secret', name: '', type: o.type, ...(o.stringData ? { stringData: o.stringData } : {}) }
+      : { ...(o.binaryData ? { binaryData: o.binaryData } : {}), data: o.data ?? '', kind: 'ConfigMap', name: '' }
   // As Go writes JSON: angle brackets and ampersands escaped.
   const escapes: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', '\u2028': '\\u2028', '\u2029': '\\u2029' }
   const text = JSON.stringify(sorted(content)).replace(/[<>&\u2028\u2029]/g, (c) => escapes[c]!)

@@ -1,0 +1,4 @@
+// kedge annotate.
+import { labelKeyed } from '../kube/keyed.ts'
+
+export const run = labelKeyed('annotate', 'annotations')

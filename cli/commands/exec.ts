@@ -1,0 +1,52 @@
+// kedge exec: a command in a container.
+import { err, Failure, kubeCommand } from '../kube/command.ts'
+import { fileFlags } from '../kube/objects.ts'
+import { containerOf, podsOf } from '../kube/pods.ts'
+import { stream } from '../kube/streams.ts'
+
+export const run = kubeCommand(
+  {
+    name: 'exec',
+    usage: '(POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...] [options]',
+    about: 'Execute a command in a container.',
+    flags: {
+      ...fileFlags,
+      container: { type: 'string', short: 'c', about: 'Container name.' },
+      'pod-running-timeout': { type: 'duration', default: '1m0s', about: 'The length of time to wait until at least one pod is running' },
+      quiet: { type: 'bool', short: 'q', about: 'Only print output from the remote session' },
+      stdin: { type: 'bool', short: 'i', about: 'Pass stdin to the container' },
+      tty: { type: 'bool', short: 't', about: 'Stdin is a TTY' },
+    },
+  },
+  async (k) => {
+    const { f } = k
+    const [word, ...command] = k.args
+    if (!word || k.dash === 0) throw new Failure('pod, type/name or --filename must be specified')
+    if (!command.length) throw new Failure('you must specify at least one command for the container')
+    if (k.dash === undefined) err('') // Without -- the words still are the command, as they used to be.
+    const [pod] = await podsOf(k, word)
+    if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed')
+      throw new Failure(`cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)
+    const container = containerOf(pod, f.container, f.quiet ? () => {} : err)
+    const tty = f.tty && !!process.stdin.isTTY
+    if (f.tty && !tty) err('Unable to use a TTY - input is not a terminal or the right kind of file\n')
+    const q = new URLSearchParams({
+      container,
+      stdout: 'true',
+      ...(tty ? { tty: 'true' } : { stderr: 'true' }),
+      ...(f.stdin ? { stdin: 'true' } : {}),
+    })
+    for (const c of command) q.append('command', c)
+    const code = await stream(
+      k.client,
+      `/api/v1/namespaces/${encodeURIComponent(pod.metadata.namespace)}/pods/${encodeURIComponent(pod.metadata.name)}/exec?${q}`,
+      {
+        ...(f.stdin ? { stdin: process.stdin } : {}),
+        stdout: (b) => void process.stdout.write(b),
+        stderr: (b) => void process.stderr.write(b),
+        tty,
+      },
+    )
+    return code
+  },
+)

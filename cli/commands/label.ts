@@ -1,0 +1,4 @@
+// kedge label.
+import { labelKeyed } from '../kube/keyed.ts'
+
+export const run = labelKeyed('label', 'labels')

@@ -1,0 +1,4 @@
+// kedge uncordon.
+import { cordon } from '../kube/nodes.ts'
+
+export const run = cordon('uncordon')
