@@ -1,4 +1,4 @@
-// kedge node ls, cordon, uncordon, upgrade, rm: the machines of the cluster that KUBECONFIG names.
+// kedge node ls, upgrade, rm: the machines of the cluster that KUBECONFIG names.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DESIRED, FAILED, MANAGED, ROUND } from '../shared/meta/node-annotations.ts'
 import { kedgeVersionOf } from '../shared/version.ts'
@@ -6,7 +6,7 @@ import { type Access, currentAccess } from './kubeconfig.ts'
 import { age, printTable } from './print/table.ts'
 import { apiRequest } from './request.ts'
 
-export const nodeCommands = ['ls', 'cordon', 'uncordon', 'upgrade', 'rm']
+export const nodeCommands = ['ls', 'upgrade', 'rm']
 
 const statusOf = (n: any): string => {
   const ready = n.status?.conditions?.find((c: any) => c.type === 'Ready')?.status
@@ -39,18 +39,12 @@ export async function runNodeCommand(what: string, name: string | undefined, fla
   }
   if (what === 'upgrade') return upgrade(access, name, flags.version)
   if (!name) throw new Error(`usage: kedge node ${what} NAME`)
-  const at = `/api/v1/nodes/${encodeURIComponent(name)}`
   if (what === 'rm') {
     await apiRequest(access, 'DELETE', `/kedge/v1/nodes/${encodeURIComponent(name)}`)
     process.stdout.write(`node ${name} removed: its key opens nothing any more, its pods are made anew elsewhere\n`)
     return 0
   }
-  const node = await apiRequest(access, 'GET', at)
-  const wanted = what === 'cordon'
-  const already = !!node.spec?.unschedulable === wanted
-  if (!already) await apiRequest(access, 'PUT', at, { ...node, spec: { ...node.spec, unschedulable: wanted || undefined } })
-  process.stdout.write(`node ${name} ${already ? 'was' : 'is'} ${wanted ? 'cordoned' : 'uncordoned'}${already ? ' already' : ''}\n`)
-  return 0
+  throw new Error(`unknown subcommand ${JSON.stringify(what)}: see kedge node --help`)
 }
 
 const POLL = 500

@@ -1,8 +1,7 @@
 // kedge attach: to a process that runs already.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { err, Failure, type Kube, kubeCommand } from '../kube/command.ts'
-import { fileFlags } from '../kube/objects.ts'
-import { containerOf, podsOf } from '../kube/pods.ts'
+import { containerOf, podsOf, streamFlags } from '../kube/pods.ts'
 import { stream } from '../kube/streams.ts'
 
 /** Attaches when the pod runs; its exit code, or that of what ended before. */
@@ -52,14 +51,7 @@ export const run = kubeCommand(
     name: 'attach',
     usage: '(POD | TYPE/NAME) -c CONTAINER [options]',
     about: 'Attach to a process that is already running inside an existing container.',
-    flags: {
-      ...fileFlags,
-      container: { type: 'string', short: 'c', about: 'Container name.' },
-      'pod-running-timeout': { type: 'duration', default: '1m0s', about: 'The length of time to wait until at least one pod is running' },
-      quiet: { type: 'bool', short: 'q', about: 'Only print output from the remote session' },
-      stdin: { type: 'bool', short: 'i', about: 'Pass stdin to the container' },
-      tty: { type: 'bool', short: 't', about: 'Stdin is a TTY' },
-    },
+    flags: streamFlags,
   },
   async (k) => {
     if (!k.args.length) throw new Failure('at least 1 argument is required for attach')

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Failure, type Kube, kubeCommand, kubeGroup, out } from '../kube/command.ts'
-import { configFiles, loadConfig, type RawConfig, readConfig } from '../kube/config.ts'
+import { configFiles, emptyConfig, loadConfig, type RawConfig, readConfig } from '../kube/config.ts'
 import type { Flags } from '../kube/flags.ts'
 import { printerFor, printFlags, tabulate } from '../kube/printers.ts'
 import { yaml } from '../print/yaml.ts'
@@ -25,18 +25,8 @@ function fileWith(k: Kube, has: (c: RawConfig) => boolean): string {
   )
 }
 
-const blank = (): RawConfig => ({
-  apiVersion: 'v1',
-  kind: 'Config',
-  preferences: {},
-  clusters: [],
-  users: [],
-  contexts: [],
-  'current-context': '',
-})
-
 function change(file: string, edit: (c: RawConfig) => void): void {
-  const config = readConfig(file) ?? blank()
+  const config = readConfig(file) ?? emptyConfig()
   edit(config)
   for (const list of ['clusters', 'users', 'contexts'] as const) config[list].sort((a, b) => (a.name < b.name ? -1 : 1))
   mkdirSync(path.dirname(path.resolve(file)), { recursive: true })

@@ -1,7 +1,6 @@
 // kedge exec: a command in a container.
 import { err, Failure, kubeCommand } from '../kube/command.ts'
-import { fileFlags } from '../kube/objects.ts'
-import { containerOf, podsOf } from '../kube/pods.ts'
+import { containerOf, podsOf, streamFlags } from '../kube/pods.ts'
 import { stream } from '../kube/streams.ts'
 
 export const run = kubeCommand(
@@ -9,14 +8,7 @@ export const run = kubeCommand(
     name: 'exec',
     usage: '(POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...] [options]',
     about: 'Execute a command in a container.',
-    flags: {
-      ...fileFlags,
-      container: { type: 'string', short: 'c', about: 'Container name.' },
-      'pod-running-timeout': { type: 'duration', default: '1m0s', about: 'The length of time to wait until at least one pod is running' },
-      quiet: { type: 'bool', short: 'q', about: 'Only print output from the remote session' },
-      stdin: { type: 'bool', short: 'i', about: 'Pass stdin to the container' },
-      tty: { type: 'bool', short: 't', about: 'Stdin is a TTY' },
-    },
+    flags: streamFlags,
   },
   async (k) => {
     const { f } = k

@@ -21,6 +21,7 @@ For the cluster that KUBECONFIG names:
   kedge node ls               list its machines
   kedge node cordon NAME      let no new pod start there
   kedge node uncordon NAME    let them again
+  kedge node drain NAME       and have those that are there go elsewhere; its flags: kedge drain --help
   kedge node upgrade          bring all daemons to the control plane's version, one at a time (--version V, or NAME alone)
   kedge node rm NAME          remove it: its key opens nothing any more`
 
@@ -78,7 +79,16 @@ async function waitReady(data: string, seconds: number): Promise<boolean> {
   return false
 }
 
+/** The same as the commands of these names. */
+const asKubectl: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
+  cordon: () => import('./cordon.ts'),
+  uncordon: () => import('./uncordon.ts'),
+  drain: () => import('./drain.ts'),
+}
+
 export async function run(args: string[]): Promise<number | undefined> {
+  const same = asKubectl[args[0] ?? '']
+  if (same) return (await same()).run(args.slice(1))
   const parsed = parseFlags('node [SUBCOMMAND]', about, flags, args)
   if (!parsed) return 0
   const { values: v, positionals } = parsed

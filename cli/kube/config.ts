@@ -60,17 +60,19 @@ function resolved(entry: any, folder: string): any {
   return out
 }
 
+export const emptyConfig = (): RawConfig => ({
+  apiVersion: 'v1',
+  kind: 'Config',
+  preferences: {},
+  clusters: [],
+  users: [],
+  contexts: [],
+  'current-context': '',
+})
+
 /** All files as one. */
 export function loadConfig(flag?: string): RawConfig {
-  const whole: RawConfig = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    preferences: {},
-    clusters: [],
-    users: [],
-    contexts: [],
-    'current-context': '',
-  }
+  const whole = emptyConfig()
   for (const file of configFiles(flag)) {
     const one = readConfig(file)
     if (!one) {

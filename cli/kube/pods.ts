@@ -1,7 +1,23 @@
 // Which pod a word means: its name, or a workload whose first running pod it is.
 import { printSelector } from '../../shared/meta/selector.ts'
 import { Failure, type Kube } from './command.ts'
+import type { Flags } from './flags.ts'
+import { fileFlags } from './objects.ts'
 import { pathOf } from './resources.ts'
+
+/** Those of exec and attach. */
+export const streamFlags: Flags = {
+  ...fileFlags,
+  container: { type: 'string', short: 'c', about: 'Container name.' },
+  'pod-running-timeout': {
+    type: 'duration',
+    default: '1m0s',
+    about: 'The length of time to wait until at least one pod is running',
+  },
+  quiet: { type: 'bool', short: 'q', about: 'Only print output from the remote session' },
+  stdin: { type: 'bool', short: 'i', about: 'Pass stdin to the container' },
+  tty: { type: 'bool', short: 't', about: 'Stdin is a TTY' },
+}
 
 /** Running ones first, then those that are ready, then the newest. */
 const better = (a: any, b: any): number => {
