@@ -6,7 +6,8 @@ import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 
 /** Every process of ours starts here: it knows how Node is to be run. Built as one file, that is the file itself. */
-export const launcher = isSea() ? process.execPath : path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'kedge')
+const here = fileURLToPath(import.meta.url)
+export const launcher = isSea() ? process.execPath : here.endsWith('.cjs') ? here : path.join(path.dirname(path.dirname(here)), 'kedge')
 
 /** Root's clusters are the machine's, others live at home. */
 export const defaultFolder = (): string => (process.getuid?.() === 0 ? '/var/lib/kedge' : path.join(homedir(), '.kedge'))

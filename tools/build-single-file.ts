@@ -1,4 +1,4 @@
-// npm run build: the `kedge` command as one file per architecture, Node and all, in a folder that `kedge serve --downloads` gives out.
+// npm run build: the `kedge` command as one file per architecture, Node and all, in a folder that `kedge serve --downloads` gives out; and as npm package.
 // A folder may hold several versions: index.json names each file with its checksum, and the newest build.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -28,7 +28,7 @@ async function bundle(version: string, file: string): Promise<void> {
     outfile: file,
     logLevel: 'error',
     define: { KEDGE_BUILD_VERSION: JSON.stringify(version), 'import.meta.url': 'importMetaUrl' },
-    banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(process.execPath).href;' },
+    banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
     // Native parts of ssh2, which dockerode brings and we do not use: it goes on without them.
     external: ['cpu-features', '*.node'],
     plugins: [
@@ -76,6 +76,17 @@ try {
   writeFileSync(path.join(folder, 'sea.json'), JSON.stringify(config))
   execFileSync(process.execPath, ['--experimental-sea-config', path.join(folder, 'sea.json')], { stdio: ['ignore', 'ignore', 'inherit'] })
   const blob = readFileSync(config.output)
+
+  // For terminals that have Node: `npm i -g` of this folder, or of what `npm pack` makes of it.
+  const npm = path.join(out, 'npm')
+  mkdirSync(npm, { recursive: true })
+  writeFileSync(path.join(npm, 'kedge.cjs'), readFileSync(config.main), { mode: 0o755 })
+  for (const name of ['README.md', 'LICENSE']) copyFileSync(path.join(root, name), path.join(npm, name))
+  const { description, license } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+  writeFileSync(
+    path.join(npm, 'package.json'),
+    `${JSON.stringify({ name: 'kedge', version, description, license, bin: { kedge: 'kedge.cjs' }, engines: { node: '>=22' } }, null, 2)}\n`,
+  )
 
   mkdirSync(path.join(out, version), { recursive: true })
   const files: Record<string, { path: string; sha256: string; size: number }> = {}

@@ -18,6 +18,7 @@ import { subjectOf } from '../registry/validate.ts'
 import { json, negotiate } from './answer.ts'
 import { bind } from './binding.ts'
 import { parseBody, readBody, readText } from './body.ts'
+import { evict } from './eviction.ts'
 import { list, watch } from './list.ts'
 import { nodeLease } from './node-lease.ts'
 import { podExec } from './pod-exec.ts'
@@ -219,6 +220,8 @@ function subresource(a: Asked): Promise<Response> {
       return a.verb === 'get' ? getScale(a) : writeScale(a)
     case 'binding':
       return bind(a)
+    case 'eviction':
+      return evict(a)
     case 'token':
       return createToken(a)
     case 'log':

@@ -96,7 +96,9 @@ export const run = kubeCommand(
   async (k) => {
     const names = await nodesOf(k)
     const pods = await k.resources.find('pods')
-    const evictions = pods.subresources.includes('eviction') && !k.f['disable-eviction']
+    // As kubectl has it: a server without budgets has nothing to ask.
+    const budgets = (await k.resources.all()).some((r) => r.group === 'policy')
+    const evictions = budgets && pods.subresources.includes('eviction') && !k.f['disable-eviction']
     const end = k.f.timeout ? Date.now() + k.f.timeout : Number.POSITIVE_INFINITY
     const dry = dryRunOf(k) !== 'none'
     for (const name of names) {

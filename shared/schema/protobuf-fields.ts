@@ -15,6 +15,7 @@ export const messages: Record<string, string> = {
   AzureDiskVolumeSource: '1 diskName s, 2 diskURI s, 3 cachingMode ?s, 4 fsType ?s, 5 readOnly ?b, 6 kind ?s',
   AzureFileVolumeSource: '1 secretName s, 2 shareName s, 3 readOnly b',
   Binding: '1 metadata ObjectMeta, 2 target ObjectReference',
+  Eviction: '1 metadata ObjectMeta, 2 deleteOptions DeleteOptions',
   BoundObjectReference: '1 kind s, 2 apiVersion s, 3 name s, 4 uid s',
   CSIVolumeSource: '1 driver s, 2 readOnly ?b, 3 fsType ?s, 4 volumeAttributes %s, 5 nodePublishSecretRef LocalObjectReference',
   Capabilities: '1 add *s, 2 drop *s',

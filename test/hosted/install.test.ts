@@ -12,6 +12,7 @@ import { HostUser } from '../rig/host-user.ts'
 import { eventually, Rig } from '../rig/hosts.ts'
 import { testImages } from '../rig/images.ts'
 import { webDeployment, webService } from '../rig/manifests.ts'
+import { OidcProvider } from '../rig/oidc-provider.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
 import { standMissing } from '../rig/stand.ts'
 import { Vm } from '../rig/vm.ts'
@@ -24,6 +25,7 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
   const downloads = temporaryFolder('downloads')
   let rig: Rig
   let host: HostServer
+  let provider: OidcProvider
   let vms: Vm[]
   let user: HostUser
   const kedge = (args: string) => user.kedge(args)
@@ -58,17 +60,31 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
 
     // The one host is for its Docker, which makes the images.
     rig = await Rig.start(1)
-    host = await HostServer.start(rig.address, ['--platform', 'workers', '--signup', 'open', '--downloads', downloads.path])
+    provider = await OidcProvider.start(rig.address)
+    provider.lifetime = 3600
+    const oidc = ['--oidc-issuer-url', provider.issuer, '--oidc-client-id', provider.clientId]
+    host = await HostServer.start(rig.address, ['--platform', 'workers', '--signup', 'open', '--downloads', downloads.path, ...oidc])
     user = new HostUser(host)
     vms = [await Vm.start(1), await Vm.start(2)]
-    kedge(`login --server ${host.url} --new-account acme --ca-file ${host.folder.path}/ca.crt`)
+    const signedIn = await user.signIn('--new-account', 'acme')
+    expect(signedIn.out, signedIn.err).toContain('as ann@example.com: account acme')
     kedge('cluster create prod')
   }, 300_000)
   afterAll(async () => {
     for (const vm of vms ?? []) vm.stop()
     await host?.stop()
+    provider?.stop()
     rig?.stop()
     downloads.remove()
+  })
+
+  test('the command is an npm package too', () => {
+    const prefix = path.join(downloads.path, 'prefix')
+    execFileSync('npm', ['install', '-g', '--prefix', prefix, '--offline', '--no-audit', '--no-fund', path.join(downloads.path, 'npm')], {
+      stdio: 'pipe',
+    })
+    expect(user.run(path.join(prefix, 'bin/kedge'), ['version', '--client'])).toContain(`+kedge.${KEDGE_VERSION}\n`)
+    expect(user.run(path.join(prefix, 'bin/kedge'), ['get', 'namespaces', '-o', 'name'])).toContain('namespace/default')
   })
 
   test('one pasted command: packages, daemon, service, Ready', async () => {
@@ -115,7 +131,8 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
       expect(() => vms[0]!.run(`${get}/downloads/${name} --path-as-is`)).toThrow(/40[0-9]/)
   })
 
-  test('a deployment runs there', async () => {
+  test('a deployment runs there, by kubectl of somebody who signed in at a provider', async () => {
+    expect(kubectl('auth whoami')).toContain('ann@example.com')
     const images = testImages()
     for (const vm of vms) vm.loadImages(images)
     kubectl('apply -f -', webDeployment(4) + webService)

@@ -1,5 +1,5 @@
 // Somebody with a shell: signed in at a host, with a kubeconfig of his own, running our command and real kubectl.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import path from 'node:path'
 import { launcher } from '../../cli/processes.ts'
 import type { HostServer } from './control-plane.ts'
@@ -8,12 +8,14 @@ const TIMEOUT = 120_000
 
 export class HostUser {
   readonly environment: NodeJS.ProcessEnv
+  readonly #host: HostServer
 
-  constructor(host: HostServer) {
+  constructor(host: HostServer, name = 'user') {
+    this.#host = host
     this.environment = {
       ...process.env,
-      KEDGE_CONFIG: path.join(host.folder.path, 'user.yaml'),
-      KUBECONFIG: path.join(host.folder.path, 'user.kubeconfig'),
+      KEDGE_CONFIG: path.join(host.folder.path, `${name}.yaml`),
+      KUBECONFIG: path.join(host.folder.path, `${name}.kubeconfig`),
     }
   }
 
@@ -25,6 +27,27 @@ export class HostUser {
       encoding: 'utf8',
       stdio: ['pipe', 'pipe', 'pipe'],
       timeout: TIMEOUT,
+    })
+  }
+  /** kedge login at the host's provider, and what a browser does with the address that it prints. Waits without blocking: the provider may be of this process. */
+  signIn(...more: string[]): Promise<{ code: number; out: string; err: string }> {
+    const ca = path.join(this.#host.folder.path, 'ca.crt')
+    return new Promise((resolve) => {
+      const child = spawn(launcher, ['login', '--server', this.#host.url, '--ca-file', ca, '--no-browser', ...more], {
+        env: this.environment,
+      })
+      let [out, err, opened] = ['', '', false]
+      child.stdout.on('data', (d) => {
+        out += d
+      })
+      child.stderr.on('data', (d) => {
+        err += d
+        const address = /^ {2}(http\S+)$/m.exec(err)?.[1]
+        if (!address || opened) return
+        opened = true
+        void fetch(address)
+      })
+      child.on('exit', (code) => resolve({ code: code ?? 1, out, err }))
     })
   }
   /** Words are split at spaces. */

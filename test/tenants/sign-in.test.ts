@@ -1,20 +1,17 @@
 // People sign in at an OpenID Connect provider: the command line's whole way, on each platform, and what it gives them.
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launcher } from '../../cli/processes.ts'
 import { ControlPlane, HostServer } from '../rig/control-plane.ts'
+import { HostUser } from '../rig/host-user.ts'
 import { OidcProvider } from '../rig/oidc-provider.ts'
 
 describe.each(['node', 'workers'])('sign-in on %s', (platform) => {
   let provider: OidcProvider
   let host: HostServer
   const flags = () => ['--platform', platform, '--oidc-issuer-url', provider.issuer, '--oidc-client-id', provider.clientId]
-  const environment = (who: string) => ({
-    ...process.env,
-    KEDGE_CONFIG: path.join(host.folder.path, `${who}.yaml`),
-    KUBECONFIG: path.join(host.folder.path, `${who}.kubeconfig`),
-  })
+  const environment = (who: string) => new HostUser(host, who).environment
   // Not the blocking call: the provider answers in this very process.
   const run = (who: string, command: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> =>
     new Promise((resolve) => {
@@ -25,23 +22,7 @@ describe.each(['node', 'workers'])('sign-in on %s', (platform) => {
     })
   const ca = () => `${host.folder.path}/ca.crt`
 
-  /** kedge login, and what a browser does with the address that it prints. */
-  const login = (who: string, ...more: string[]): Promise<{ code: number; out: string; err: string }> =>
-    new Promise((resolve) => {
-      const child = spawn(launcher, ['login', '--server', host.url, '--ca-file', ca(), '--no-browser', ...more], { env: environment(who) })
-      let [out, err, opened] = ['', '', false]
-      child.stdout.on('data', (d) => {
-        out += d
-      })
-      child.stderr.on('data', (d) => {
-        err += d
-        const address = /^ {2}(http\S+)$/m.exec(err)?.[1]
-        if (!address || opened) return
-        opened = true
-        void fetch(address)
-      })
-      child.on('exit', (code) => resolve({ code: code ?? 1, out, err }))
-    })
+  const login = (who: string, ...more: string[]) => new HostUser(host, who).signIn(...more)
 
   beforeAll(async () => {
     provider = await OidcProvider.start('127.0.0.1')
@@ -60,7 +41,7 @@ describe.each(['node', 'workers'])('sign-in on %s', (platform) => {
     const me = await run('ann', 'kubectl', 'auth', 'whoami')
     expect(me.out, me.err).toContain('ann@example.com')
     expect((await run('ann', 'kubectl', 'get', 'nodes')).code).toBe(0)
-    expect(execFileSync('cat', [environment('ann').KUBECONFIG], { encoding: 'utf8' })).not.toMatch(/token|secret/i)
+    expect(execFileSync('cat', [environment('ann').KUBECONFIG!], { encoding: 'utf8' })).not.toMatch(/token|secret/i)
   })
 
   test('a sign-in that ends is renewed without the person', async () => {
