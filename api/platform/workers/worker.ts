@@ -60,6 +60,8 @@ async function placeOf(host: WorkerHost, id: string): Promise<{ place: ClusterPl
 export class ClusterObject extends DurableObject<WorkerEnvironment> {
   readonly #sockets = new HibernatingSockets()
   #running?: Running
+  /** Whether what woke the object has been told: somebody will ask why it did not sleep. */
+  #told = false
   /** Which cluster of a host this is; kept in the object's own storage, since an alarm does not say. */
   #id?: string
 
@@ -135,7 +137,14 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     return this.#running
   }
 
+  #wokenBy(what: string): void {
+    if (this.#told) return
+    this.#told = true
+    consoleLog.info('the cluster object was woken', { by: what })
+  }
+
   override async fetch(request: Request): Promise<Response> {
+    this.#wokenBy(`${request.method} ${new URL(request.url).pathname}`)
     const running = await this.#ready(request.headers.get(CLUSTER_HEADER))
     if (!running) return new Response('the cluster is not served', { status: 503 })
     const identity = request.headers.get(IDENTITY_HEADER)
@@ -161,6 +170,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
 
   /** Called by handlers after a commit; losing a call loses nothing. */
   async publish(event: LogEvent, id: string): Promise<void> {
+    this.#wokenBy(`${event.verb} ${event.resource}`)
     ;(await this.#ready(id))?.hub.publish(event)
   }
 
@@ -182,9 +192,11 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    this.#wokenBy(`message of a node: ${typeof data === 'string' ? data.slice(0, 60) : 'bytes'}`)
     this.#sockets.message(ws, data)
   }
   override async webSocketClose(ws: WebSocket, code: number, reason: string): Promise<void> {
+    this.#wokenBy(`socket closed (${code})`)
     this.#sockets.closed(ws)
     // 1005 and 1006 may not be sent back.
     ws.close(code === 1005 || code === 1006 ? 1000 : code, reason)
@@ -193,6 +205,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     this.#sockets.closed(ws)
   }
   override async alarm(): Promise<void> {
+    this.#wokenBy('alarm')
     this.#running?.engine.wake()
   }
 }
