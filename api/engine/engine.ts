@@ -111,13 +111,15 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
         }
       }
     }
-    if (!busy()) for (const done of [...idlers]) done()
+    if (busy()) return
+    if (tooEarly) rearm()
+    for (const done of [...idlers]) done()
   }
 
   async function run(lane: Lane, key: string): Promise<void> {
     lane.active.add(key)
     active++
-    lane.due.delete(key)
+    forgetDue(lane, key)
     const { controller } = lane
     try {
       const view = controller.view(key, cache)
@@ -178,6 +180,15 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
       .catch((cause) => log.error('a due time could not be kept', cause, { controller: lane.controller.name, key }))
   }
 
+  /** Whether the alarm may be set to a time at which nothing is due any more: it would wake a sleeping cluster for nothing. */
+  let tooEarly = false
+  function forgetDue(lane: Lane, key: string): void {
+    const at = lane.due.get(key)
+    if (at === undefined) return
+    lane.due.delete(key)
+    if (armed !== undefined && at <= armed) tooEarly = true
+  }
+
   /** Sets the alarm to `at` when that is sooner than what it is set to. */
   function armFor(at: number): void {
     if (armed !== undefined && armed <= at) return
@@ -189,6 +200,7 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
   function rearm(): void {
     let earliest = nextSweep
     for (const lane of lanes) for (const at of lane.due.values()) if (at < earliest) earliest = at
+    tooEarly = false
     armed = undefined
     armFor(earliest)
   }

@@ -60,7 +60,7 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
 
     // The one host is for its Docker, which makes the images.
     rig = await Rig.start(1)
-    provider = await OidcProvider.start(rig.address)
+    provider = await OidcProvider.start('127.0.0.1')
     provider.lifetime = 3600
     const oidc = ['--oidc-issuer-url', provider.issuer, '--oidc-client-id', provider.clientId]
     host = await HostServer.start(rig.address, ['--platform', 'workers', '--signup', 'open', '--downloads', downloads.path, ...oidc])
