@@ -15,7 +15,7 @@ import { type Listening, listen } from './listen.ts'
 import { openOidc } from './oidc.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import { type RunningCluster, runCluster } from './running-cluster.ts'
-import type { ServeOptions, Serving } from './server.ts'
+import { publicOrigin, type ServeOptions, type Serving } from './server.ts'
 
 const FLUSH_EVERY = 15_000
 
@@ -38,7 +38,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
   const database = openEmbedded(path.join(o.data, 'directory.db'))
   await database.migrate(directoryMigrations)
   const databases = fileDatabases(path.join(o.data, 'clusters'))
-  const origin = o.publicUrl ?? `https://${o.host}:${o.port}`
+  const origin = publicOrigin(o)
   const running = new Map<string, Promise<RunningCluster>>()
 
   const start = async (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> =>

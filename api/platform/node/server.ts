@@ -54,6 +54,10 @@ export function advertised(host: string): string {
   return host === '0.0.0.0' ? (first?.address ?? '127.0.0.1') : host
 }
 
+/** What clients reach this server by, unless they were told otherwise: listening everywhere is no address. */
+export const publicOrigin = (o: ServeOptions): string =>
+  o.publicUrl ?? `https://${o.host === '0.0.0.0' ? (o.names?.[0] ?? advertised(o.host)) : o.host}:${o.port}`
+
 /** Starts everything; resolves when requests are answered. */
 export async function serve(o: ServeOptions): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)

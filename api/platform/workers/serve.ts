@@ -16,7 +16,7 @@ import { folderDownloads } from '../node/downloads.ts'
 import { type DataFolder, openFolder } from '../node/folder.ts'
 import { writeKubeconfig } from '../node/kubeconfig.ts'
 import { stderrLog, systemClock, systemRandom } from '../node/ports.ts'
-import type { ServeOptions, Serving } from '../node/server.ts'
+import { publicOrigin, type ServeOptions, type Serving } from '../node/server.ts'
 import { openRemote } from '../remote-database.ts'
 import { boundCommand, boundScript } from './bound.ts'
 
@@ -189,7 +189,7 @@ export async function serve(o: ServeOptions & { signup?: 'open' | 'operator' }):
             TOKENS: text(tokens),
             CA_CERTIFICATE: text(folder.ca),
             ...(downloads ? { DOWNLOADS_URL: text(downloads.url) } : {}),
-            PUBLIC_URL: text(o.publicUrl ?? `https://${o.host}:${o.port}`),
+            PUBLIC_URL: text(publicOrigin(o)),
             ...(hosted
               ? {
                   HOSTED: text('true'),
