@@ -65,10 +65,13 @@ const cases: [name: string, provider: string, headers: Record<string, string>, p
       action: 'published',
       repository,
       registry_package: {
-        package_version: { package_url: 'ghcr.io/acme/web:v3', container_metadata: { tag: { name: 'v3', digest: 'sha256:aa' } } },
+        package_version: {
+          package_url: 'registry.example.com/acme/web:v3',
+          container_metadata: { tag: { name: 'v3', digest: 'sha256:aa' } },
+        },
       },
     },
-    { event: 'image', image: 'ghcr.io/acme/web', imageTag: 'v3', digest: 'sha256:aa' },
+    { event: 'image', image: 'registry.example.com/acme/web', imageTag: 'v3', digest: 'sha256:aa' },
   ],
   [
     'Gitea push',
