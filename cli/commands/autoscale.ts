@@ -1,8 +1,8 @@
 // kedge autoscale: a HorizontalPodAutoscaler for a workload.
 import { Failure, kubeCommand } from '../kube/command.ts'
+import { createObject, generatorFlags } from '../kube/create-object.ts'
 import { fileFlags, remotes } from '../kube/objects.ts'
 import { apiVersionOf } from '../kube/resources.ts'
-import { createObject, generatorFlags } from './create.ts'
 
 export const run = kubeCommand(
   {

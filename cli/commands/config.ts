@@ -34,13 +34,7 @@ function change(file: string, edit: (c: RawConfig) => void): void {
 }
 
 const named = (k: Kube, what: string): string => {
-  if (k.args.length !== 1)
-    throw new Failure(
-      `Unexpected args: [${k.args.join(' ')}]\nSee 'kedge config ${what} -h' for help and examples`.replace(
-        /^Unexpected args: \[\]/,
-        'Unexpected args: []',
-      ),
-    )
+  if (k.args.length !== 1) throw new Failure(`Unexpected args: [${k.args.join(' ')}]\nSee 'kedge config ${what} -h' for help and examples`)
   return k.args[0]!
 }
 
@@ -301,12 +295,7 @@ const setCredentials = local(
   (k) => {
     const name = named(k, 'set-credentials')
     if (k.given.has('token') && (k.given.has('username') || k.given.has('password')))
-      throw new Failure(
-        'you cannot specify more than one authentication method at the same time: [--token --username/--password]'.replace(
-          '[--token --username/--password]',
-          '--token, --username/--password',
-        ),
-      )
+      throw new Failure('you cannot specify more than one authentication method at the same time: --token, --username/--password')
     change(
       fileWith(k, (c) => c.users.some((x) => x.name === name)),
       (c) => {

@@ -3,70 +3,19 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { configMapKey } from '../../shared/meta/names.ts'
 import { Failure, Failures, type Kube, kubeCommand, kubeGroup, out } from '../kube/command.ts'
+import { createObject, generatorFlags } from '../kube/create-object.ts'
 import type { Flags } from '../kube/flags.ts'
 import { cronJob, deployment, job, meta, pairs, service, servicePort, toBase64 } from '../kube/generators.ts'
-import { annotated } from '../kube/last-applied.ts'
-import { fileFlags, locals, namespaceFor, selectorFlag } from '../kube/objects.ts'
+import { fileFlags, locals, selectorFlag } from '../kube/objects.ts'
 import { printFlags } from '../kube/printers.ts'
-import { pathOf } from '../kube/resources.ts'
-import { dryRunOf, Teller, validateFlag, writeFlags, writeQuery } from '../kube/write.ts'
+import { pathOf, unasked } from '../kube/resources.ts'
+import { Teller } from '../kube/write.ts'
 import { located, selects } from './apply.ts'
 import { edited } from './edit.ts'
 
-export const generatorFlags: Flags = {
-  ...printFlags,
-  ...writeFlags,
-  ...validateFlag,
-  'save-config': { type: 'bool', about: 'If true, the configuration of current object will be saved in its annotation.' },
-}
-
-/** Creates one object, unless it is a dry run of the client's own; says so. */
-export async function createObject(k: Kube, object: any, teller = new Teller(k)): Promise<void> {
-  const dryRun = dryRunOf(k)
-  const wanted = k.given.has('namespace') ? { ...object, metadata: { ...object.metadata } } : object
-  if (dryRun === 'client' && k.f.output) {
-    const namespaced = !/^(Namespace|ClusterRole|ClusterRoleBinding|PriorityClass|Node)$/.test(object.kind)
-    if (namespaced && k.given.has('namespace')) wanted.metadata.namespace = k.namespace
-    const shown = k.f['save-config'] ? annotated(wanted) : wanted
-    teller.tell(
-      await k.resources.ofKind(object.apiVersion, object.kind).catch(() => ({
-        group: '',
-        version: 'v1',
-        kind: object.kind,
-        plural: '',
-        singular: object.kind.toLowerCase(),
-        shortNames: [],
-        categories: [],
-        namespaced,
-        verbs: [],
-        subresources: [],
-      })),
-      shown,
-      'created',
-    )
-    return
-  }
-  const resource = await k.resources.ofKind(object.apiVersion, object.kind)
-  const namespace = namespaceFor(k, resource, object)
-  const whole = namespace ? { ...object, metadata: { ...object.metadata, namespace } } : object
-  const body = k.f['save-config'] ? annotated(whole) : whole
-  const done =
-    dryRun === 'client'
-      ? body
-      : await k.client.json(pathOf(resource, namespace) + writeQuery(k, { fieldManager: k.f['field-manager'] || 'kubectl-create' }), {
-          method: 'POST',
-          body,
-        })
-  teller.tell(resource, done, 'created')
-}
-
 const nameOf = (k: Kube): string => {
   if (k.args.length !== 1 && k.dash !== 1)
-    throw new Failure(
-      k.args.length
-        ? `exactly one NAME is required, got ${k.args.length}\nSee 'kedge ${k.name} -h' for help and examples`
-        : `exactly one NAME is required, got 0\nSee 'kedge ${k.name} -h' for help and examples`,
-    )
+    throw new Failure(`exactly one NAME is required, got ${k.args.length}\nSee 'kedge ${k.name} -h' for help and examples`)
   return k.args[0]!
 }
 
@@ -204,13 +153,7 @@ const secret = kubeGroup('create secret', 'Create a secret with specified type.'
       key: { type: 'string', about: 'Path to private key associated with given certificate.' },
     },
     (k, name) => {
-      if (!k.f.cert || !k.f.key)
-        throw new Failure(
-          'key and cert must be specified'.replace(
-            'key and cert must be specified',
-            !k.f.key ? 'key must be specified' : 'certificate must be specified',
-          ),
-        )
+      if (!k.f.cert || !k.f.key) throw new Failure(!k.f.key ? 'key must be specified' : 'certificate must be specified')
       return secretObject(
         name,
         { 'tls.crt': toBase64(readFileSync(k.f.cert)), 'tls.key': toBase64(readFileSync(k.f.key)) },
@@ -312,10 +255,7 @@ async function rulesOf(k: Kube): Promise<any[]> {
   const urls: string[] = f['non-resource-url'] ?? []
   if (!f.resource.length && !urls.length)
     throw new Failure(
-      'one of resource or nonResourceURL must be specified'.replace(
-        'one of resource or nonResourceURL must be specified',
-        f['non-resource-url'] ? 'one of resource or nonResourceURL must be specified' : 'at least one resource must be specified',
-      ),
+      f['non-resource-url'] ? 'one of resource or nonResourceURL must be specified' : 'at least one resource must be specified',
     )
   if (urls.length) return [{ nonResourceURLs: urls, verbs }]
   const groups = new Map<string, string[]>()
@@ -617,23 +557,7 @@ const generators: Record<string, (argv: string[]) => Promise<number>> = {
           },
         },
       )
-      if (k.f.output)
-        new Teller(k).tell(
-          {
-            group: 'authentication.k8s.io',
-            version: 'v1',
-            kind: 'TokenRequest',
-            plural: '',
-            singular: '',
-            shortNames: [],
-            categories: [],
-            namespaced: true,
-            verbs: [],
-            subresources: [],
-          },
-          made,
-          '',
-        )
+      if (k.f.output) new Teller(k).tell(unasked(made), made, '')
       else out(`${made.status.token}\n`)
       return 0
     },

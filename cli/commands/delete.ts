@@ -67,13 +67,7 @@ export const run = kubeCommand(
     if (grace === 0 && !f.force) grace = 1
     if (f.force && grace < 0) grace = 0
     if (f.force && grace > 0) throw new Failure('--force and --grace-period greater than 0 cannot be specified together')
-    if (f.all && f.selector)
-      throw new Failure(
-        'cannot set --all and --selector at the same time'.replace(
-          'cannot set --all and --selector at the same time',
-          "setting 'all' parameter but found a non empty selector. ",
-        ),
-      )
+    if (f.all && f.selector) throw new Failure("setting 'all' parameter but found a non empty selector. ")
     const dryRun = dryRunOf(k)
     if (grace === 0 && f.force && dryRun === 'none')
       err(

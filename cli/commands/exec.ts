@@ -15,7 +15,6 @@ export const run = kubeCommand(
     const [word, ...command] = k.args
     if (!word || k.dash === 0) throw new Failure('pod, type/name or --filename must be specified')
     if (!command.length) throw new Failure('you must specify at least one command for the container')
-    if (k.dash === undefined) err('') // Without -- the words still are the command, as they used to be.
     const [pod] = await podsOf(k, word)
     if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed')
       throw new Failure(`cannot exec into a container in a completed pod; current phase is ${pod.status.phase}`)

@@ -1,10 +1,10 @@
 // kedge expose: a service in front of a workload, a pod or another service.
 import { podSpecOf } from '../kube/change.ts'
 import { Failure, kubeCommand } from '../kube/command.ts'
+import { generatorFlags } from '../kube/create-object.ts'
 import { pairs } from '../kube/generators.ts'
 import { fileFlags, remotes } from '../kube/objects.ts'
 import { dryRunOf, Teller, writeQuery } from '../kube/write.ts'
-import { generatorFlags } from './create.ts'
 
 export const run = kubeCommand(
   {

@@ -155,11 +155,7 @@ export function sortBy<T>(items: T[], objectOf: (item: T) => any, path: string):
   const template = relaxed(path)
   const keyed = items.map((item) => ({ item, value: find(template, objectOf(item))[0] }))
   if (keyed.length && keyed.every((x) => x.value === undefined))
-    throw new Failure(
-      `no match found for the field: ${path}`
-        .replace('no match found for the field: ', `couldn't find any field with path "${template}" in the list of objects`)
-        .replace(/list of objects.*/, 'list of objects'),
-    )
+    throw new Failure(`couldn't find any field with path "${template}" in the list of objects`)
   return keyed
     .sort(({ value: a }, { value: b }) => {
       if (typeof a === 'number' && typeof b === 'number') return a - b

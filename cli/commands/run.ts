@@ -3,9 +3,9 @@
 import { strategicPatch } from '../../shared/schema/patch.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { Failure, kubeCommand, out } from '../kube/command.ts'
+import { createObject, generatorFlags } from '../kube/create-object.ts'
 import { meta, pairs } from '../kube/generators.ts'
 import { attachTo } from './attach.ts'
-import { createObject, generatorFlags } from './create.ts'
 
 export const run = kubeCommand(
   {
@@ -93,13 +93,7 @@ export const run = kubeCommand(
     if (!attach) {
       await createObject(k, pod)
       if (f.expose) {
-        if (!f.port)
-          throw new Failure(
-            '--port must be set when exposing a service'.replace(
-              '--port must be set when exposing a service',
-              '--port must be set when exposing a service',
-            ),
-          )
+        if (!f.port) throw new Failure('--port must be set when exposing a service')
         await createObject(k, {
           apiVersion: 'v1',
           kind: 'Service',

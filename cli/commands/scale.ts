@@ -37,13 +37,7 @@ export const run = kubeCommand(
     for (const { resource, object } of list)
       try {
         const at = pathOf(resource, object.metadata.namespace, object.metadata.name)
-        if (!resource.subresources.includes('scale'))
-          throw new Failure(
-            `could not find scale subresource for ${resource.group || ''}/${resource.version}, Resource=${resource.plural}`.replace(
-              'could not find scale subresource for ',
-              'the server could not find the requested resource',
-            ),
-          )
+        if (!resource.subresources.includes('scale')) throw new Failure('the server could not find the requested resource')
         const scale = await k.client.get(`${at}/scale`)
         if (f['current-replicas'] >= 0 && scale.spec.replicas !== f['current-replicas'])
           throw new Failure(`Expected replicas to be ${f['current-replicas']}, was ${scale.spec.replicas ?? 0}`)

@@ -129,12 +129,7 @@ const env = kubeCommand(
     return changeAll(k, (o) => {
       const containers = all(podSpecOf(o)).filter((c) => fits(k.f.containers, c.name))
       if (!containers.length)
-        throw new Failure(
-          `${o.kind}/${o.metadata.name} does not have any containers matching ${JSON.stringify(k.f.containers)}`.replace(
-            /^(\w+)/,
-            (m) => m,
-          ),
-        )
+        throw new Failure(`${o.kind}/${o.metadata.name} does not have any containers matching ${JSON.stringify(k.f.containers)}`)
       for (const c of containers) {
         const now: any[] = c.env ?? []
         if (!k.f.overwrite) {
@@ -165,10 +160,7 @@ const quantities = (text: string, what: string) =>
       .filter(Boolean)
       .map((p) => {
         const [name, value] = p.split('=')
-        if (!name || !value)
-          throw new Failure(
-            `invalid argument syntax ${p}, expected <resource>=<value>`.replace('invalid argument syntax', `invalid ${what}`),
-          )
+        if (!name || !value) throw new Failure(`invalid ${what} ${p}, expected <resource>=<value>`)
         return [name, value]
       }),
   )

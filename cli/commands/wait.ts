@@ -1,6 +1,6 @@
 // kedge wait: until a condition, a field, a creation or a deletion.
 
-import { Failure, Failures, type Kube, kubeCommand, out } from '../kube/command.ts'
+import { err, Failure, type Kube, kubeCommand, messageOf, out } from '../kube/command.ts'
 import { fileFlags, listAll, locals, wanted } from '../kube/objects.ts'
 import { printerFor, printFlags } from '../kube/printers.ts'
 import { pathOf, qualified, type Resource } from '../kube/resources.ts'
@@ -158,17 +158,8 @@ export const run = kubeCommand(
       } catch (cause) {
         faults.push(cause)
       }
-    if (faults.length) {
-      const code = await tellAll(faults)
-      process.exit(code)
-    }
+    for (const c of faults) err(`${messageOf(c)}\n`)
     // Watches that lost the race may still be open.
-    process.exit(0)
+    process.exit(faults.length ? 1 : 0)
   },
 )
-
-async function tellAll(faults: unknown[]): Promise<number> {
-  const { messageOf } = await import('../kube/command.ts')
-  for (const c of new Failures(faults).causes) process.stderr.write(`${messageOf(c)}\n`)
-  return 1
-}

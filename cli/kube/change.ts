@@ -2,7 +2,7 @@
 import { Failures, type Kube } from './command.ts'
 import { equal } from './last-applied.ts'
 import { locals, remotes } from './objects.ts'
-import { pathOf, type Resource } from './resources.ts'
+import { pathOf, type Resource, unasked } from './resources.ts'
 import { dryRunOf, Teller, writeQuery } from './write.ts'
 
 /** An object, changed in place; what to say, or undefined when there is nothing to do. Throws to refuse. */
@@ -53,22 +53,7 @@ export async function changeAll(k: Kube, edit: Edit, same?: string): Promise<num
 async function fromFiles(k: Kube): Promise<{ resource: Resource; object: any }[]> {
   const out: { resource: Resource; object: any }[] = []
   for (const { object } of await locals(k.f)) {
-    const [group, version] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['', object.apiVersion]
-    out.push({
-      object,
-      resource: {
-        group,
-        version,
-        kind: object.kind,
-        plural: '',
-        singular: object.kind.toLowerCase(),
-        shortNames: [],
-        categories: [],
-        namespaced: true,
-        verbs: [],
-        subresources: [],
-      },
-    })
+    out.push({ object, resource: unasked(object) })
   }
   return out
 }

@@ -11,10 +11,7 @@ export const labelKeyed = (name: 'label' | 'annotate', field: 'labels' | 'annota
   kubeCommand(
     {
       name,
-      usage:
-        name === 'label'
-          ? '[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N [--resource-version=version] [options]'
-          : '[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N [--resource-version=version] [options]',
+      usage: '[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N [--resource-version=version] [options]',
       about: name === 'label' ? 'Update the labels on a resource.' : 'Update the annotations on one or more resources.',
       flags: {
         ...fileFlags,
@@ -48,14 +45,10 @@ export const labelKeyed = (name: 'label' | 'annotate', field: 'labels' | 'annota
             : `all resources must be specified before annotation changes: ${wrong}`,
         )
       if (!k.args.length && !k.f.filename.length && !k.f.kustomize)
-        throw new Failure(
-          name === 'label'
-            ? `one or more resources must be specified as <resource> <name> or <resource>/<name>`
-            : `one or more resources must be specified as <resource> <name> or <resource>/<name>`,
-        )
+        throw new Failure('one or more resources must be specified as <resource> <name> or <resource>/<name>')
       if (k.f.list && !changes.length) {
         for (const { resource, object } of await remotes(k, { all: true })) {
-          if ((await Promise.resolve(k.args)).length !== 2 && !k.args[0]?.includes('/'))
+          if (k.args.length !== 2 && !k.args[0]?.includes('/'))
             out(
               `Listing ${field} for ${resource.kind}.${resource.version}${resource.group ? `.${resource.group}` : ''}/${object.metadata.name}:\n `,
             )

@@ -11,10 +11,8 @@ const flags = {
 /** Names of the nodes that the command means. */
 export async function nodesOf(k: Kube): Promise<string[]> {
   const names = k.args.map((a) => a.replace(/^nodes?\//, ''))
-  if (!names.length && !k.f.selector)
-    throw new Failure(`USAGE: ${k.name} NODE [options]`.replace('USAGE: ', 'USAGE: ') + `\nSee 'kedge ${k.name} -h' for help and examples`)
-  if (names.length && k.f.selector)
-    throw new Failure('error: cannot specify both a node name and a --selector option'.replace('error: ', ''))
+  if (!names.length && !k.f.selector) throw new Failure(`USAGE: ${k.name} NODE [options]\nSee 'kedge ${k.name} -h' for help and examples`)
+  if (names.length && k.f.selector) throw new Failure('cannot specify both a node name and a --selector option')
   if (names.length) return names
   const resource = await k.resources.find('nodes')
   return (await listAll(k, resource, undefined)).map((n) => n.metadata.name)

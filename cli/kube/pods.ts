@@ -40,13 +40,7 @@ export async function podsOf(k: Kube, word: string): Promise<any[]> {
   if (resource.kind === 'Pod') return [object]
   const selector =
     resource.kind === 'Service' || resource.kind === 'ReplicationController' ? { matchLabels: object.spec.selector } : object.spec?.selector
-  if (!selector)
-    throw new Failure(
-      `cannot attach to *${resource.kind}: cannot get the logs from ${resource.group}/${resource.version}, Kind=${resource.kind}`.replace(
-        /^cannot attach to \*\w+: /,
-        '',
-      ),
-    )
+  if (!selector) throw new Failure(`cannot get the logs from ${resource.group}/${resource.version}, Kind=${resource.kind}`)
   const list = await k.client.get(
     `/api/v1/namespaces/${encodeURIComponent(k.namespace)}/pods?labelSelector=${encodeURIComponent(printSelector(selector))}`,
   )

@@ -35,6 +35,13 @@ export const pathOf = (r: Resource, namespace: string | undefined, name?: string
     ...(sub ? [sub] : []),
   ].join('/')
 
+/** A type that no server was asked about: enough of it to print an object. */
+export function unasked(o: { apiVersion: string; kind: string }, namespaced = true): Resource {
+  const [group, version] = o.apiVersion.includes('/') ? (o.apiVersion.split('/') as [string, string]) : ['', o.apiVersion]
+  const none = { plural: '', shortNames: [], categories: [], verbs: [], subresources: [] }
+  return { ...none, group, version, kind: o.kind, singular: o.kind.toLowerCase(), namespaced }
+}
+
 export class Resources {
   readonly #client: Client
   #all?: Promise<Resource[]>
