@@ -119,9 +119,9 @@ export async function receive(cluster: Cluster, ns: string, name: string, token:
   if (hook.status?.seen?.includes(mark)) return duplicate(cluster, hook)
   const delivery = {
     metadata: {
-      name: `${name.slice(0, 200)}-${mark}`,
+      // Cut where a part of a name may end.
+      name: `${name.slice(0, 200).replace(/[.-]+$/, '')}-${mark}`,
       namespace: ns,
-      labels: { 'deploy.kedge.dev/hook': name.slice(0, 63) },
       ownerReferences: [{ apiVersion: `${DEPLOY_GROUP}/v1`, kind: 'DeployHook', name, uid: hook.metadata.uid }],
     },
     spec: {

@@ -15,6 +15,7 @@ import { type Identity, systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
 import { keyFor, remove } from '../registry/delete.ts'
 import { mutate } from '../registry/update.ts'
+import { commitStatusOf } from './commit-status.ts'
 import type { Facts } from './payload.ts'
 import { decodeKey } from './receive.ts'
 import { fetchSource, Permanent } from './source.ts'
@@ -454,7 +455,7 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
     if (job)
       try {
         if (commitStatus && job.values.sha) {
-          const to = commitStatusOf(job, delivery, apiUrl ?? job.values.apiUrl, (await secret(job.namespace, tokenRef))!)
+          const to = commitStatusOf(job, apiUrl ?? job.values.apiUrl, (await secret(job.namespace, tokenRef))!)
           if (to) await sent(to.url, to.headers, to.body)
         }
         if (callbackUrl)
@@ -477,49 +478,4 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
   }
 
   return { 'deploy-act': act, 'deploy-rollback': rollback, 'deploy-report': report }
-}
-
-/** How each provider takes a commit's status. */
-function commitStatusOf(
-  job: Job,
-  delivery: KObject,
-  apiUrl: string | undefined,
-  token: string,
-): { url: string; headers: Record<string, string>; body: unknown } | undefined {
-  const { repository = '', sha } = job.values
-  if (!apiUrl || !sha) return undefined
-  const { phase, message } = delivery.status ?? {}
-  const path = repository.split('/').map(encodeURIComponent).join('/')
-  const context = `kedge/${job.hook.metadata.namespace}/${job.hook.metadata.name}`
-  const description = (message || (phase === 'Running' ? 'deploying' : phase)).slice(0, 140)
-  const good = phase === 'Succeeded' || phase === 'Superseded'
-  switch (job.hook.spec.provider) {
-    case 'GitLab':
-      return {
-        url: `${apiUrl}/projects/${encodeURIComponent(repository)}/statuses/${sha}`,
-        headers: { 'private-token': token },
-        body: { state: phase === 'Running' ? 'running' : good ? 'success' : 'failed', name: context, description },
-      }
-    case 'Bitbucket':
-      return {
-        url: `${apiUrl}/repositories/${path}/commit/${sha}/statuses/build`,
-        headers: { authorization: `Bearer ${token}` },
-        body: {
-          state: phase === 'Running' ? 'INPROGRESS' : good ? 'SUCCESSFUL' : 'FAILED',
-          key: context.slice(0, 40),
-          name: context,
-          description,
-          url: 'https://kedge.invalid/',
-        },
-      }
-    case 'GitHub':
-    case 'Gitea':
-      return {
-        url: `${apiUrl}/repos/${path}/statuses/${sha}`,
-        headers: { authorization: `${job.hook.spec.provider === 'Gitea' ? 'token' : 'Bearer'} ${token}` },
-        body: { state: phase === 'Running' ? 'pending' : good ? 'success' : 'failure', context, description },
-      }
-    default:
-      return undefined
-  }
 }

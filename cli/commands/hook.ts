@@ -227,7 +227,7 @@ async function replay(access: Access, ns: string, name: string): Promise<void> {
   const made = await apiRequest(access, 'POST', `${GROUP}/namespaces/${ns}/deploydeliveries`, {
     apiVersion: 'deploy.kedge.dev/v1',
     kind: 'DeployDelivery',
-    metadata: { generateName: `${old.spec.hook}-replay-`, labels: old.metadata.labels, ownerReferences: old.metadata.ownerReferences },
+    metadata: { generateName: `${old.spec.hook}-replay-`, ownerReferences: old.metadata.ownerReferences },
     spec: { ...old.spec, received: new Date().toISOString().replace('Z', '000Z'), replayOf: name },
   })
   process.stdout.write(`${made.metadata.name} does ${name} once more: kedge hook logs ${old.spec.hook} -f\n`)

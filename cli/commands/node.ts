@@ -8,7 +8,7 @@ import { quietLog, stderrLog } from '../../node-agent/log.ts'
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { type Flag, parseFlags } from '../flags.ts'
-import { nodeCommands, runNodeCommand } from '../nodes.ts'
+import { nodeCommands, runNodeCommand } from '../machines.ts'
 
 const about = `Runs the node daemon: joins with a token once, then keeps this machine doing what the control plane wants.
 
