@@ -61,6 +61,7 @@ const sections: Record<string, Record<string, Command>> = {
     exec: { about: 'a command in a container', load: () => import('./commands/exec.ts') },
     attach: { about: 'attach to a running container', load: () => import('./commands/attach.ts') },
     cp: { about: 'copy files to and from containers', load: () => import('./commands/cp.ts') },
+    'port-forward': { about: 'local ports that lead into a pod', load: () => import('./commands/port-forward.ts') },
     proxy: { about: 'the API on a local port', load: () => import('./commands/proxy.ts') },
     cordon: { about: 'mark nodes as unschedulable', load: () => import('./commands/cordon.ts') },
     uncordon: { about: 'mark nodes as schedulable', load: () => import('./commands/uncordon.ts') },
@@ -74,7 +75,9 @@ const sections: Record<string, Record<string, Command>> = {
     options: { about: 'flags that every command has', load: () => import('./commands/options.ts') },
   },
 }
-const commands: Record<string, Command> = Object.assign({}, ...Object.values(sections))
+/** For our own processes. */
+const inner: Record<string, Command> = { dial: { about: '', load: () => import('./commands/dial.ts') } }
+const commands: Record<string, Command> = Object.assign({}, inner, ...Object.values(sections))
 
 function usage(): string {
   const lines = Object.entries(sections).map(
@@ -103,7 +106,7 @@ async function complete(words: string[]): Promise<number> {
   const last = words.at(-1) ?? ''
   const before = words.slice(0, -1).filter((w) => !w.startsWith('-'))
   let found: string[] = []
-  if (!before.length) found = Object.keys(commands)
+  if (!before.length) found = Object.keys(commands).filter((c) => !inner[c])
   else {
     const { completions } = await import('./kube/completions.ts')
     found = await completions(before).catch(() => [])

@@ -10,6 +10,7 @@ import type { StreamRequest } from '../shared/session/frames.ts'
 import type { Log } from './log.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
+import { PodDialers } from './network/dial.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
@@ -28,6 +29,8 @@ import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { type NodeStream, Session } from './session/session.ts'
+import { forwardOverChannels, forwardOverSpdy } from './streams/port-forward.ts'
+import { channelsOverSpdy } from './streams/spdy-channels.ts'
 import { Upgrader } from './upgrade.ts'
 import { removeVolumes } from './volumes/volumes.ts'
 
@@ -52,6 +55,8 @@ export interface DaemonOptions {
   offline?: boolean
   /** The folder with its versions, where install.sh put it down. */
   installed?: string
+  /** What starts `serveDials` of network/dial.ts in a process of its own; without it nothing is forwarded. */
+  dialer?: string[]
   /** Ends the process: what started it starts the version that is current. */
   restart?: () => void
 }
@@ -110,6 +115,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     restart: () => o.restart?.(),
   })
 
+  const dialers = new PodDialers(o.dialer ?? [], log)
   const session = new Session(
     identity,
     log,
@@ -246,9 +252,19 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       for (const uid of readdirSync(folder)) if (!workers.has(uid) && !runtime.ofPod(uid).length) await removeVolumes(o.data, uid)
   }
 
-  async function serveStream(request: StreamRequest, stream: NodeStream): Promise<void> {
+  async function serveStream(request: StreamRequest, pipe: NodeStream): Promise<void> {
+    let stream = pipe
     try {
       const all = runtime.ofPod(request.uid)
+      if (request.kind === 'portforward') {
+        const dial = async (port: number) => {
+          const pod = runtime.ofPod(request.uid).find((c) => c.sandbox && c.state === 'running')
+          if (!pod) throw new Error(`pod ${request.namespace}/${request.pod} has no network here`)
+          return dialers.dial(pod.pid, port)
+        }
+        return request.spdy ? forwardOverSpdy(pipe, dial) : forwardOverChannels(pipe, request.ports, dial)
+      }
+      if (request.kind !== 'logs' && request.spdy) stream = await channelsOverSpdy(pipe, request)
       let target = newest(all, request.container)
       if (request.kind === 'logs' && request.previous) {
         const ended = all
@@ -316,6 +332,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     await apiProxy.close()
     for (const w of workers.values()) w.detach()
     session.close()
+    dialers.close()
     runtime.close()
   }
   return {

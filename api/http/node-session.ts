@@ -126,11 +126,12 @@ export async function openSession(
   if (moved) return moved
   const upgrade = connection.upgrade?.([SESSION_PROTOCOL])
   if (!upgrade) throw new StatusError(400, 'BadRequest', `a session needs a WebSocket speaking ${SESSION_PROTOCOL}`)
-  void upgrade.accepted
+  const { response, socket: accepted } = upgrade.accept()
+  void accepted
     .then((socket) => {
       connection.opened?.(node, socket)
       sessions.accept(node, socket)
     })
     .catch((cause) => cluster.log.error('a session could not be opened', cause, { node, path: c.req.path }))
-  return upgrade.response
+  return response
 }

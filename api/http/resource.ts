@@ -21,7 +21,7 @@ import { parseBody, readBody, readText } from './body.ts'
 import { evict } from './eviction.ts'
 import { list, watch } from './list.ts'
 import { nodeLease } from './node-lease.ts'
-import { podExec } from './pod-exec.ts'
+import { podExec, podPortForward } from './pod-exec.ts'
 import { podLog } from './pod-log.ts'
 import { attributesOf, integerParam, isTrue, methodRefused, type ResourceRequest, verbOf, writeOptions } from './request.ts'
 import { review } from './reviews.ts'
@@ -226,6 +226,8 @@ function subresource(a: Asked): Promise<Response> {
       return createToken(a)
     case 'log':
       return podLog(a)
+    case 'portforward':
+      return podPortForward(a)
     default:
       return podExec(a)
   }

@@ -13,6 +13,7 @@ export class Stream implements Duplex {
   #closeHandler?: (status?: string) => void
   #early: [number, Uint8Array][] = []
   #chain: Promise<void> = Promise.resolve()
+  #sending: Promise<void> = Promise.resolve()
   #closed = false
   #status?: string
   readonly #ended: () => void
@@ -24,8 +25,13 @@ export class Stream implements Duplex {
     this.#ended = ended
   }
 
-  /** Resolves when the other side has room again. */
-  async send(channel: number, bytes: Uint8Array): Promise<void> {
+  /** Resolves when the other side has had room for it; what is sent meanwhile comes after it. */
+  send(channel: number, bytes: Uint8Array): Promise<void> {
+    this.#sending = this.#sending.then(() => this.#send(channel, bytes))
+    return this.#sending
+  }
+
+  async #send(channel: number, bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length || at === 0; at += 32 * 1024) {
       const part = bytes.subarray(at, at + 32 * 1024)
       while (this.#credit < part.length && !this.#closed) await new Promise<void>((r) => this.#waiting.push(r))

@@ -9,12 +9,24 @@ export interface Socket {
   buffered(): number
   onMessage(handler: (data: string | Uint8Array) => void): void
   onClose(handler: () => void): void
+  /** Stops reading, so that the peer is held back; where the platform can. */
+  pause?(): void
+  resume?(): void
+}
+
+/** A protocol whose bytes are a SPDY session: inside a WebSocket that offers the whole name, or after an `Upgrade: SPDY/3.1` with what follows the prefix as its stream protocol. */
+export const SPDY = 'SPDY/3.1+'
+
+interface Upgrade {
+  protocol: string
+  /** Turns the request into a socket. Until then it can be refused like any other. */
+  accept(): { response: Response; socket: Promise<Socket> }
 }
 
 /** What the platform hands to handlers besides the request. */
 export interface Connection {
-  /** Turns the request into a WebSocket speaking the first of `protocols` that the client offers; undefined when it is no upgrade. */
-  upgrade?: (protocols: string[]) => { response: Response; protocol: string; accepted: Promise<Socket> } | undefined
+  /** The first of `protocols` that the client offers to go on with, and how it is taken up; undefined when it is no upgrade. */
+  upgrade?: (protocols: string[]) => Upgrade | undefined
   /** Where the client is, for the audit trail. */
   address?: string
   /** Who asks, where a door before the app has found out already. */

@@ -9,6 +9,7 @@ import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { type Flag, parseFlags } from '../flags.ts'
 import { nodeCommands, runNodeCommand } from '../machines.ts'
+import { launcher } from '../processes.ts'
 
 const about = `Runs the node daemon: joins with a token once, then keeps this machine doing what the control plane wants.
 
@@ -43,6 +44,7 @@ const options = (v: Record<string, any>) => ({
   name: v.name,
   dockerSocket: v['docker-socket'],
   log: stderrLog,
+  dialer: [launcher, 'dial'],
   ...(v.server ? { server: v.server } : {}),
   ...(v.token ? { token: v.token } : {}),
   ...(v['ca-file'] ? { caFile: v['ca-file'] } : {}),

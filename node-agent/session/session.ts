@@ -34,6 +34,7 @@ class LocalStream implements NodeStream {
   closed = false
   waiting: (() => void)[] = []
   consumed = 0
+  writing: Promise<void> = Promise.resolve()
   chain: Promise<void> = Promise.resolve()
   handler?: (channel: number, bytes: Uint8Array) => void | Promise<void>
   early: [number, Uint8Array][] = []
@@ -44,7 +45,12 @@ class LocalStream implements NodeStream {
     this.id = id
     this.session = session
   }
-  async write(channel: number, bytes: Uint8Array): Promise<void> {
+  /** Writes follow one another whole, whoever waits for credit. */
+  write(channel: number, bytes: Uint8Array): Promise<void> {
+    this.writing = this.writing.then(() => this.send(channel, bytes))
+    return this.writing
+  }
+  private async send(channel: number, bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length || at === 0; at += CHUNK) {
       const part = bytes.subarray(at, at + CHUNK)
       while (this.credit < part.length && !this.closed) await new Promise<void>((r) => this.waiting.push(r))

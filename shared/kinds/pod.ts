@@ -80,6 +80,7 @@ export const pod: Kind = {
     attach: { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
     binding: { kind: 'Binding', verbs: ['create'] },
     eviction: { kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
+    portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
     exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
     log: { verbs: ['get'] },
     status: { verbs: statusVerbs },

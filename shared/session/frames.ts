@@ -14,6 +14,8 @@ export type StreamRequest =
       stdout: boolean
       stderr: boolean
       tty: boolean
+      /** The client speaks SPDY: its bytes are carried as they are, on the channels of stdin and stdout. */
+      spdy?: boolean
     }
   | {
       kind: 'attach'
@@ -25,6 +27,16 @@ export type StreamRequest =
       stdout: boolean
       stderr: boolean
       tty: boolean
+      spdy?: boolean
+    }
+  | {
+      kind: 'portforward'
+      namespace: string
+      pod: string
+      uid: string
+      spdy?: boolean
+      /** Without SPDY: one pair of channels for each, data and errors. */
+      ports: number[]
     }
   | {
       kind: 'logs'

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { webDeployment, webService } from '../rig/manifests.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
-import { asOurs, difference, masked, type Outcome, ours, runCommand, words } from './compare.ts'
+import { comparable, difference, masked, type Outcome, ours, runCommand, words } from './compare.ts'
 import { differences } from './differences.ts'
 import { objects, writeFiles } from './fixtures.ts'
 import { looks, stories } from './invocations.ts'
@@ -21,10 +21,7 @@ describe.skipIf(missing)('kedge is kubectl', () => {
   const config = (name: string) => path.join(folder.path, name)
   const run = async (who: 'kubectl' | 'kedge', line: string, ns: string): Promise<Outcome> => {
     const args = words(line.replaceAll('NS', ns).replaceAll('DIR', folder.path))
-    const done = await runCommand(who === 'kubectl' ? 'kubectl' : ours, args, config(ns))
-    return who === 'kubectl'
-      ? { ...done, out: asOurs(done.out), err: asOurs(done.err) }
-      : { ...done, out: asOurs(done.out), err: asOurs(done.err) }
+    return comparable(line, await runCommand(who === 'kubectl' ? 'kubectl' : ours, args, config(ns)))
   }
   /** A kubeconfig whose context is in the namespace. */
   const place = (ns: string) => {

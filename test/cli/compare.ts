@@ -40,11 +40,20 @@ export function runCommand(file: string, args: string[], kubeconfig: string): Pr
 }
 
 /** kubectl's words about itself become ours. */
-export const asOurs = (text: string): string =>
+const asOurs = (text: string): string =>
   text
     .replace(/\bkubectl(?=[ '])/g, 'kedge')
     .replace(/\/tmp\/(LIVE|MERGED)-\w+/g, '/tmp/$1')
     .replace(/^(---|\+\+\+) (\/tmp\/\S+)\t.*$/gm, '$1 $2')
+
+/** kubectl walks a Go map here, in another order each time. */
+const unordered = /^label .*--list\b/
+
+/** What an invocation printed, as it can be compared. */
+export const comparable = (line: string, done: Outcome): Outcome => {
+  const out = asOurs(done.out)
+  return { ...done, out: unordered.test(line) ? out.split('\n').sort().join('\n') : out, err: asOurs(done.err) }
+}
 
 const masks: [RegExp, string][] = [
   // How far a rollout is when somebody looks is no matter of the command.

@@ -1,10 +1,13 @@
 // The spine, end to end: real kubectl rolls an application out over two hosts with real containers, through kills and a cut cable.
 import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launcher } from '../../cli/processes.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
+import { portForwarded, talk } from '../rig/port-forward.ts'
 import { podsSettled } from '../rig/ready.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
@@ -118,6 +121,18 @@ spec:
 `
 
 const fetchFrom = (host: Host, url: string) => host.run(`wget -q -O - -T 2 -t 1 ${url}`).trim()
+
+/** Says again what it hears; and serves files on loopback alone. */
+const echo = `
+apiVersion: v1
+kind: Pod
+metadata: {name: echo}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: echo, image: test/busybox:1, command: [nc, -ll, -p, "7000", -e, cat]}
+  - {name: files, image: test/busybox:1, command: [httpd, -f, -p, "127.0.0.1:7001", -h, /etc]}
+`
 
 describe.skipIf(missing)('two hosts on the embedded platform', () => {
   let stand: Stand
@@ -247,6 +262,39 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     expect(tty).toMatch(/\/dev\/(pts|console)/)
   })
 
+  const bin = path.dirname(execPath('kubectl'))
+  const versions = ['1.27', '1.30', '1.33'].map((v) => path.join(bin, `kubectl.${v}`)).filter(existsSync)
+  test.each([...versions, 'kubectl', launcher])('port-forward of %s reaches what listens in a pod, on loopback too', async (kubectl) => {
+    k('apply -f -', echo)
+    k('wait pod/echo --for=condition=Ready --timeout=30s')
+    const big = randomBytes(3 << 20)
+    await portForwarded(kubectl, cp.kubeconfig, ['pod/echo', ':7000'], async (port) => {
+      expect((await talk(port, Buffer.from('hello'))).toString()).toBe('hello')
+      const all = await Promise.all(Array.from({ length: 8 }, () => talk(port, big)))
+      for (const answer of all) expect(answer.equals(big)).toBe(true)
+    })
+    await portForwarded(kubectl, cp.kubeconfig, ['pod/echo', ':7001'], async (port) => {
+      expect(await (await fetch(`http://127.0.0.1:${port}/group`)).text()).toMatch(/^root:/)
+    })
+    await portForwarded(kubectl, cp.kubeconfig, ['svc/web', ':80'], async (port) => {
+      expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toMatch(/^web-\S+ v/)
+    })
+  })
+
+  test('a port where nobody listens: the client is told', async () => {
+    const said = await new Promise<string>((resolve) => {
+      const child = execFile(
+        launcher,
+        ['port-forward', 'pod/echo', '17001:7002'],
+        { env: { ...process.env, KUBECONFIG: cp.kubeconfig } },
+        (_, __, stderr) => resolve(stderr),
+      )
+      child.stdout!.once('data', () => void talk(17_001, Buffer.from('x')).catch(() => {}))
+      child.stderr!.once('data', () => child.kill('SIGTERM'))
+    })
+    expect(said).toMatch(/error occurred forwarding 17001 -> 7002: .*ECONNREFUSED/)
+  })
+
   test('a deleted pod is replaced', async () => {
     const [first] = live()
     k(`delete pod ${first!.name}`)
@@ -254,8 +302,6 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     expect(live().map((p) => p.name)).not.toContain(first!.name)
   })
 
-  const bin = path.dirname(execPath('kubectl'))
-  const versions = ['1.27', '1.30', '1.33'].map((v) => path.join(bin, `kubectl.${v}`)).filter(existsSync)
   test.each(versions)('%s works', (kubectl) => {
     const run = (args: string, input?: string) => cp.k(args, { kubectl, ...(input ? { input } : {}) })
     const name = `v${kubectl.split('.').at(-1)}`
@@ -266,8 +312,10 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     expect(run(`get deploy ${name}`)).toMatch(/1\/1/)
     expect(run('explain deployment.spec.strategy')).toMatch(/rollingUpdate/)
     expect(run(`logs deploy/${name}`)).toBe('')
-    // exec over WebSocket came with 1.30; before it kubectl speaks SPDY, which is a later issue's.
-    if (!kubectl.endsWith('1.27')) expect(run(`exec deploy/${name} -- echo hi`)).toBe('hi\n')
+    // Over SPDY before 1.30, over WebSockets since.
+    expect(run(`exec deploy/${name} -- echo hi`)).toBe('hi\n')
+    expect(run(`exec -i deploy/${name} -- cat`, 'ping\n')).toBe('ping\n')
+    expect(cp.kubectl(`exec deploy/${name} -- sh -c |exit 7|`, { kubectl }).code).toBe(7)
     run('delete -f -', app(name, 1))
   })
 

@@ -1,8 +1,10 @@
 // The same deployment, shorter, on Workers: workerd over sqld, with real daemons dialling in.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launcher } from '../../cli/processes.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
 import { webDeployment, webService } from '../rig/manifests.ts'
+import { portForwarded } from '../rig/port-forward.ts'
 import { podsSettled } from '../rig/ready.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
@@ -43,6 +45,13 @@ describe.skipIf(missing)('two hosts on Workers', () => {
     cp.k('wait pod/once --for=jsonpath={.status.phase}=Succeeded --timeout=30s')
     expect(cp.k('logs once')).toBe('said\n')
     expect(cp.k('describe pod once')).toMatch(/Successfully assigned/)
+  })
+
+  test.each(['kubectl', launcher])('port-forward of %s goes through the object', async (kubectl) => {
+    await portForwarded(kubectl, cp.kubeconfig, ['svc/web', ':80'], async (port) => {
+      const answers = await Promise.all(Array.from({ length: 8 }, async () => (await fetch(`http://127.0.0.1:${port}/`)).text()))
+      for (const a of answers) expect(a).toMatch(/^web-\S+ v/)
+    })
   })
 
   test('workerd killed: containers run on, and everything is there after the restart', async () => {

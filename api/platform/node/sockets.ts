@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Connection, Socket } from '../../ports/socket.ts'
+import { type Connection, type Socket, SPDY } from '../../ports/socket.ts'
 
 const MAX_MESSAGE = 16 * 1024 * 1024
 const PING_EVERY = 10_000
@@ -33,30 +33,78 @@ function wrapSocket(ws: WebSocket): Socket {
         handler(binary ? new Uint8Array(data.buffer, data.byteOffset, data.length) : data.toString())
       }),
     onClose: (handler) => ws.on('close', () => handler()),
+    pause: () => ws.pause(),
+    resume: () => ws.resume(),
   }
 }
+
+/** A connection that has left HTTP: bytes as they come. */
+function wrapConnection(c: Duplex): Socket {
+  return {
+    send: (data) => {
+      if (c.writable) c.write(data)
+    },
+    close: () => c.end(),
+    buffered: () => c.writableLength,
+    onMessage: (handler) => c.on('data', (data: Buffer) => handler(new Uint8Array(data.buffer, data.byteOffset, data.length))),
+    onClose: (handler) => c.on('close', () => handler()),
+    pause: () => c.pause(),
+    resume: () => c.resume(),
+  }
+}
+
+/** `Upgrade: SPDY/3.1`, which kubectl spoke before it took to WebSockets. */
+function acceptSpdy(socket: Duplex, head: Buffer, protocol: string): Socket {
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol.slice(SPDY.length)}\r\n\r\n`,
+  )
+  if (head.length) socket.unshift(head)
+  return wrapConnection(socket)
+}
+
+const words = (header: string | string[] | undefined): string[] =>
+  (header ?? '')
+    .toString()
+    .split(',')
+    .map((w) => w.trim())
 
 const statusLine = (r: Response) => `HTTP/1.1 ${r.status} ${r.statusText || 'Error'}\r\n`
 
 /** Serves upgrade requests of `server` by `fetch`, the app. */
 export function serveUpgrades(server: Server, fetch: (request: Request, connection: Connection) => Response | Promise<Response>): void {
-  const wss = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE, perMessageDeflate: false, handleProtocols: () => false })
+  const wss = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE, perMessageDeflate: false })
+  const agreed = new WeakMap<IncomingMessage, string>()
+  wss.on('headers', (headers, req) => {
+    const protocol = agreed.get(req)
+    if (protocol) headers.push(`Sec-WebSocket-Protocol: ${protocol}`)
+  })
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     let taken = false
     socket.on('error', () => socket.destroy())
     const connection: Connection = {
       address: (req.socket as { remoteAddress?: string }).remoteAddress,
       upgrade: (protocols) => {
-        if (req.headers.upgrade?.toLowerCase() !== 'websocket') return undefined
-        const offered = (req.headers['sec-websocket-protocol'] ?? '').split(',').map((p) => p.trim())
+        const to = req.headers.upgrade?.toLowerCase()
+        const offered =
+          to === 'websocket'
+            ? words(req.headers['sec-websocket-protocol'])
+            : to === 'spdy/3.1'
+              ? words(req.headers['x-stream-protocol-version']).map((p) => SPDY + p)
+              : []
         const protocol = protocols.find((p) => offered.includes(p))
         if (!protocol) return undefined
-        taken = true
-        const accepted = new Promise<Socket>((resolve) => {
-          wss.options.handleProtocols = () => protocol
-          wss.handleUpgrade(req, socket, head, (ws) => resolve(wrapSocket(ws)))
-        })
-        return { response: new Response(null, { status: 200 }), protocol, accepted }
+        const accept = () => {
+          taken = true
+          const accepted = new Promise<Socket>((resolve) => {
+            if (to !== 'websocket') return resolve(acceptSpdy(socket, head, protocol))
+            // ws takes no slash in a protocol's name, and SPDY's has one: it is agreed on here instead.
+            delete req.headers['sec-websocket-protocol']
+            agreed.set(req, protocol)
+            wss.handleUpgrade(req, socket, head, (ws) => resolve(wrapSocket(ws)))
+          })
+          return { response: new Response(null, { status: 200 }), socket: accepted }
+        }
+        return { protocol, accept }
       },
     }
     const headers = new Headers()

@@ -78,8 +78,8 @@ function plainSocket(ws: WebSocket): Socket {
   }
 }
 
-/** The Connection of a request in the cluster's object. `accept` takes over sockets of protocols that hibernate. */
-export function connectionOf(request: Request, hibernates: (protocol: string) => boolean, accept: (ws: WebSocket) => Socket): Connection {
+/** The Connection of a request in the cluster's object. `takeOver` takes sockets of protocols that hibernate. */
+export function connectionOf(request: Request, hibernates: (protocol: string) => boolean, takeOver: (ws: WebSocket) => Socket): Connection {
   return {
     address: request.headers.get('cf-connecting-ip') ?? undefined,
     upgrade: (protocols) => {
@@ -87,14 +87,14 @@ export function connectionOf(request: Request, hibernates: (protocol: string) =>
       const offered = (request.headers.get('sec-websocket-protocol') ?? '').split(',').map((p) => p.trim())
       const protocol = protocols.find((p) => offered.includes(p))
       if (!protocol) return undefined
-      const pair = new WebSocketPair()
-      const [client, server] = [pair[0], pair[1]]
-      const socket = hibernates(protocol) ? accept(server) : plainSocket(server)
-      return {
-        protocol,
-        accepted: Promise.resolve(socket),
-        response: new Response(null, { status: 101, webSocket: client, headers: { 'sec-websocket-protocol': protocol } }),
+      const accept = () => {
+        const pair = new WebSocketPair()
+        const [client, server] = [pair[0], pair[1]]
+        const socket = hibernates(protocol) ? takeOver(server) : plainSocket(server)
+        const response = new Response(null, { status: 101, webSocket: client, headers: { 'sec-websocket-protocol': protocol } })
+        return { response, socket: Promise.resolve(socket) }
       }
+      return { protocol, accept }
     },
   }
 }

@@ -217,7 +217,7 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
     watch === 'true' ||
     watch === '1' ||
     /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(path) ||
-    /\/pods\/[^/]+\/(log|exec|attach)$/.test(path) ||
+    /\/pods\/[^/]+\/(log|exec|attach|portforward)$/.test(path) ||
     path.includes('/namespaces/kube-node-lease/leases/') ||
     path === '/kedge/v1/session' ||
     path === '/kedge/v1/moving' ||
