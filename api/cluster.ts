@@ -4,7 +4,7 @@ import { apiServiceIp } from '../shared/meta/address.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
 import type { Authenticators } from './auth/authentication.ts'
 import { Authorizer } from './auth/authorizer.ts'
-import { clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
+import { addRules, addSubjects, clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
 import { ClusterAuthority } from './auth/cluster-authority.ts'
 import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
 import { Nodes } from './auth/nodes.ts'
@@ -20,10 +20,12 @@ import type { Log } from './ports/log.ts'
 import { decodeBody } from './registry/codec.ts'
 import { type Environment, type Identity, type Settings, systemContext } from './registry/context.ts'
 import { create } from './registry/create.ts'
+import { keyFor } from './registry/delete.ts'
 import { Lookup } from './registry/lookup.ts'
 import { ObjectCount } from './registry/object-count.ts'
+import { mutate } from './registry/update.ts'
 import type { Seal } from './store/seal.ts'
-import { type LogEvent, Store } from './store/store.ts'
+import { type LogEvent, Store, type Stored } from './store/store.ts'
 
 export interface Cluster {
   env: Environment
@@ -125,20 +127,28 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
   const { env } = cluster
   const ctx = systemContext('bootstrap')
   const options = { fieldManager: 'kedge', fieldValidation: 'Strict' as const }
-  const known = new Map<string, Set<string>>()
-  const ensure = async (group: string, name: string, ns: string, object: object) => {
+  const known = new Map<string, Map<string, Stored>>()
+  const ensure = async (group: string, name: string, ns: string, object: object, missing?: (o: KObject) => boolean) => {
     const kind = kindByName(group, name)!
     const resource = resourceOf(kind)
-    const id = `${ns}/${(object as KObject).metadata.name}`
-    if (!known.has(resource)) known.set(resource, new Set((await cluster.store.list({ resource })).items.map((i) => `${i.ns}/${i.name}`)))
-    if (known.get(resource)!.has(id)) return
+    const { metadata } = object as KObject
+    const id = `${ns}/${metadata.name}`
+    if (!known.has(resource))
+      known.set(resource, new Map((await cluster.store.list({ resource })).items.map((i) => [`${i.ns}/${i.name}`, i])))
+    const there = known.get(resource)!.get(id)
+    if (there && missing?.(decodeBody(there.body, there.rv))) {
+      await mutate(env, kind, keyFor(kind, ns, metadata.name), 'main', (o) => (missing(o) ? { object: o } : undefined), options, ctx)
+      return
+    }
+    if (there) return
     await create(env, kind, ns, object, options, ctx).catch((e) => {
       if (e?.code !== 409) throw e
     })
   }
   for (const name of systemNamespaces) await ensure('', 'Namespace', '', { metadata: { name } })
-  for (const r of clusterRoles) await ensure('rbac.authorization.k8s.io', 'ClusterRole', '', r)
-  for (const b of clusterRoleBindings) await ensure('rbac.authorization.k8s.io', 'ClusterRoleBinding', '', b)
+  for (const r of clusterRoles) await ensure('rbac.authorization.k8s.io', 'ClusterRole', '', r, (o) => addRules(o, r.rules ?? []))
+  for (const b of clusterRoleBindings)
+    await ensure('rbac.authorization.k8s.io', 'ClusterRoleBinding', '', b, (o) => addSubjects(o, b.subjects))
   await ensure('', 'Service', 'default', {
     metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: { clusterIP: apiServiceIp(env.settings.serviceCidr), ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },

@@ -31,6 +31,7 @@ const sections: Record<string, Record<string, Command>> = {
     describe: { about: 'show details of resources', load: () => import('./commands/describe.ts') },
     logs: { about: 'print the logs of containers', load: () => import('./commands/logs.ts') },
     events: { about: 'list events', load: () => import('./commands/events.ts') },
+    top: { about: 'what nodes and pods use', load: () => import('./commands/top.ts') },
     explain: { about: 'documentation of resources', load: () => import('./commands/explain.ts') },
     diff: { about: 'what an apply would change', load: () => import('./commands/diff.ts') },
     auth: { about: 'inspect authorization: can-i, whoami, reconcile', load: () => import('./commands/auth.ts') },
@@ -60,6 +61,7 @@ const sections: Record<string, Record<string, Command>> = {
   'As kubectl does: containers and nodes': {
     exec: { about: 'a command in a container', load: () => import('./commands/exec.ts') },
     attach: { about: 'attach to a running container', load: () => import('./commands/attach.ts') },
+    debug: { about: 'a container beside those of a pod, a copy of it, or a pod on a node', load: () => import('./commands/debug.ts') },
     cp: { about: 'copy files to and from containers', load: () => import('./commands/cp.ts') },
     'port-forward': { about: 'local ports that lead into a pod', load: () => import('./commands/port-forward.ts') },
     proxy: { about: 'the API on a local port', load: () => import('./commands/proxy.ts') },

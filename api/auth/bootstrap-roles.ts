@@ -1,6 +1,7 @@
 // Kubernetes' default cluster roles and bindings for what is served here (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 import { DEPLOY_GROUP } from '../../shared/kinds/deploy.ts'
-import type { Rule } from './rbac.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import { type Rule, rulesCover } from './rbac.ts'
 
 const read = ['get', 'list', 'watch']
 const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
@@ -126,6 +127,22 @@ const binding = (name: string, subjects: string[]) => ({
   roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
   subjects: subjects.map((s) => ({ kind: 'Group', apiGroup: 'rbac.authorization.k8s.io', name: s })),
 })
+
+/** Who does not want a default role brought up to date says so on it. */
+const kept = (o: KObject) => o.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] !== 'true'
+
+/** Adds the rules that a role of an older cluster lacks; whether it lacked any. */
+export function addRules(o: KObject, rules: Rule[]): boolean {
+  const lacking = kept(o) ? [] : rules.filter((r) => !rulesCover(o.rules ?? [], [r]))
+  o.rules = [...(o.rules ?? []), ...lacking]
+  return lacking.length > 0
+}
+
+export function addSubjects(o: KObject, subjects: { kind: string; name: string }[]): boolean {
+  const lacking = kept(o) ? [] : subjects.filter((s) => !o.subjects?.some((x: any) => x.kind === s.kind && x.name === s.name))
+  o.subjects = [...(o.subjects ?? []), ...lacking]
+  return lacking.length > 0
+}
 
 export const clusterRoleBindings = [
   binding('cluster-admin', ['system:masters']),

@@ -51,12 +51,12 @@ export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> 
   const { cluster, request, r, query, user } = a
   const verb = verbOf(request.method, r, query)
   const accept = request.headers.get('accept') ?? undefined
-  const reads = (verb === 'get' || verb === 'list') && !r.kind.virtual && (!r.subresource || r.subresource === 'status')
+  const reads = (verb === 'get' || verb === 'list') && !r.kind.virtual && (!r.subresource || hasBody(r))
   const rider = reads ? await cluster.authorizer.requireRiding(user, attributesOf(r, verb)) : undefined
   if (!reads) await cluster.authorizer.require(user, attributesOf(r, verb))
   const asked: Asked = { ...a, verb }
   if (r.kind.virtual) return answerReview(asked)
-  if (r.subresource && r.subresource !== 'status' && r.subresource !== 'finalize') return subresource(asked)
+  if (r.subresource && !hasBody(r)) return subresource(asked)
   switch (verb) {
     case 'list':
       return list(cluster, r, query, accept, rider)
@@ -78,7 +78,10 @@ export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> 
 }
 
 export const key = ({ r }: Pick<Asked, 'r'>) => keyFor(r.kind, r.namespace ?? '', r.name!)
-const part = (r: ResourceRequest): Part => (r.subresource === 'status' || r.subresource === 'finalize' ? r.subresource : 'main')
+/** Subresources that are the object itself, of which they change a part. */
+const hasBody = (r: ResourceRequest): boolean =>
+  r.subresource === 'status' || r.subresource === 'finalize' || !!r.kind.subresources?.[r.subresource ?? '']?.part
+const part = (r: ResourceRequest): Part => (hasBody(r) ? (r.subresource as Part) : 'main')
 export const body = async ({ request, r }: Pick<Asked, 'request' | 'r'>): Promise<unknown> => readBody(request, r.kind.kind)
 
 async function write(a: Asked, status: number, run: (options: ReturnType<typeof writeOptions>) => Promise<Outcome>): Promise<Response> {

@@ -22,7 +22,7 @@ export interface Change {
 }
 
 /** The subresource that is written: it may change its own part alone. */
-export type Part = 'main' | 'status' | 'scale' | 'finalize' | 'binding'
+export type Part = 'main' | 'status' | 'scale' | 'finalize' | 'binding' | 'ephemeralcontainers'
 
 /**
  * Changes one object by `change`, which gets a fresh copy of what is stored. Lost races read again and retry, unless `change` pinned a version.
@@ -62,18 +62,21 @@ async function replace(
   options: WriteOptions,
   ctx: RequestContext,
 ): Promise<Outcome | undefined> {
-  const o = changed.object
+  const own = kind.subresources?.[part]?.part
+  const o = own ? structuredClone(old) : changed.object
+  own?.take(o, changed.object)
   keepSystemFields(o, old)
   if (part === 'main') {
     kind.defaults?.(o)
     kind.prepareForUpdate?.(o, old)
-  } else keepOtherParts(o, old, part)
+  } else if (own) kind.defaults?.(o)
+  else keepOtherParts(o, old, part)
   if (kind.generation && part !== 'status' && part !== 'binding') {
     const spec = (x: KObject) => ({ ...x, metadata: undefined, status: undefined })
     o.metadata.generation = (old.metadata.generation ?? 0) + (equal(spec(o), spec(old)) ? 0 : 1)
   }
   const admission: Admission = part === 'binding' ? {} : await admitUpdate(env, kind, o, old, part, ctx)
-  if (part !== 'binding') validateObject(kind, o, old)
+  if (part !== 'binding') validateObject(kind, o, old, part)
   const managed =
     changed.managed ??
     managedByUpdate(schemaOf(kind.type), old, o, {

@@ -39,12 +39,15 @@ function validateMeta(kind: Kind, o: KObject, e: FieldErrors) {
 }
 
 /** Throws 422 with every fault found. */
-export function validateObject(kind: Kind, o: KObject, old?: KObject): void {
+export function validateObject(kind: Kind, o: KObject, old?: KObject, part = 'main'): void {
   const e = new FieldErrors()
   validateMeta(kind, o, e)
   kind.validate?.(o, e)
-  if (old) {
-    kind.validateUpdate?.(o, old, e)
+  if (!old) kind.validateCreate?.(o, e)
+  else {
+    const own = kind.subresources?.[part]?.part
+    if (own) own.validate?.(o, old, e)
+    else kind.validateUpdate?.(o, old, e)
     if (old.metadata.deletionTimestamp) {
       const added = (o.metadata.finalizers ?? []).filter((f) => !old.metadata.finalizers?.includes(f))
       // Upstream checks this twice, in the generic part and in the kind's, and tells both.

@@ -4,22 +4,35 @@ import { err, Failure, type Kube, kubeCommand } from '../kube/command.ts'
 import { containerOf, podsOf, streamFlags } from '../kube/pods.ts'
 import { stream } from '../kube/streams.ts'
 
-/** Attaches when the pod runs; its exit code, or that of what ended before. */
-export async function attachTo(
-  k: Kube,
-  name: string,
-  o: { container?: string; stdin: boolean; tty: boolean; quiet: boolean; timeout: number },
-): Promise<number> {
+type State = 'running' | 'ended' | undefined
+
+const podState = (pod: any): State =>
+  pod.status?.phase === 'Running' ? 'running' : ['Succeeded', 'Failed'].includes(pod.status?.phase) ? 'ended' : undefined
+
+interface AttachOptions {
+  container?: string
+  stdin: boolean
+  tty: boolean
+  quiet: boolean
+  timeout: number
+  /** How far it is, where the pod's phase does not tell. */
+  started?: (pod: any) => State
+}
+
+/** Attaches when it runs; its exit code, or that of what ended before. */
+export async function attachTo(k: Kube, name: string, o: AttachOptions): Promise<number> {
   const at = `/api/v1/namespaces/${encodeURIComponent(k.namespace)}/pods/${encodeURIComponent(name)}`
   let pod: any
+  let state: State
   for (const end = Date.now() + o.timeout; ; await sleep(200)) {
     pod = await k.client.get(at)
-    if (['Running', 'Succeeded', 'Failed'].includes(pod.status?.phase)) break
+    state = (o.started ?? podState)(pod)
+    if (state) break
     if (Date.now() > end) throw new Failure('timed out waiting for the condition')
   }
   const container = containerOf(pod, o.container ?? '', o.quiet ? () => {} : err)
   const exitCode = (p: any): number => p.status?.containerStatuses?.find((s: any) => s.name === container)?.state?.terminated?.exitCode ?? 0
-  if (pod.status.phase === 'Running') {
+  if (state === 'running') {
     const tty = o.tty && !!process.stdin.isTTY
     if (o.stdin && tty && !o.quiet) err("If you don't see a command prompt, try pressing enter.\n")
     const q = new URLSearchParams({

@@ -25,8 +25,9 @@ const portNamed = (pod: any, name: string): number | undefined =>
 /** `[LOCAL:]REMOTE`, where a service's port stands for the pod's behind it. Throws with kubectl's words. */
 export function portsOf(words: string[], pod: any, service?: any): Forwarded[] {
   return words.map((word) => {
-    const [first, second, ...more] = word.split(':')
-    if (more.length) throw new Failure(`invalid port format '${word}'`)
+    // Of three parts kubectl takes the first, and so do we.
+    const parts = word.split(':')
+    const [first, second] = parts.length === 2 ? parts : [parts[0]]
     const remoteWord = second ?? first!
     let remote: number | undefined
     if (service) {
@@ -151,7 +152,8 @@ export const run = kubeCommand(
   },
   async (k) => {
     const [word, ...words] = k.args
-    if (!word || !words.length) throw new Failure('TYPE/NAME and list of ports are required for port-forward')
+    if (!word || !words.length)
+      throw new Failure(`TYPE/NAME and list of ports are required for port-forward\nSee 'kedge ${k.name} -h' for help and examples`)
     const [type, name] = word.includes('/') ? (word.split('/') as [string, string]) : ['pods', word]
     const resource = await k.resources.find(type)
     const service = resource.kind === 'Service' ? await k.client.get(pathOf(resource, k.namespace, name)) : undefined

@@ -1,4 +1,5 @@
 // JSONPath as kubectl has it: a template of text and {expressions}, with range, filters, slices, unions and recursive descent.
+import { compactJson } from './json.ts'
 
 type Node =
   | { t: 'text'; text: string }
@@ -332,7 +333,7 @@ function evaluate(values: unknown[], nodes: Node[], o: Options): unknown[] {
   return values
 }
 
-const printed = (v: unknown): string => (typeof v === 'string' ? v : v === null || v === undefined ? '' : JSON.stringify(v))
+const printed = (v: unknown): string => (typeof v === 'string' ? v : v === null || v === undefined ? '' : compactJson(v))
 
 function render(nodes: Node[], root: unknown, context: unknown, o: Options): string {
   return nodes

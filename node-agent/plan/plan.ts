@@ -7,7 +7,7 @@ const BACKOFF_MAX = 300_000
 const BACKOFF_RESET = 600_000
 
 type Step =
-  | { do: 'start'; container: any; init: boolean; restarts: number }
+  | { do: 'start'; container: any; restarts: number }
   | { do: 'kill'; observed: Observed; reason: string }
   /** Nothing to do before this time (ms). */
   | { do: 'wait'; until: number; container: string; message: string }
@@ -69,7 +69,7 @@ export function plan(
   const out: Plan = { steps: [], waiting: new Map(), initialized: false }
   const policy: string = pod.spec.restartPolicy ?? 'Always'
 
-  const consider = (c: any, init: boolean, restart: boolean): 'running' | 'ended' | 'pending' => {
+  const consider = (c: any, restart: boolean): 'running' | 'ended' | 'pending' => {
     const o = newest(observed, c.name)
     if (o?.state === 'running') {
       const reason = unhealthy.get(c.name)
@@ -82,15 +82,21 @@ export function plan(
       const message = `back-off ${Math.round((backoffs.get(c.name)?.delay ?? BACKOFF_FIRST) / 1000)}s restarting failed container=${c.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`
       out.waiting.set(c.name, { reason: 'CrashLoopBackOff', message })
       out.steps.push({ do: 'wait', until: at, container: c.name, message })
-    } else out.steps.push({ do: 'start', container: c, init, restarts: o && o.state !== 'created' ? o.restarts + 1 : (o?.restarts ?? 0) })
+    } else out.steps.push({ do: 'start', container: c, restarts: o && o.state !== 'created' ? o.restarts + 1 : (o?.restarts ?? 0) })
     return 'pending'
+  }
+
+  // Whoever debugs a pod may look at its first steps too; what has ended stays so.
+  for (const c of pod.spec.ephemeralContainers ?? []) {
+    const o = newest(observed, c.name)
+    if (!o || o.state === 'created') out.steps.push({ do: 'start', container: c, restarts: 0 })
   }
 
   // Init containers go one by one; sidecars among them stay.
   for (const c of pod.spec.initContainers ?? []) {
     const o = newest(observed, c.name)
     if (isSidecar(c)) {
-      const state = consider(c, true, true)
+      const state = consider(c, true)
       if (state !== 'running' || !started(c.name)) return out
       continue
     }
@@ -101,7 +107,7 @@ export function plan(
       out.finished = 'Failed'
       return out
     }
-    consider(c, true, true)
+    consider(c, true)
     return out
   }
   out.initialized = true
@@ -110,7 +116,7 @@ export function plan(
   let failed = false
   for (const c of pod.spec.containers) {
     const o = newest(observed, c.name)
-    const state = consider(c, false, !!o && ended(o) && shouldRestart(policy, o))
+    const state = consider(c, !!o && ended(o) && shouldRestart(policy, o))
     if (state !== 'ended') allEnded = false
     else if (o!.exitCode !== 0) failed = true
   }

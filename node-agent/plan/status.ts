@@ -48,7 +48,8 @@ function containerStatus(input: StatusInput, c: any, init: boolean) {
   const o = newest(input.observed, c.name)
   const waiting = input.waiting.get(c.name)
   const message = (x: Observed) => input.terminationMessages.get(x.id)
-  const before = input.pod.status?.[init ? 'initContainerStatuses' : 'containerStatuses']?.find((s: any) => s.name === c.name)
+  const { initContainerStatuses = [], containerStatuses = [] } = input.pod.status ?? {}
+  const before = (init ? initContainerStatuses : containerStatuses).find((s: any) => s.name === c.name)
   let state: any
   let last: any = {}
   const previous = all.find((x) => x !== o && x.state === 'exited')
@@ -156,6 +157,14 @@ export function podStatus(input: StatusInput): any {
     startTime: input.startTime,
     ...(inits.length ? { initContainerStatuses: inits } : {}),
     containerStatuses: containers,
+    ...(pod.spec.ephemeralContainers?.length
+      ? {
+          ephemeralContainerStatuses: pod.spec.ephemeralContainers.map((c: any) => {
+            const { started: _, ...status } = containerStatus(input, c, false)
+            return { ...status, ready: false }
+          }),
+        }
+      : {}),
     qosClass: pod.status?.qosClass ?? qosClass(pod.spec),
   }
 }

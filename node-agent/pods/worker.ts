@@ -157,12 +157,13 @@ export class PodWorker {
 
   #name = () => `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`
   #event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
-    const init = this.#pod.spec.initContainers?.some((c: any) => c.name === container)
+    const list =
+      ['initContainers', 'ephemeralContainers'].find((l) => this.#pod.spec[l]?.some((c: any) => c.name === container)) ?? 'containers'
     this.#c.events.record(
       {
         kind: 'Pod',
         object: this.#pod,
-        ...(container ? { fieldPath: `spec.${init ? 'initContainers' : 'containers'}{${container}}` } : {}),
+        ...(container ? { fieldPath: `spec.${list}{${container}}` } : {}),
       },
       type,
       reason,
@@ -332,6 +333,11 @@ export class PodWorker {
       }
       throw cause
     }
+    const target = container.targetContainerName ? newest(this.#observed(), container.targetContainerName) : undefined
+    if (container.targetContainerName && target?.state !== 'running') {
+      const message = `unable to find target container ${JSON.stringify(container.targetContainerName)}`
+      return fail('CreateContainerError', message, ERROR_RETRY)
+    }
     const folder = path.join(podFolder(this.#c.sandbox.data, this.uid), 'containers', name)
     mkdirSync(folder, { recursive: true })
     const terminationLog = path.join(folder, `termination-${restarts}`)
@@ -347,6 +353,7 @@ export class PodWorker {
       ...(this.#sandbox!.resolvConf ? { resolvConf: this.#sandbox!.resolvConf } : {}),
       terminationLog,
       memory: totalmem(),
+      ...(target ? { targetId: target.id } : {}),
     })
     let id: string
     try {

@@ -17,6 +17,8 @@ export interface ContainerInput {
   hosts?: string
   resolvConf?: string
   terminationLog: string
+  /** The container whose processes this one sees. */
+  targetId?: string
   /** Host memory in bytes, for scores. */
   memory: number
 }
@@ -106,7 +108,13 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
     HostConfig: {
       NetworkMode: `container:${sandboxId}`,
       IpcMode: pod.spec.hostIPC ? 'host' : `container:${sandboxId}`,
-      ...(pod.spec.hostPID ? { PidMode: 'host' } : pod.spec.shareProcessNamespace ? { PidMode: `container:${sandboxId}` } : {}),
+      ...(pod.spec.hostPID
+        ? { PidMode: 'host' }
+        : input.targetId
+          ? { PidMode: `container:${input.targetId}` }
+          : pod.spec.shareProcessNamespace
+            ? { PidMode: `container:${sandboxId}` }
+            : {}),
       Binds: [
         ...mounts(input),
         ...(input.hosts ? [`${input.hosts}:/etc/hosts`] : []),

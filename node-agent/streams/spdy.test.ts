@@ -13,7 +13,7 @@ const u32 = (n: number) => {
 function client() {
   const deflate = createDeflate({ dictionary: DICTIONARY, flush: constants.Z_SYNC_FLUSH })
   const pack = async (headers: Record<string, string>) => {
-    const words = Object.entries(headers).flatMap(([k, v]) => [k, v])
+    const words = Object.entries(headers).flat()
     const block = Buffer.concat([u32(words.length / 2), ...words.flatMap((w) => [u32(w.length), Buffer.from(w)])])
     await new Promise<void>((r) => deflate.write(block, () => r()))
     return deflate.read() as Buffer

@@ -18,6 +18,15 @@ interface Subresource {
   group?: string
   version?: string
   verbs: string[]
+  part?: Part
+}
+
+/** A subresource with the object's own body that may change one part of it. */
+interface Part {
+  /** Takes what it may change from `asked`; the rest of `next` is as it was. */
+  take: (next: KObject, asked: KObject) => void
+  /** Instead of the kind's own rules for updates. */
+  validate?: (o: KObject, old: KObject, errors: FieldErrors) => void
 }
 
 export interface Kind {
@@ -46,6 +55,7 @@ export interface Kind {
   /** Strategy of a main-resource update: what only a subresource may change is taken from `old`. */
   prepareForUpdate?: (o: KObject, old: KObject) => void
   validate?: (o: KObject, errors: FieldErrors) => void
+  validateCreate?: (o: KObject, errors: FieldErrors) => void
   validateUpdate?: (o: KObject, old: KObject, errors: FieldErrors) => void
   /** Selectable fields beyond metadata.name and metadata.namespace. */
   fields?: (o: KObject) => Record<string, string>

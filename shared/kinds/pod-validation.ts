@@ -183,6 +183,25 @@ function validateVolume(v: any, path: string, e: FieldErrors, seen: Seen) {
       e.invalid(`${path}.${s}.defaultMode`, v[s].defaultMode, 'must be a number between 0 and 0777 (octal), both inclusive')
 }
 
+/** What a container that only looks at others has no use for. */
+const notEphemeral = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resources', 'resizePolicy']
+
+function validateEphemeralContainers(spec: any, path: string, e: FieldErrors, seen: Seen) {
+  const others = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((c: any) => c.name))
+  spec.ephemeralContainers?.forEach((c: any, i: number) => {
+    const at = `${path}.ephemeralContainers[${i}]`
+    validateContainer(c, at, e, seen)
+    if (c.targetContainerName && !others.has(c.targetContainerName)) e.notFound(`${at}.targetContainerName`, c.targetContainerName)
+    for (const f of notEphemeral)
+      if (Array.isArray(c[f]) ? c[f].length : c[f] && Object.keys(c[f]).length)
+        e.forbidden(`${at}.${f}`, 'cannot be set for an Ephemeral Container')
+    c.volumeMounts?.forEach((m: any, j: number) => {
+      for (const f of ['subPath', 'subPathExpr'])
+        if (m[f]) e.forbidden(`${at}.volumeMounts[${j}].${f}`, 'cannot be set for an Ephemeral Container')
+    })
+  })
+}
+
 /** Adds to `e` what is wrong with a defaulted pod spec at `path`. */
 export function validatePodSpec(spec: any, path: string, e: FieldErrors): void {
   const seen: Seen = { names: new Set(), volumes: new Map(), hostPorts: new Set() }
@@ -197,6 +216,7 @@ export function validatePodSpec(spec: any, path: string, e: FieldErrors): void {
     validateContainer(c, `${path}.initContainers[${i}]`, e, seen)
     oneOf(e, `${path}.initContainers[${i}].restartPolicy`, c.restartPolicy, ['Always'])
   })
+  validateEphemeralContainers(spec, path, e, seen)
   oneOf(e, `${path}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never'])
   oneOf(e, `${path}.dnsPolicy`, spec.dnsPolicy, ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'])
   if (spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length)

@@ -1,4 +1,5 @@
 // Pod: the spec is fixed once created but for images, tolerations and deadlines; status belongs to the node.
+import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
 import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, allVerbs, humanDuration, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
@@ -65,6 +66,17 @@ function cells(o: KObject, now: number): unknown[] {
 const mutable =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
 
+/** Debugging leaves its traces: what was added stays as it was. */
+function onlyAdded(o: KObject, old: KObject, e: FieldErrors): void {
+  const now = new Map((o.spec.ephemeralContainers ?? []).map((c: any) => [c.name, c]))
+  for (const c of old.spec.ephemeralContainers ?? []) {
+    if (!now.has(c.name))
+      e.forbidden('spec.ephemeralContainers', `existing ephemeral containers ${JSON.stringify(c.name)} may not be removed\n`)
+    else if (!equal(now.get(c.name), c))
+      e.forbidden('spec.ephemeralContainers', `existing ephemeral containers ${JSON.stringify(c.name)} may not be changed\n`)
+  }
+}
+
 export const pod: Kind = {
   group: '',
   version: 'v1',
@@ -79,6 +91,16 @@ export const pod: Kind = {
   subresources: {
     attach: { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
     binding: { kind: 'Binding', verbs: ['create'] },
+    ephemeralcontainers: {
+      verbs: ['get', 'patch', 'update'],
+      part: {
+        take: (next, asked) => {
+          if (asked.spec?.ephemeralContainers?.length) next.spec.ephemeralContainers = asked.spec.ephemeralContainers
+          else delete next.spec.ephemeralContainers
+        },
+        validate: onlyAdded,
+      },
+    },
     eviction: { kind: 'Eviction', group: 'policy', version: 'v1', verbs: ['create'] },
     portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
     exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
@@ -93,6 +115,9 @@ export const pod: Kind = {
   },
   prepareForCreate: (o) => {
     o.status = { phase: 'Pending', qosClass: qosClass(o.spec) }
+  },
+  validateCreate: (o, e) => {
+    if (o.spec.ephemeralContainers?.length) e.forbidden('spec.ephemeralContainers', 'cannot be set on create')
   },
   prepareForUpdate: (o, old) => {
     o.status = old.status

@@ -63,6 +63,7 @@ const masks: [RegExp, string][] = [
   [/"?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"?/g, 'TIME'],
   [/\b10\.(96|244)\.\d+\.\d+\b/g, 'IP'],
   [/\b\d+(s|m|h)(\d+s)?\b/g, 'AGE'],
+  [/\b(node-debugger-\w+|debugger|kube-api-access)-[a-z0-9]{5}\b/g, '$1-HASH'],
   [/-[a-z0-9]{8,10}(-[a-z0-9]{5})?\b/g, '-HASH'],
   [/ {2,}/g, '  '],
 ]
