@@ -76,7 +76,7 @@ const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[
   return interesting ? [uidOf(change)] : []
 }
 
-const watched = kinds.filter((k) => !k.virtual && k.kind !== 'Event').map(resourceOf)
+const watched = kinds.filter((k) => !k.virtual && !k.stored && k.kind !== 'Event').map(resourceOf)
 
 export const garbageCollector: Controller<View> = {
   name: 'garbage-collector',

@@ -3,7 +3,7 @@ import { kinds, resourceOf } from '../../shared/kinds/index.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 
-const contents = kinds.filter((k) => k.namespaced && !k.virtual && k.kind !== 'Event').map(resourceOf)
+const contents = kinds.filter((k) => k.namespaced && !k.virtual && !k.stored && k.kind !== 'Event').map(resourceOf)
 const BURST = 200
 
 interface View {

@@ -1,5 +1,5 @@
 // The engine's view of the cluster: parsed objects with the indexes that controllers ask by. Filled from rows at a cold start, kept fresh by the log.
-import { kindOfResource, kinds, resourceOf } from '../../shared/kinds/index.ts'
+import { kindOfResource } from '../../shared/kinds/index.ts'
 import { ROUND } from '../../shared/meta/node-annotations.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
@@ -51,9 +51,8 @@ export class Cache implements Reader {
   /** Reads every cached resource; events up to `rv` are then in it. */
   async load(store: Store): Promise<void> {
     const { rv } = await store.head()
-    for (const kind of kinds) {
-      const resource = resourceOf(kind)
-      if (kind.virtual || uncached.has(resource)) continue
+    for (const resource of await store.resources()) {
+      if (uncached.has(resource) || !kindOfResource(resource)) continue
       let after: { ns: string; name: string } | undefined
       do {
         const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })

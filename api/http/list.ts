@@ -31,6 +31,8 @@ function selection(r: ResourceRequest, query: URLSearchParams): Selection {
   const fields = field ? parseFieldSelector(field) : []
   const known = Object.keys(r.kind.fields?.({ metadata: {} } as never) ?? {})
   for (const f of fields) if (!metaFields.includes(f.key) && !known.includes(f.key)) throw badRequest(`field label not supported: ${f.key}`)
+  const rename = r.kind.stored?.field
+  if (rename) for (const f of fields) f.key = rename(f.key)
   if (r.name !== undefined) fields.push({ key: 'metadata.name', operator: '=', values: [r.name] })
   return { resource: resourceOf(r.kind), ns: r.namespace, ...(labels?.length ? { labels } : {}), ...(fields.length ? { fields } : {}) }
 }
@@ -110,7 +112,7 @@ export async function list(
   // Whole lists of now: their items stay the same until something of the resource changes, only the version at the head moves.
   const key =
     face === 'object' && !limit && !from && !at
-      ? `${s.resource} ${s.ns ?? ''} ${query.get('labelSelector') ?? ''} ${query.get('fieldSelector') ?? ''} ${r.name ?? ''}`
+      ? `${apiVersionOf(r.kind)} ${s.resource} ${s.ns ?? ''} ${query.get('labelSelector') ?? ''} ${query.get('fieldSelector') ?? ''} ${r.name ?? ''}`
       : undefined
   const known = !rider && key && cluster.lists ? cluster.lists.cache.get(key) : undefined
   if (known && (rv === undefined || rv <= cluster.lists!.head()))
@@ -132,7 +134,7 @@ export async function list(
     ...(page.remaining !== undefined && page.next ? { remainingItemCount: page.remaining } : {}),
   }
   if (face === 'object') {
-    const tail = listTail(page)
+    const tail = listTail(r.kind, page)
     if (!key || !cluster.lists || page.rv !== cluster.lists.head()) return json(listHead(r.kind, meta) + tail)
     const bytes = encoder.encode(tail)
     cluster.lists.cache.put(key, s.resource, bytes)
@@ -158,11 +160,11 @@ const tooLarge = (asked: number, current: number) =>
 const listHead = (kind: Kind, meta: object) =>
   `{"kind":"${kind.kind}List","apiVersion":"${apiVersionOf(kind)}","metadata":${JSON.stringify(meta)},"items":[`
 
-function listTail(page: Page): string {
+function listTail(kind: Kind, page: Page): string {
   let out = ''
   for (let i = 0; i < page.items.length; i++) {
     if (i) out += ','
-    out += itemText(page.items[i]!.body, page.items[i]!.rv)
+    out += itemText(kind, page.items[i]!.body, page.items[i]!.rv)
   }
   return `${out}]}`
 }
@@ -238,6 +240,7 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
   }
   const stream = await cluster.hub.watch({
     ...s,
+    ...(r.kind.stored ? { as: { group: r.kind.group, version: r.kind.version, plural: r.kind.plural } } : {}),
     rv: start,
     bookmarks,
     timeoutMs,

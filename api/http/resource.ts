@@ -6,7 +6,7 @@ import { badRequest, invalid, notFound, StatusError } from '../../shared/status/
 import type { Cluster } from '../cluster.ts'
 import type { Rider } from '../ports/database.ts'
 import type { Connection } from '../ports/socket.ts'
-import { decodeBody, type Outcome, objectText } from '../registry/codec.ts'
+import { decodeBody, inVersion, type Outcome, objectText, outcomeText } from '../registry/codec.ts'
 import type { Identity, RequestContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
 import { decodeObject } from '../registry/decode.ts'
@@ -93,7 +93,7 @@ async function write(a: Asked, status: number, run: (options: ReturnType<typeof 
 /** A written object in the face that the client accepts. */
 function face(a: Asked, outcome: Outcome, status: number): Response {
   const encoding = negotiate(a.request.headers.get('accept') ?? undefined)
-  if (encoding === 'object') return json(outcome.text, status, a.ctx.warnings)
+  if (encoding === 'object') return json(outcomeText(a.r.kind, outcome), status, a.ctx.warnings)
   const o = outcome.object
   const meta = { resourceVersion: o.metadata.resourceVersion ?? '' }
   return json(
@@ -176,11 +176,11 @@ async function deleteOne(a: Asked): Promise<Response> {
   const { cluster, r } = a
   if (r.subresource) throw methodRefused()
   const options = await deleteOptions(a)
-  const done = await remove(cluster.env, r.kind, key(a), options, a.ctx)
+  const done = await remove(cluster.env, r.kind.stored?.kind ?? r.kind, key(a), options, a.ctx)
   const text = JSON.stringify({
     kind: r.kind.kind,
     apiVersion: apiVersionOf(r.kind),
-    ...done.object,
+    ...inVersion(r.kind, done.object),
     metadata: { ...done.object.metadata, resourceVersion: String(done.rv) },
   })
   if (!done.final || r.kind.deleteReturnsObject) return json(text)
@@ -199,7 +199,7 @@ async function deleteCollection(a: Asked): Promise<Response> {
       page.items.slice(i, i + 32).map((o: any) =>
         remove(
           cluster.env,
-          r.kind,
+          r.kind.stored?.kind ?? r.kind,
           { resource: resourceOf(r.kind), ns: o.metadata.namespace ?? '', name: o.metadata.name },
           options,
           a.ctx,

@@ -1,6 +1,7 @@
 // The fan-out: one ordered run of log events, told to every watcher whose selection they touch. Each event is encoded once.
 // A lost or late publish loses nothing: gaps are read from the log. Slow watchers are cut off, not buffered without end.
-import { kindOfResource } from '../../shared/kinds/index.ts'
+import { kindByResource, kindOfResource } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
 import { matches } from '../../shared/meta/selector.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { WatchRequest } from '../ports/hub.ts'
@@ -21,6 +22,8 @@ const PAGE = 1000
 const encoder = new TextEncoder()
 const LINE_END = encoder.encode('\n')
 export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED'
+
+const shownKind = (w: WatchRequest): Kind => (w.as ? kindByResource(w.as.group, w.as.version, w.as.plural)! : kindOfResource(w.resource)!)
 
 /** What an event is to a selection: its type, or nothing. */
 export function typeFor(e: LogEvent, w: Pick<WatchRequest, 'ns' | 'labels' | 'fields'>): WatchType | undefined {
@@ -43,13 +46,13 @@ class Encoded {
     this.event = event
   }
   line(type: WatchType, w: WatchRequest, now: number): Uint8Array {
-    const key = `${type} ${w.encoding} ${w.includeObject ?? ''}`
+    const key = `${type} ${w.encoding} ${w.includeObject ?? ''} ${w.as?.group ?? ''}${w.as?.version ?? ''}`
     let bytes = this.#bytes.get(key)
     if (!bytes) this.#bytes.set(key, (bytes = encoder.encode(`{"type":"${type}","object":${this.#object(type, w, now)}}\n`)))
     return bytes
   }
   #object(type: WatchType, w: WatchRequest, now: number): string {
-    const kind = kindOfResource(this.event.resource)!
+    const kind = shownKind(w)
     // An object that left the selection is shown as it last was in it.
     const body = type === 'DELETED' && this.event.verb !== 'delete' ? (this.event.oldBody ?? this.event.body) : this.event.body
     if (w.encoding === 'object') return objectText(kind, body, this.event.rv)
@@ -256,7 +259,7 @@ export class FanOut {
   }
 
   #bookmark(w: Watcher): Uint8Array {
-    const kind = kindOfResource(w.request.resource)!
+    const kind = shownKind(w.request)
     const rv = w.catchingUp ? w.rv : Math.max(w.rv, this.#head)
     return encoder.encode(`{"type":"BOOKMARK","object":${objectText(kind, '{"metadata":{"creationTimestamp":null}}', rv)}}\n`)
   }

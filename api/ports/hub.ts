@@ -7,6 +7,8 @@ export type Encoding = 'object' | 'table' | 'partial'
 
 export interface WatchRequest {
   resource: string
+  /** The version to show objects in, where it is not the stored one. */
+  as?: { group: string; version: string; plural: string }
   ns?: string
   labels?: Selector
   fields?: Selector

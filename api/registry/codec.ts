@@ -20,16 +20,25 @@ export function decodeBody(body: string, rv: number): KObject {
   return o
 }
 
+/** A stored object in the words of a kind's version. */
+export const inVersion = (kind: Kind, o: KObject): KObject => (kind.stored ? kind.stored.down(o) : o)
+
 /** An item of a list: no kind, no apiVersion. */
-export const itemText = (body: string, rv: number): string => `${HEAD}"resourceVersion":"${rv}",${body.slice(HEAD.length)}`
+export const itemText = (kind: Kind, body: string, rv: number): string =>
+  kind.stored ? JSON.stringify(inVersion(kind, decodeBody(body, rv))) : `${HEAD}"resourceVersion":"${rv}",${body.slice(HEAD.length)}`
+
+const headOf = (kind: Kind): string => `{"kind":"${kind.kind}","apiVersion":"${apiVersionOf(kind)}",`
 
 /** A whole object as clients get it. */
-export const objectText = (kind: { kind: string; group: string; version: string }, body: string, rv: number): string =>
-  `{"kind":"${kind.kind}","apiVersion":"${apiVersionOf(kind)}","metadata":{"resourceVersion":"${rv}",${body.slice(HEAD.length)}`
+export const objectText = (kind: Kind, body: string, rv: number): string => headOf(kind) + itemText(kind, body, rv).slice(1)
+
+/** The answer to a write in the version that was asked in. */
+export const outcomeText = (kind: Kind, outcome: Outcome): string =>
+  kind.stored ? headOf(kind) + JSON.stringify(inVersion(kind, outcome.object)).slice(1) : outcome.text
 
 /** A dry run's answer: the object as it would be, at the version it would replace (none for a create). */
 export function unstoredText(kind: Kind, body: string, rv?: number): string {
-  return rv === undefined ? `{"kind":"${kind.kind}","apiVersion":"${apiVersionOf(kind)}",${body.slice(1)}` : objectText(kind, body, rv)
+  return rv === undefined ? headOf(kind) + body.slice(1) : objectText(kind, body, rv)
 }
 
 /** The log row of an object. */

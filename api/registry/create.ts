@@ -2,11 +2,12 @@
 
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import { FieldErrors } from '../../shared/meta/field-error.ts'
 import { generatedName } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { managedByUpdate } from '../../shared/schema/apply.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
-import { alreadyExists, forbidden, internalError, notFound, StatusError } from '../../shared/status/index.ts'
+import { alreadyExists, forbidden, internalError, invalid, notFound, StatusError } from '../../shared/status/index.ts'
 import { type Admission, admitCreate } from '../admission/index.ts'
 import { namespaceGuard } from '../store/store.ts'
 import { encodeBody, type Outcome, outcomeOf, unstoredText, versionOf } from './codec.ts'
@@ -42,11 +43,21 @@ export function create(
   options: WriteOptions,
   ctx: RequestContext,
 ): Promise<Outcome> {
-  const o = decodeObject(kind, raw, options, ctx)
+  const given = decodeObject(kind, raw, options, ctx)
+  const o = storedForm(kind, given)
   if ((raw as KObject).metadata?.resourceVersion)
     throw new StatusError(400, 'BadRequest', 'resourceVersion should not be set on objects to be created')
   placeInNamespace(kind, o, ns)
-  return createObject(env, kind, o, options, ctx)
+  return createObject(env, kind.stored?.kind ?? kind, o, options, ctx)
+}
+
+/** A new object as it is stored; what its version asks beyond that is checked here. */
+function storedForm(kind: Kind, o: KObject): KObject {
+  if (!kind.stored) return o
+  const e = new FieldErrors()
+  kind.validateCreate?.(o, e)
+  if (e.any) throw invalid(kind.group, kind.kind, o.metadata.name ?? '', e.causes)
+  return kind.stored.up(o)
 }
 
 /** Creates a decoded object that is already in its namespace. `managed` replaces the plain ownership of an update (server-side apply). */

@@ -8,7 +8,7 @@ import { jsonPatch, mergePatch, strategicPatch } from '../../shared/schema/patch
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, conflict } from '../../shared/status/index.ts'
 import type { Key } from '../store/store.ts'
-import type { Outcome } from './codec.ts'
+import { inVersion, type Outcome } from './codec.ts'
 import type { Environment, RequestContext, WriteOptions } from './context.ts'
 import { createObject } from './create.ts'
 import { decodeObject } from './decode.ts'
@@ -37,11 +37,11 @@ export async function patch(
 ): Promise<Outcome> {
   return mutate(
     env,
-    kind,
+    kind.stored?.kind ?? kind,
     key,
     part,
     (old, stored) => {
-      const whole = { kind: kind.kind, apiVersion: apiVersionOf(kind), ...old }
+      const whole = { kind: kind.kind, apiVersion: apiVersionOf(kind), ...inVersion(kind, old) }
       const raw = patched(kind, type, whole, body)
       if (raw?.metadata?.name !== undefined && raw.metadata.name !== key.name)
         throw badRequest(`the name of the object (${raw.metadata.name}) does not match the name on the URL (${key.name})`)
@@ -53,7 +53,7 @@ export async function patch(
           subjectOf(kind, key.name),
           `the UID in the precondition (${object.metadata.uid}) does not match the UID in record (${old.metadata.uid})`,
         )
-      return { object }
+      return { object: kind.stored ? kind.stored.up(object, old) : object }
     },
     options,
     ctx,
@@ -63,7 +63,7 @@ export async function patch(
 /** Server-side apply: creates the object when it is not there. */
 export async function serverSideApply(
   env: Environment,
-  kind: Kind,
+  asked: Kind,
   key: Key,
   part: Part,
   raw: unknown,
@@ -73,7 +73,9 @@ export async function serverSideApply(
 ): Promise<Outcome> {
   const given = raw as KObject
   if (!given?.apiVersion || !given.kind) throw badRequest('error decoding YAML: apiVersion and kind must be set')
-  const config = decodeObject(kind, raw, options, ctx)
+  const decoded = decodeObject(asked, raw, options, ctx)
+  const kind = asked.stored?.kind ?? asked
+  const config = asked.stored ? asked.stored.up(decoded) : decoded
   placeInNamespace(kind, config, key.ns)
   if (config.metadata.name && config.metadata.name !== key.name)
     throw badRequest(`the name of the object (${config.metadata.name}) does not match the name on the URL (${key.name})`)

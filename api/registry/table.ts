@@ -2,6 +2,7 @@
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
+import { inVersion } from './codec.ts'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
@@ -11,11 +12,11 @@ const definitions = (kind: Kind) =>
 function row(kind: Kind, o: KObject, now: number, include: IncludeObject) {
   const object =
     include === 'Object'
-      ? { kind: kind.kind, apiVersion: apiVersionOf(kind), ...o }
+      ? { kind: kind.kind, apiVersion: apiVersionOf(kind), ...inVersion(kind, o) }
       : include === 'None'
         ? undefined
         : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: o.metadata }
-  return { cells: kind.cells(o, now), ...(object ? { object } : {}) }
+  return { cells: (kind.stored?.kind ?? kind).cells(o, now), ...(object ? { object } : {}) }
 }
 
 /** A meta.k8s.io/v1 Table. Watch events after the first leave the columns out. */

@@ -166,12 +166,13 @@ export async function update(
     throw badRequest(`the name of the object (${o.metadata.name}) does not match the name on the URL (${key.name})`)
   return mutate(
     env,
-    kind,
+    kind.stored?.kind ?? kind,
     key,
     part,
     (old) => {
       if (o.metadata.uid && o.metadata.uid !== old.metadata.uid) throw uidConflict(kind, key, o.metadata.uid, old.metadata.uid)
-      return { object: structuredClone(o) }
+      const object = structuredClone(o)
+      return { object: kind.stored ? kind.stored.up(object, old) : object }
     },
     options,
     ctx,

@@ -101,6 +101,10 @@ const MOVE = 'UPDATE objects SET rv = last_insert_rowid() WHERE resource = ? AND
 const DROP = 'DELETE FROM objects WHERE resource = ? AND ns = ? AND name = ? AND rv = ?'
 /** A cluster that is being moved takes no writes: not one may follow the archive that was made of it. */
 const STAYS: Statement = guard(`NOT EXISTS (SELECT 1 FROM meta WHERE key = '${MOVING}')`, [])
+/** From one to the next by the index: as many steps as there are resources, however many objects. */
+const RESOURCES = `SELECT resource FROM (WITH RECURSIVE r(resource) AS (
+  SELECT min(resource) FROM objects UNION ALL SELECT (SELECT min(o.resource) FROM objects o WHERE o.resource > r.resource) FROM r WHERE r.resource IS NOT NULL
+) SELECT resource FROM r) WHERE resource IS NOT NULL`
 const EVENT_COLUMNS = 'l.rv, l.resource, l.ns, l.name, l.uid, l.verb, l.body, l.labels, l.fields, p.labels, p.fields, l.at, p.body'
 
 export interface StoreOptions {
@@ -217,6 +221,12 @@ export class Store {
   #committed(v: Version, rv: number, verb: Verb, at: number, old?: Replaced): Written {
     this.#onCommit?.({ ...v, rv, verb, at, ...(old ? { oldLabels: old.labels, oldFields: old.fields, oldBody: old.body } : {}) })
     return { ok: true, rv }
+  }
+
+  /** The resources of which there is any object. */
+  async resources(): Promise<string[]> {
+    const [rows] = await this.#read(undefined, [{ sql: RESOURCES, args: [] }])
+    return rows!.map((r) => r[0] as string)
   }
 
   /** A page of objects ordered by namespace and name, and the version it shows. Throws Compacted. */

@@ -6,9 +6,9 @@ import {
   containerCells,
   containerColumns,
   defaultTemplate,
-  isPercent,
   scaledValue,
   validateSelectorUnchanged,
+  validateShare,
   validateWorkload,
 } from './workloads.ts'
 
@@ -21,20 +21,8 @@ function validateStrategy(strategy: any, e: FieldErrors) {
   if (type === 'Recreate' && rollingUpdate)
     e.forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")
   if (type !== 'RollingUpdate' || !rollingUpdate) return
-  for (const field of ['maxUnavailable', 'maxSurge']) {
-    const value = rollingUpdate[field]
-    const at = `spec.strategy.rollingUpdate.${field}`
-    if (typeof value === 'number' ? value < 0 : !isPercent(value))
-      e.invalid(
-        at,
-        value,
-        typeof value === 'number'
-          ? 'must be greater than or equal to 0'
-          : "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-      )
-    else if (field === 'maxUnavailable' && isPercent(value) && Number.parseInt(value, 10) > 100)
-      e.invalid(at, value, 'must not be greater than 100%')
-  }
+  validateShare(rollingUpdate.maxUnavailable, 'spec.strategy.rollingUpdate.maxUnavailable', e, true)
+  validateShare(rollingUpdate.maxSurge, 'spec.strategy.rollingUpdate.maxSurge', e, false)
   if (scaledValue(rollingUpdate.maxUnavailable, 100, true) === 0 && scaledValue(rollingUpdate.maxSurge, 100, true) === 0)
     e.invalid('spec.strategy.rollingUpdate.maxUnavailable', rollingUpdate.maxUnavailable, 'may not be 0 when `maxSurge` is 0')
 }

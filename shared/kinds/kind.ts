@@ -65,6 +65,14 @@ export interface Kind {
   cells: (o: KObject, now: number) => unknown[]
   /** Paths for the scale subresource. */
   scale?: { selector: (o: KObject) => string }
+  /** This is another version of a kind that is stored. `up` makes the stored object of this one's, keeping of `old` what this version does not know; `down` the reverse. */
+  stored?: {
+    kind: Kind
+    up: (o: KObject, old?: KObject) => KObject
+    down: (o: KObject) => KObject
+    /** The stored name of a selectable field. */
+    field?: (name: string) => string
+  }
   /** Deletion answers with the object instead of a Status. */
   deleteReturnsObject?: boolean
   /** Seconds that a deletion may wait for the object's agents; absent: objects go at once. */
@@ -84,8 +92,32 @@ export const nameColumn: Column = described('Name', 'string', 'Name must be uniq
 export const ageColumn: Column = described('Age', 'string', 'Time since the object was created, by the server clock.')
 export const text = (name: string, description = name, priority = 0): Column =>
   described(name, 'string', description, priority ? { priority } : {})
+export const boolean = (name: string, description = name, priority = 0): Column =>
+  described(name, 'boolean', description, priority ? { priority } : {})
 export const integer = (name: string, description = name, priority = 0): Column =>
   described(name, 'integer', description, priority ? { priority } : {})
+
+/** The strategy of kinds whose status is somebody else's to write: it begins as told, and only its subresource changes it. */
+export const withStatus = (
+  initial: (o: KObject) => any = () => ({}),
+): Pick<Kind, 'prepareForCreate' | 'prepareForUpdate' | 'generation'> => ({
+  generation: true,
+  prepareForCreate: (o) => {
+    o.status = initial(o)
+  },
+  prepareForUpdate: (o, old) => {
+    if (old.status === undefined) delete o.status
+    else o.status = old.status
+  },
+})
+
+export const statusSubresource = { status: { verbs: statusVerbs } }
+export const scaleSubresource = { scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: statusVerbs } }
+
+/** Refuses negative numbers at these paths of `at`. */
+export function notNegative(e: FieldErrors, at: string, o: any, ...names: string[]): void {
+  for (const n of names) if (o?.[n] < 0) e.invalid(`${at}.${n}`, o[n], 'must be greater than or equal to 0')
+}
 
 /** A kind with neither spec rules nor special columns. */
 export function plainKind(k: Partial<Kind> & Pick<Kind, 'group' | 'kind' | 'plural' | 'type' | 'namespaced'>): Kind {

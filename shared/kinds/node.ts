@@ -1,4 +1,6 @@
 // Node: readiness comes from its session; the spec's taints and unschedulable flag steer the scheduler.
+
+import { parseCidr } from '../meta/address.ts'
 import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
@@ -49,6 +51,9 @@ export const node: Kind = {
     o.status = old.status
   },
   validate: (o, e) => {
+    o.spec?.podCIDRs?.forEach((c: string, i: number) => {
+      if (!parseCidr(c)) e.invalid(`spec.podCIDRs[${i}]`, c, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
+    })
     o.spec.taints?.forEach((t: any, i: number) => {
       validateLabels({ [t.key ?? '']: t.value ?? '' }, `spec.taints[${i}]`, e)
       if (!['NoSchedule', 'PreferNoSchedule', 'NoExecute'].includes(t.effect))

@@ -14,15 +14,15 @@ export function defaultTemplate(template: any): void {
   defaultPodSpec(template.spec)
 }
 
-/** Selector present, not empty and met by the template; template valid; restart policy Always. */
-export function validateWorkload(o: KObject, e: FieldErrors): void {
+/** Selector present, not empty and met by the template; template valid; restart policy Always. `what` is for messages. */
+export function validateWorkload(o: KObject, e: FieldErrors, what = 'deployment', deadline = 'ReplicaSet'): void {
   const { selector, template, replicas } = o.spec ?? {}
   if (replicas !== undefined && replicas < 0) e.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')
   if (!selector) e.required('spec.selector')
   else {
     validateLabelSelector(selector, 'spec.selector', e)
     if (!Object.keys(selector.matchLabels ?? {}).length && !selector.matchExpressions?.length)
-      e.invalid('spec.selector', {}, 'empty selector is invalid for deployment')
+      e.invalid('spec.selector', {}, `empty selector is invalid for ${what}`)
   }
   if (!template) {
     e.required('spec.template')
@@ -37,10 +37,10 @@ export function validateWorkload(o: KObject, e: FieldErrors): void {
   if (restartPolicy === 'OnFailure' || restartPolicy === 'Never')
     e.notSupported('spec.template.spec.restartPolicy', restartPolicy, ['Always'])
   if (template.spec?.activeDeadlineSeconds !== undefined)
-    e.forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in ReplicaSet is not Supported')
+    e.forbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${deadline} is not Supported`)
 }
 
-const goMap = (m: Record<string, string> | undefined) =>
+export const goMap = (m: Record<string, string> | undefined) =>
   m
     ? `map[string]string{${Object.keys(m)
         .sort()
@@ -86,4 +86,16 @@ export function scaledValue(value: number | string | undefined, total: number, r
   return roundUp ? Math.ceil(share) : Math.floor(share)
 }
 
-export const isPercent = (v: unknown): boolean => typeof v === 'string' && /^\d+%$/.test(v)
+const PERCENT =
+  "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+
+/** A number that is not negative, or a percentage; at most the whole where told so. */
+export function validateShare(value: unknown, at: string, e: FieldErrors, atMostAll: boolean): void {
+  if (value === undefined) return
+  if (typeof value === 'number') {
+    if (value < 0) e.invalid(at, value, 'must be greater than or equal to 0')
+  } else if (!isPercent(value)) e.invalid(at, value, PERCENT)
+  else if (atMostAll && Number.parseInt(value as string, 10) > 100) e.invalid(at, value, 'must not be greater than 100%')
+}
+
+const isPercent = (v: unknown): boolean => typeof v === 'string' && /^\d+%$/.test(v)

@@ -1,5 +1,49 @@
-// IPv4 addresses with a meaning of their own in a cluster.
+// Addresses and ranges of both families.
 
 /** The first address of the service range: the `kubernetes` service. */
 export const apiServiceIp = (serviceCidr: string): string =>
   serviceCidr.split('/')[0]!.replace(/\.\d+$/, (last) => `.${Number(last.slice(1)) + 1}`)
+
+export interface Cidr {
+  /** 32 or 128. */
+  width: number
+  value: bigint
+  bits: number
+}
+
+const v4 = (text: string): bigint | undefined => {
+  const parts = text.split('.')
+  if (parts.length !== 4 || !parts.every((p) => /^(0|[1-9]\d{0,2})$/.test(p) && Number(p) < 256)) return undefined
+  return parts.reduce((n, p) => n * 256n + BigInt(p), 0n)
+}
+
+function v6(text: string): bigint | undefined {
+  // The last 32 bits may be written as an IPv4 address.
+  const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text)
+  const low = tail ? v4(tail[2]!) : undefined
+  if (tail && low === undefined) return undefined
+  const whole = tail ? `${tail[1]}${(low! >> 16n).toString(16)}:${(low! & 0xffffn).toString(16)}` : text
+  const halves = whole.split('::')
+  if (halves.length > 2) return undefined
+  const words = (s: string) => (s ? s.split(':') : [])
+  const [left, right] = [words(halves[0]!), words(halves[1] ?? '')]
+  const missing = 8 - left.length - right.length
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
+  const all = [...left, ...Array.from({ length: missing }, () => '0'), ...right]
+  return all.every((w) => /^[0-9a-fA-F]{1,4}$/.test(w)) ? all.reduce((n, w) => n * 65_536n + BigInt(`0x${w}`), 0n) : undefined
+}
+
+/** `10.0.0.0/8` or `2001:db8::/32`; undefined for anything else. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [address, bits, ...more] = text.split('/')
+  if (more.length || !/^\d{1,3}$/.test(bits ?? '')) return undefined
+  const width = address!.includes(':') ? 128 : 32
+  const value = width === 32 ? v4(address!) : v6(address!)
+  return value === undefined || Number(bits) > width ? undefined : { width, value, bits: Number(bits) }
+}
+
+/** Whether the address that `inner` begins with lies in `outer`. */
+export const cidrContains = (outer: Cidr, inner: Cidr): boolean => {
+  const shift = BigInt(outer.width - outer.bits)
+  return outer.width === inner.width && outer.value >> shift === inner.value >> shift
+}

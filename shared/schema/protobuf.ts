@@ -133,6 +133,12 @@ function value(type: string, raw: bigint | Uint8Array, depth: number): unknown {
     case 'time':
     case 'micro-time':
       return time(raw, type === 'micro-time')
+    case 'schema-or-array':
+      return schemaOr(raw, depth, (f) => f.get(1), true)
+    case 'schema-or-bool':
+      return schemaOr(raw, depth, (f) => f.get(2)) ?? numbers(raw).get(1) === 1n
+    case 'schema-or-strings':
+      return schemaOr(raw, depth, (f) => f.get(1)) ?? [...new Reader(raw).fields()].map(([, v]) => decoder.decode(v as Uint8Array))
     case 'raw': {
       const inner = numbers(raw).get(1)
       return inner instanceof Uint8Array && inner.length ? json(inner) : undefined
@@ -140,6 +146,14 @@ function value(type: string, raw: bigint | Uint8Array, depth: number): unknown {
     default:
       return message(type, raw, depth + 1)
   }
+}
+
+/** A schema of a custom resource where something simpler could stand instead. */
+function schemaOr(raw: Uint8Array, depth: number, one: (f: Map<number, bigint | Uint8Array>) => unknown, many = false): unknown {
+  const schema = one(numbers(raw))
+  if (schema instanceof Uint8Array) return message('JSONSchemaProps', schema, depth + 1)
+  if (!many) return undefined
+  return [...new Reader(raw).fields()].map(([, v]) => message('JSONSchemaProps', v as Uint8Array, depth + 1))
 }
 
 /** Go writes fields that are no pointers even when they are zero; JSON leaves those out. */
@@ -175,6 +189,13 @@ function message(name: string, bytes: Uint8Array, depth: number): any {
   return out
 }
 
+/** The message of a kind: some names are those of several groups. */
+export function messageOf(apiVersion: string, kind: string): string {
+  const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion]
+  const own = `${group!.split('.')[0]}${version === 'v1' ? '' : version}.${kind}`
+  return messages[own] === undefined ? kind : own
+}
+
 const MAGIC = [0x6b, 0x38, 0x73, 0x00]
 
 /** A whole body (`k8s\0` and runtime.Unknown) as its JSON object, with kind and apiVersion. Throws ProtobufError. */
@@ -191,5 +212,5 @@ export function decodeProtobuf(bytes: Uint8Array): any {
     return v instanceof Uint8Array ? decoder.decode(v) : ''
   }
   const kind = text(2)
-  return { kind, apiVersion: text(1), ...message(kind, raw, 0) }
+  return { kind, apiVersion: text(1), ...message(messageOf(text(1), kind), raw, 0) }
 }

@@ -4,6 +4,7 @@ import { clusterRoles } from '../../api/auth/bootstrap-roles.ts'
 import { aggregated, resourceList } from '../../api/http/discovery.ts'
 import { openapiV3 } from '../../api/http/openapi.ts'
 import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
+import { messageOf } from '../../shared/schema/protobuf.ts'
 import { messages } from '../../shared/schema/protobuf-fields.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 
@@ -24,7 +25,7 @@ describe.each(kinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k] as const))('%
   })
   // Our own kinds travel as JSON, as custom resources do.
   test('is readable from protobuf', () => {
-    if (!k.group.endsWith('kedge.dev')) expect(messages).toHaveProperty(k.kind)
+    if (!k.group.endsWith('kedge.dev')) expect(messages).toHaveProperty([messageOf(apiVersionOf(k), k.kind)])
   })
   test('has as many cells as columns', () => {
     const o = { metadata: { name: 'x', uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z' } }

@@ -1,0 +1,347 @@
+// Manifests of every stored kind: some that are stored, and some that are refused, named by the fields that the refusal names.
+
+interface Manifests {
+  good: Record<string, any>
+  /** By the fields in the answer, apart by spaces. */
+  bad: Record<string, any>
+}
+
+const container = { name: 'c', image: 'nginx' }
+const podSpec = { containers: [container] }
+const selector = { matchLabels: { app: 'a' } }
+const template = { metadata: { labels: { app: 'a' } }, spec: podSpec }
+const jobTemplate = { spec: { ...podSpec, restartPolicy: 'Never' } }
+const backend = { service: { name: 'web', port: { number: 80 } } }
+const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+const rule = { apiGroups: [''], resources: ['pods'], verbs: ['get'] }
+const subjects = [{ kind: 'User', name: 'jane', apiGroup: 'rbac.authorization.k8s.io' }]
+const roleRef = { kind: 'Role', name: 'r', apiGroup: 'rbac.authorization.k8s.io' }
+const hpa = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 }
+
+export const manifests: Record<string, Manifests> = {
+  'v1 ConfigMap': {
+    good: { minimal: {}, typical: { data: { a: 'b' }, binaryData: { c: 'aGVsbG8=' } } },
+    bad: { 'data[a/b]': { data: { 'a/b': '' } }, 'data[k]': { data: { k: '' }, binaryData: { k: '' } } },
+  },
+  'v1 Endpoints': {
+    good: { minimal: {}, typical: { subsets: [{ addresses: [{ ip: '10.9.8.7' }], ports: [{ port: 80, name: 'http' }] }] } },
+    bad: {},
+  },
+  'v1 Event': {
+    good: {
+      'of old': { involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' }, reason: 'Started', type: 'Normal', count: 1 },
+      'with a time of its own': {
+        involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+        eventTime: '2026-01-01T00:00:00.000000Z',
+        reportingComponent: 'example.com/c',
+        reportingInstance: 'i',
+        action: 'Do',
+        reason: 'Done',
+        type: 'Normal',
+      },
+    },
+    bad: {
+      'involvedObject.namespace': { involvedObject: { kind: 'Pod', name: 'p', namespace: 'other' } },
+      'reportingController reportingInstance action reason': {
+        involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+        eventTime: '2026-01-01T00:00:00.000000Z',
+      },
+    },
+  },
+  'v1 Namespace': { good: {}, bad: { 'metadata.name': { metadata: { name: 'a.b' } } } },
+  'v1 Node': {
+    good: { minimal: {}, typical: { spec: { unschedulable: true, taints: [{ key: 'a', effect: 'NoSchedule' }] } } },
+    bad: {},
+  },
+  'v1 Pod': {
+    good: { minimal: { spec: podSpec }, 'with volumes': { spec: { ...podSpec, volumes: [{ name: 'v', emptyDir: {} }] } } },
+    bad: { 'spec.containers': { spec: {} }, 'spec.containers[0].image': { spec: { containers: [{ name: 'c' }] } } },
+  },
+  'v1 Secret': {
+    good: { minimal: {}, typical: { stringData: { a: 'b' }, type: 'Opaque' } },
+    bad: { 'data[.dockerconfigjson]': { type: 'kubernetes.io/dockerconfigjson' } },
+  },
+  'v1 Service': {
+    good: { minimal: { spec: { ports: [{ port: 80 }] } }, headless: { spec: { clusterIP: 'None', selector: { app: 'a' } } } },
+    bad: { 'spec.ports': { spec: {} }, 'spec.type': { spec: { type: 'Odd', ports: [{ port: 80 }] } } },
+  },
+  'v1 ServiceAccount': { good: { minimal: {} }, bad: {} },
+  'v1 LimitRange': {
+    good: {
+      minimal: { spec: { limits: [] } },
+      'defaults that follow': {
+        spec: { limits: [{ type: 'Container', max: { cpu: '1' }, min: { cpu: '100m' }, default: { memory: '1Gi' } }] },
+      },
+    },
+    bad: {
+      'spec.limits[0].min[cpu]': { spec: { limits: [{ type: 'Pod', min: { cpu: '2' }, max: { cpu: '1' } }] } },
+      'spec.limits[0].default': { spec: { limits: [{ type: 'Pod', default: { cpu: '2' } }] } },
+      'spec.limits[1].type': { spec: { limits: [{ type: 'Pod' }, { type: 'Pod' }] } },
+    },
+  },
+  'v1 PersistentVolume': {
+    good: {
+      'host path': { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/data' } } },
+      nfs: {
+        spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteMany'], nfs: { server: 'nfs', path: '/' }, storageClassName: 'slow' },
+      },
+    },
+    bad: {
+      'spec.accessModes spec.capacity spec': { spec: {} },
+      'spec.nodeAffinity': { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], local: { path: '/d' } } },
+    },
+  },
+  'v1 PersistentVolumeClaim': {
+    good: { minimal: { spec: claimSpec }, typical: { spec: { ...claimSpec, storageClassName: 'fast', volumeMode: 'Block' } } },
+    bad: {
+      'spec.accessModes spec.resources[storage]': { spec: {} },
+      'spec.volumeMode': { spec: { ...claimSpec, volumeMode: 'Odd' } },
+    },
+  },
+  'v1 PodTemplate': { good: { minimal: { template } }, bad: { 'template.spec.containers': { template: { spec: {} } } } },
+  'v1 ReplicationController': {
+    good: { minimal: { spec: { template } }, typical: { spec: { replicas: 0, selector: { app: 'a' }, template } } },
+    bad: { 'spec.selector spec.template': { spec: {} }, 'spec.template.metadata.labels': { spec: { selector: { b: 'c' }, template } } },
+  },
+  'v1 ResourceQuota': {
+    good: {
+      minimal: {},
+      typical: { spec: { hard: { pods: '1k', 'requests.cpu': '100', 'count/jobs.batch': '1k' }, scopes: ['NotTerminating'] } },
+    },
+    bad: {
+      'spec.hard[odd]': { spec: { hard: { odd: '1' } } },
+      'spec.hard[pods]': { spec: { hard: { pods: '1.5' } } },
+      'spec.scopes': { spec: { scopes: ['BestEffort', 'NotBestEffort'] } },
+    },
+  },
+  'apps/v1 ControllerRevision': { good: { minimal: { revision: 1, data: { a: 1 } } }, bad: {} },
+  'apps/v1 DaemonSet': {
+    good: {
+      minimal: { spec: { selector, template } },
+      'on delete': { spec: { selector, template, updateStrategy: { type: 'OnDelete' } } },
+    },
+    bad: {
+      'spec.selector spec.template': { spec: {} },
+      'spec.updateStrategy.rollingUpdate.maxUnavailable': {
+        spec: { selector, template, updateStrategy: { rollingUpdate: { maxUnavailable: 0 } } },
+      },
+      'spec.updateStrategy.rollingUpdate.maxSurge': { spec: { selector, template, updateStrategy: { rollingUpdate: { maxSurge: 1 } } } },
+    },
+  },
+  'apps/v1 Deployment': {
+    good: { minimal: { spec: { selector, template, replicas: 0 } } },
+    bad: { 'spec.selector spec.template': { spec: {} } },
+  },
+  'apps/v1 ReplicaSet': {
+    good: { minimal: { spec: { selector, template, replicas: 0 } } },
+    bad: { 'spec.selector spec.template': { spec: {} } },
+  },
+  'apps/v1 StatefulSet': {
+    good: {
+      minimal: { spec: { selector, template, serviceName: 's' } },
+      'with volumes of its own': {
+        spec: {
+          selector,
+          serviceName: 's',
+          template: { ...template, spec: { containers: [{ ...container, volumeMounts: [{ name: 'data', mountPath: '/data' }] }] } },
+          volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: claimSpec }],
+        },
+      },
+    },
+    bad: {
+      'spec.selector spec.template': { spec: {} },
+      'spec.podManagementPolicy': { spec: { selector, template, podManagementPolicy: 'Odd' } },
+      'spec.serviceName': { spec: { selector, template, serviceName: 'A_B' } },
+      'spec.template.spec.restartPolicy': { spec: { selector, template: { ...template, spec: { ...podSpec, restartPolicy: 'Never' } } } },
+    },
+  },
+  'batch/v1 CronJob': {
+    good: {
+      minimal: { spec: { schedule: '*/5 * * * *', jobTemplate: { spec: { template: jobTemplate } } } },
+      'with a time zone': { spec: { schedule: '@daily', timeZone: 'Europe/Berlin', jobTemplate: { spec: { template: jobTemplate } } } },
+    },
+    bad: {
+      'spec.schedule spec.jobTemplate': { spec: {} },
+      'spec.schedule': { spec: { schedule: '61 * * * *', jobTemplate: { spec: { template: jobTemplate } } } },
+      'spec.timeZone spec.concurrencyPolicy': {
+        spec: { schedule: '@daily', timeZone: 'Mars/Base', concurrencyPolicy: 'Odd', jobTemplate: { spec: { template: jobTemplate } } },
+      },
+      'metadata.name': {
+        metadata: { name: 'a'.repeat(53) },
+        spec: { schedule: '@daily', jobTemplate: { spec: { template: jobTemplate } } },
+      },
+    },
+  },
+  'batch/v1 Job': {
+    good: {
+      minimal: { spec: { template: jobTemplate } },
+      indexed: { spec: { template: jobTemplate, completionMode: 'Indexed', completions: 3, parallelism: 2, backoffLimitPerIndex: 1 } },
+    },
+    bad: {
+      'spec.template': { spec: {} },
+      'spec.template.spec.restartPolicy': { spec: { template } },
+      'spec.completions': { spec: { template: jobTemplate, completionMode: 'Indexed', parallelism: 1 } },
+      'spec.backoffLimitPerIndex': { spec: { template: jobTemplate, backoffLimitPerIndex: 1 } },
+      'spec.podFailurePolicy.rules[0].action spec.podFailurePolicy.rules[0]': {
+        spec: { template: jobTemplate, podFailurePolicy: { rules: [{ action: 'Odd' }] } },
+      },
+    },
+  },
+  'autoscaling/v1 HorizontalPodAutoscaler': {
+    good: { minimal: { spec: hpa }, typical: { spec: { ...hpa, minReplicas: 2, targetCPUUtilizationPercentage: 70 } } },
+    bad: { 'spec.maxReplicas spec.scaleTargetRef.kind': { spec: { scaleTargetRef: {} } } },
+  },
+  'autoscaling/v2 HorizontalPodAutoscaler': {
+    good: {
+      minimal: { spec: hpa },
+      typical: {
+        spec: {
+          ...hpa,
+          metrics: [{ type: 'Pods', pods: { metric: { name: 'rps' }, target: { type: 'AverageValue', averageValue: '10' } } }],
+          behavior: { scaleDown: { stabilizationWindowSeconds: 60 } },
+        },
+      },
+    },
+    bad: {
+      'spec.metrics[0].resource': { spec: { ...hpa, metrics: [{ type: 'Resource' }] } },
+      'spec.maxReplicas': { spec: { ...hpa, minReplicas: 6 } },
+      'spec.behavior.scaleUp.policies[0].type': {
+        spec: { ...hpa, behavior: { scaleUp: { policies: [{ type: 'Odd', value: 1, periodSeconds: 1 }] } } },
+      },
+    },
+  },
+  'coordination.k8s.io/v1 Lease': {
+    good: { minimal: {}, typical: { spec: { holderIdentity: 'a', leaseDurationSeconds: 15, renewTime: '2026-01-01T00:00:00.000000Z' } } },
+    bad: { 'spec.leaseDurationSeconds': { spec: { leaseDurationSeconds: 0 } } },
+  },
+  'discovery.k8s.io/v1 EndpointSlice': {
+    good: {
+      minimal: { addressType: 'IPv4', endpoints: [] },
+      typical: { addressType: 'IPv4', endpoints: [{ addresses: ['10.1.2.3'] }], ports: [{ port: 80 }] },
+    },
+    bad: { 'endpoints[0].addresses': { addressType: 'IPv4', endpoints: [{ addresses: [] }] } },
+  },
+  'events.k8s.io/v1 Event': {
+    good: {
+      typical: {
+        regarding: { kind: 'Pod', name: 'p', namespace: 'default' },
+        eventTime: '2026-01-01T00:00:00.000000Z',
+        reportingController: 'example.com/c',
+        reportingInstance: 'i',
+        action: 'Do',
+        reason: 'Done',
+        note: 'it is',
+        type: 'Normal',
+      },
+    },
+    bad: { 'eventTime type': { regarding: { kind: 'Pod', name: 'p', namespace: 'default' } } },
+  },
+  'networking.k8s.io/v1 Ingress': {
+    good: {
+      'a default backend': { spec: { defaultBackend: backend } },
+      rules: {
+        spec: {
+          rules: [{ host: '*.example.com', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+          tls: [{ hosts: ['a.example.com'] }],
+        },
+      },
+    },
+    bad: {
+      spec: { spec: {} },
+      'spec.rules[0].http.paths[0].pathType': { spec: { rules: [{ http: { paths: [{ path: '/', backend }] } }] } },
+      'spec.rules[0].host spec.rules[0].http.paths[0].path spec.rules[0].http.paths[0].backend': {
+        spec: { rules: [{ host: '10.0.0.1', http: { paths: [{ path: 'x', pathType: 'Exact', backend: {} }] } }] },
+      },
+    },
+  },
+  'networking.k8s.io/v1 IngressClass': {
+    good: { minimal: { spec: { controller: 'example.com/c' } } },
+    bad: { 'spec.controller': { spec: { controller: 'odd' } }, 'spec.parameters.kind': { spec: { parameters: { name: 'x' } } } },
+  },
+  'networking.k8s.io/v1 IPAddress': {
+    good: { minimal: { metadata: { name: '192.168.7.7' }, spec: { parentRef: { resource: 'services', name: 'x' } } } },
+    bad: { 'metadata.name': { spec: { parentRef: { resource: 'services', name: 'x' } } } },
+  },
+  'networking.k8s.io/v1 NetworkPolicy': {
+    good: {
+      minimal: { spec: {} },
+      typical: {
+        spec: {
+          podSelector: selector,
+          ingress: [
+            {
+              from: [{ ipBlock: { cidr: '10.0.0.0/8', except: ['10.1.0.0/16'] } }, { namespaceSelector: {} }],
+              ports: [{ port: 80, endPort: 90 }],
+            },
+          ],
+          egress: [{}],
+        },
+      },
+    },
+    bad: {
+      'spec.ingress[0].from[0]': { spec: { ingress: [{ from: [{}] }] } },
+      'spec.egress[0].to[0].ipBlock.except[0]': {
+        spec: { egress: [{ to: [{ ipBlock: { cidr: '10.0.0.0/8', except: ['11.0.0.0/16'] } }] }] },
+      },
+      'spec.ingress[0].ports[0].endPort': { spec: { ingress: [{ ports: [{ port: 80, endPort: 70 }] }] } },
+    },
+  },
+  'networking.k8s.io/v1 ServiceCIDR': {
+    good: { minimal: { spec: { cidrs: ['10.77.0.0/16'] } } },
+    bad: { 'spec.cidrs': { spec: {} }, 'spec.cidrs[0]': { spec: { cidrs: ['x'] } } },
+  },
+  'node.k8s.io/v1 RuntimeClass': { good: { minimal: { handler: 'runc' } }, bad: { handler: { handler: 'A_B' } } },
+  'policy/v1 PodDisruptionBudget': {
+    good: { minimal: { spec: { maxUnavailable: 1, selector } }, percent: { spec: { minAvailable: '50%', selector } } },
+    bad: { spec: { spec: { minAvailable: 1, maxUnavailable: 1 } }, 'spec.minAvailable': { spec: { minAvailable: '150%' } } },
+  },
+  'rbac.authorization.k8s.io/v1 Role': {
+    good: { minimal: { rules: [rule] } },
+    bad: { 'rules[0].verbs': { rules: [{ ...rule, verbs: [] }] } },
+  },
+  'rbac.authorization.k8s.io/v1 ClusterRole': {
+    good: { minimal: { rules: [rule] } },
+    bad: { 'rules[0].verbs': { rules: [{ ...rule, verbs: [] }] } },
+  },
+  'rbac.authorization.k8s.io/v1 RoleBinding': {
+    good: { minimal: { roleRef, subjects } },
+    bad: { 'roleRef.name': { roleRef: { ...roleRef, name: '' } } },
+  },
+  'rbac.authorization.k8s.io/v1 ClusterRoleBinding': {
+    good: { minimal: { roleRef: { ...roleRef, kind: 'ClusterRole' }, subjects } },
+    bad: { 'roleRef.kind': { roleRef } },
+  },
+  'scheduling.k8s.io/v1 PriorityClass': {
+    good: { minimal: { value: 10 }, typical: { value: 1000, preemptionPolicy: 'Never', description: 'first' } },
+    bad: { value: { value: 1_000_000_001 }, 'metadata.name': { metadata: { name: 'system-odd' }, value: 1 } },
+  },
+  'storage.k8s.io/v1 CSIDriver': {
+    good: { minimal: { spec: {} } },
+    bad: { 'spec.fsGroupPolicy': { spec: { fsGroupPolicy: 'Odd' } } },
+  },
+  'storage.k8s.io/v1 CSINode': {
+    good: { minimal: { spec: { drivers: [{ name: 'd', nodeID: 'n' }] } } },
+    bad: { 'spec.drivers[0].nodeID': { spec: { drivers: [{ name: 'd' }] } } },
+  },
+  'storage.k8s.io/v1 CSIStorageCapacity': {
+    good: { minimal: { storageClassName: 'fast', capacity: '1Gi' } },
+    bad: { capacity: { storageClassName: 'fast', capacity: '-1' } },
+  },
+  'storage.k8s.io/v1 StorageClass': {
+    good: {
+      minimal: { provisioner: 'example.com/p' },
+      typical: { provisioner: 'example.com/p', volumeBindingMode: 'WaitForFirstConsumer' },
+    },
+    bad: { provisioner: {}, volumeBindingMode: { provisioner: 'p', volumeBindingMode: 'Odd' } },
+  },
+  'storage.k8s.io/v1 VolumeAttachment': {
+    good: { minimal: { spec: { attacher: 'a', nodeName: 'n', source: { persistentVolumeName: 'pv' } } } },
+    bad: { 'spec.attacher spec.nodeName spec.source': { spec: {} } },
+  },
+  'storage.k8s.io/v1 VolumeAttributesClass': {
+    good: { minimal: { driverName: 'example.com', parameters: { a: 'b' } } },
+    bad: { driverName: { parameters: { a: 'b' } } },
+  },
+  'deploy.kedge.dev/v1 DeployHook': { good: {}, bad: {} },
+  'deploy.kedge.dev/v1 DeployDelivery': { good: {}, bad: {} },
+}
