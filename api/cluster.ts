@@ -1,5 +1,6 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
 import { kindByName, resourceOf } from '../shared/kinds/index.ts'
+import { systemPriorities } from '../shared/kinds/scheduling.ts'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
 import type { Authenticators } from './auth/authentication.ts'
@@ -149,6 +150,10 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
   for (const r of clusterRoles) await ensure('rbac.authorization.k8s.io', 'ClusterRole', '', r, (o) => addRules(o, r.rules ?? []))
   for (const b of clusterRoleBindings)
     await ensure('rbac.authorization.k8s.io', 'ClusterRoleBinding', '', b, (o) => addSubjects(o, b.subjects))
+  for (const [name, value] of Object.entries(systemPriorities)) {
+    const description = `Used for system critical pods that must ${name.includes('node') ? 'not be moved from their current node' : 'run in the cluster, but can be moved to another node if necessary'}.`
+    await ensure('scheduling.k8s.io', 'PriorityClass', '', { metadata: { name }, value, description })
+  }
   await ensure('', 'Service', 'default', {
     metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: { clusterIP: apiServiceIp(env.settings.serviceCidr), ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },

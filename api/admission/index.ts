@@ -4,7 +4,10 @@ import type { KObject } from '../../shared/meta/object.ts'
 import type { Statement } from '../ports/database.ts'
 import type { Environment, RequestContext } from '../registry/context.ts'
 import type { Part } from '../registry/update.ts'
+import type { Beside } from '../store/store.ts'
+import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
+import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import { nodeTaint } from './node-taint.ts'
@@ -12,6 +15,8 @@ import { objectQuota } from './object-quota.ts'
 import { podRange } from './pod-range.ts'
 import { priority } from './priority.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
+import { resourceQuota } from './resource-quota.ts'
+import { runtimeClass } from './runtime-class.ts'
 import { serviceAccount } from './service-account.ts'
 import { serviceAllocation } from './service-allocation.ts'
 
@@ -20,6 +25,30 @@ export interface Admission {
   claims?: () => Statement[]
   /** Claim `index` was taken: pick another, or throw when the client asked for that very one. */
   reclaim?: (index: number, tries: number) => void | Promise<void>
+  /** Other objects that change with this one, or it is not written. */
+  besides?: () => Beside[]
+  /** One of them has changed meanwhile: look again, or throw. */
+  refresh?: (tries: number) => Promise<void>
+}
+
+/** Several steps' claims as one. */
+function together(all: Admission[]): Admission {
+  if (all.length < 2) return all[0] ?? {}
+  return {
+    claims: () => all.flatMap((a) => a.claims?.() ?? []),
+    reclaim: (index, tries) => {
+      let left = index
+      for (const a of all) {
+        const n = a.claims?.().length ?? 0
+        if (left < n) return a.reclaim?.(left, tries)
+        left -= n
+      }
+    },
+    besides: () => all.flatMap((a) => a.besides?.() ?? []),
+    refresh: async (tries) => {
+      for (const a of all) await a.refresh?.(tries)
+    },
+  }
 }
 
 export interface Request {
@@ -45,20 +74,26 @@ const chain: readonly Step[] = [
   nodeRestriction,
   nodeTaint,
   priority,
+  runtimeClass,
   defaultTolerationSeconds,
   serviceAccount,
+  defaultStorageClass,
+  defaultIngressClass,
+  limitRanger,
   serviceAllocation,
   podRange,
   rbacEscalation,
+  // The last: only what all others let through counts.
+  resourceQuota,
 ]
 
 async function run(which: 'create' | 'update', r: Request): Promise<Admission> {
-  let claims: Admission = {}
+  const all: Admission[] = []
   for (const step of chain) {
     const result = await step[which]?.(r)
-    if (result) claims = result
+    if (result) all.push(result)
   }
-  return claims
+  return together(all)
 }
 
 export const admitCreate = (env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<Admission> =>

@@ -9,6 +9,7 @@ import { nodeLifecycle } from './node-lifecycle.ts'
 import { nodeUpgrade } from './node-upgrade.ts'
 import { podGarbageCollector } from './pod-garbage-collector.ts'
 import { replicaSet } from './replica-set.ts'
+import { resourceQuotaController } from './resource-quota.ts'
 import { scheduler } from './scheduler/scheduler.ts'
 import { serviceAccount } from './service-account.ts'
 import { taintEviction } from './taint-eviction.ts'
@@ -26,4 +27,5 @@ export const controllers: readonly Controller[] = [
   namespace,
   serviceAccount,
   garbageCollector,
+  resourceQuotaController,
 ]

@@ -91,12 +91,13 @@ export async function createObject(
     const body = encodeBody(o)
     const claims = admission.claims?.() ?? []
     const guards = kind.namespaced ? [namespaceGuard(o.metadata.namespace!)] : []
-    const written = await env.store.create(versionOf(kind, o, body, ctx.by), [...guards, ...claims])
+    const written = await env.store.create(versionOf(kind, o, body, ctx.by), [...guards, ...claims], admission.besides?.())
     if (written.ok) return outcomeOf(kind, o, body, written.rv, true)
     if (written.why === 'exists') {
       if (!generate || tries >= NAME_TRIES) throw alreadyExists(subjectOf(kind, o.metadata.name))
       o.metadata.name = generatedName(o.metadata.generateName!, env.random.bytes(5))
-    } else if (written.why === 'extra' && written.index < guards.length) throw await namespaceFault(env, kind, o)
+    } else if (written.why === 'beside') await admission.refresh!(tries)
+    else if (written.why === 'extra' && written.index < guards.length) throw await namespaceFault(env, kind, o)
     else if (written.why === 'extra') await admission.reclaim!(written.index - guards.length, tries)
     else throw internalError('the write met an impossible conflict')
   }

@@ -7,11 +7,14 @@ import { decodeBody } from './codec.ts'
 
 const MAX_ENTRIES = 5000
 const MAX_AGE = 5000
+const MAX_LISTED = 500
 
 export class Lookup {
   readonly #store: Store
   readonly #clock: Clock
   readonly #cache = new Map<string, { at: number; object: KObject }>()
+  readonly #lists = new Map<string, { at: number; objects: KObject[] }>()
+  readonly #reading = new Map<string, symbol>()
   constructor(store: Store, clock: Clock) {
     this.#store = store
     this.#clock = clock
@@ -33,7 +36,25 @@ export class Lookup {
     return object
   }
 
+  /** All of a resource in a namespace, as old as single objects may be. Few are expected: what does not fit a page is left out. */
+  async list(resource: string, ns: string): Promise<KObject[]> {
+    const id = `${resource}/${ns}`
+    const known = this.#lists.get(id)
+    if (known && this.#clock.now() - known.at < MAX_AGE) return known.objects
+    const reading = Symbol()
+    this.#reading.set(id, reading)
+    const { items } = await this.#store.list({ resource, ns, limit: MAX_LISTED })
+    const objects = items.map((i) => decodeBody(i.body, i.rv))
+    if (this.#lists.size >= MAX_ENTRIES) this.#lists.delete(this.#lists.keys().next().value!)
+    // What changed while it was read is read again by the next who asks.
+    if (this.#reading.get(id) === reading) this.#lists.set(id, { at: this.#clock.now(), objects })
+    this.#reading.delete(id)
+    return objects
+  }
+
   forget(key: Key): void {
     this.#cache.delete(`${key.resource}/${key.ns}/${key.name}`)
+    this.#lists.delete(`${key.resource}/${key.ns}`)
+    this.#reading.delete(`${key.resource}/${key.ns}`)
   }
 }

@@ -95,7 +95,9 @@ async function replace(
   const claims = admission.claims?.() ?? []
   const finished =
     o.metadata.deletionTimestamp && !o.metadata.finalizers?.length && !o.metadata.deletionGracePeriodSeconds && isFinal(kind, o)
-  const written = finished ? await env.store.delete(version, replaced, claims) : await env.store.update(version, replaced, claims)
+  const written = finished
+    ? await env.store.delete(version, replaced, claims)
+    : await env.store.update(version, replaced, claims, admission.besides?.())
   if (written.ok) return outcomeOf(kind, o, body, written.rv)
   // Another pick is made by the next attempt; asking for a taken value is refused here.
   if (written.why === 'extra') await admission.reclaim?.(written.index, 0)

@@ -58,7 +58,17 @@ export interface Replaced {
   fields: Record<string, string>
 }
 
-export type Written = { ok: true; rv: number } | { ok: false; why: 'exists' | 'conflict' } | { ok: false; why: 'extra'; index: number }
+/** A new version of another object, which is written with the first or not at all. */
+export interface Beside {
+  version: Version
+  old: Replaced
+}
+
+/** `beside`: one of the other objects had changed meanwhile. */
+export type Written =
+  | { ok: true; rv: number }
+  | { ok: false; why: 'exists' | 'conflict' | 'beside' }
+  | { ok: false; why: 'extra'; index: number }
 
 export interface ListQuery {
   resource: string
@@ -172,10 +182,11 @@ export class Store {
     return stored
   }
 
-  /** Makes a first version. `extra` statements join the batch: allocations, guards. */
-  async create(v: Version, extra: Statement[] = []): Promise<Written> {
+  /** Makes a first version. `extra` statements join the batch: allocations, guards. So do new versions of other objects. */
+  async create(v: Version, extra: Statement[] = [], besides: Beside[] = []): Promise<Written> {
     const body = this.#sealed.has(v.resource) ? await this.#close(v) : v.body
     const at = this.#clock.now()
+    const others = besides.flatMap((b) => this.#moveTo(b, at))
     const outcome = await this.database.write([
       {
         sql: INSERT,
@@ -183,16 +194,42 @@ export class Store {
       },
       { sql: POINT, args: [v.resource, v.ns, v.name] },
       ...extra,
+      ...others,
       STAYS,
     ])
-    if (!outcome.ok && outcome.index === extra.length + 2) throw moving()
-    if (!outcome.ok) return outcome.index >= 2 ? { ok: false, why: 'extra', index: outcome.index - 2 } : { ok: false, why: 'exists' }
-    return this.#committed(v, outcome.rowids[0]!, 'create', at)
+    if (!outcome.ok) return this.#refused(outcome.index, extra.length, others.length, 'exists')
+    const written = this.#committed(v, outcome.rowids[0]!, 'create', at)
+    this.#committedBesides(besides, outcome.rowids, extra.length, at)
+    return written
+  }
+
+  /** The statements that make a new version of another object; nothing of it is sealed. */
+  #moveTo({ version: v, old }: Beside, at: number): Statement[] {
+    return [
+      {
+        sql: INSERT,
+        args: [v.resource, v.ns, v.name, v.uid, 'update', old.rv, JSON.stringify(v.labels), JSON.stringify(v.fields), at, v.by, v.body],
+      },
+      { sql: MOVE, args: [v.resource, v.ns, v.name, old.rv], expect: 1 },
+    ]
+  }
+
+  #refused(index: number, extra: number, others: number, own: 'exists' | 'conflict'): Written {
+    if (index < 2) return { ok: false, why: own }
+    if (index < 2 + extra) return { ok: false, why: 'extra', index: index - 2 }
+    if (index < 2 + extra + others) return { ok: false, why: 'beside' }
+    throw moving()
+  }
+
+  #committedBesides(besides: Beside[], rowids: number[], extra: number, at: number): void {
+    besides.forEach((b, i) => {
+      this.#committed(b.version, rowids[2 + extra + 2 * i]!, 'update', at, b.old)
+    })
   }
 
   /** Replaces version `old.rv` and no other. */
-  async update(v: Version, old: Replaced, extra: Statement[] = []): Promise<Written> {
-    return this.#replace(v, old, 'update', { sql: MOVE, args: [v.resource, v.ns, v.name, old.rv], expect: 1 }, extra)
+  async update(v: Version, old: Replaced, extra: Statement[] = [], besides: Beside[] = []): Promise<Written> {
+    return this.#replace(v, old, 'update', { sql: MOVE, args: [v.resource, v.ns, v.name, old.rv], expect: 1 }, extra, besides)
   }
 
   /** Ends the object; `v.body` is its last state, which watchers get. */
@@ -201,9 +238,10 @@ export class Store {
     return this.#replace(v, old, 'delete', { sql: DROP, args: [v.resource, v.ns, v.name, old.rv], expect: 1 }, [free, ...extra])
   }
 
-  async #replace(v: Version, old: Replaced, verb: Verb, swap: Statement, extra: Statement[]): Promise<Written> {
+  async #replace(v: Version, old: Replaced, verb: Verb, swap: Statement, extra: Statement[], besides: Beside[] = []): Promise<Written> {
     const body = this.#sealed.has(v.resource) ? await this.#close(v) : v.body
     const at = this.#clock.now()
+    const others = besides.flatMap((b) => this.#moveTo(b, at))
     const outcome = await this.database.write([
       {
         sql: INSERT,
@@ -211,11 +249,13 @@ export class Store {
       },
       swap,
       ...extra,
+      ...others,
       STAYS,
     ])
-    if (!outcome.ok && outcome.index === extra.length + 2) throw moving()
-    if (!outcome.ok) return outcome.index >= 2 ? { ok: false, why: 'extra', index: outcome.index - 2 } : { ok: false, why: 'conflict' }
-    return this.#committed(v, outcome.rowids[0]!, verb, at, old)
+    if (!outcome.ok) return this.#refused(outcome.index, extra.length, others.length, 'conflict')
+    const written = this.#committed(v, outcome.rowids[0]!, verb, at, old)
+    this.#committedBesides(besides, outcome.rowids, extra.length, at)
+    return written
   }
 
   #committed(v: Version, rv: number, verb: Verb, at: number, old?: Replaced): Written {

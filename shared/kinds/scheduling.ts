@@ -5,7 +5,7 @@ import { ageColumn, ageOf, boolean, integer, type Kind, nameColumn, plainKind, t
 
 const HIGHEST_OF_USERS = 1_000_000_000
 /** Those that every cluster has. */
-const systemPriorities: Record<string, number> = {
+export const systemPriorities: Record<string, number> = {
   'system-cluster-critical': 2_000_000_000,
   'system-node-critical': 2_000_001_000,
 }

@@ -88,6 +88,9 @@ function printQuantity({ nano, format }: Quantity): string {
   return `${sign}${value}${suffix}`
 }
 
+/** A sum as text: bytes with binary suffixes, everything else with decimal ones. */
+export const quantityText = (nano: bigint, bytes: boolean): string => printQuantity({ nano, format: bytes ? 'BinarySI' : 'DecimalSI' })
+
 /** Canonical text of a quantity given as text or number; undefined when it is none. */
 export function canonicalQuantity(text: string | number): string | undefined {
   const q = parseQuantity(text)

@@ -1,14 +1,16 @@
 // Plain requests to an API, with whatever code it answers.
 import { type Agent, request } from 'node:https'
 
-export interface Answer {
+interface Answer {
   code: number
   body: any
 }
 
+export type Ask = (method: string, path: string, body?: unknown, accept?: string, type?: string) => Promise<Answer>
+
 export const ask =
-  (url: string, token: string, agent: Agent) =>
-  (method: string, path: string, body?: unknown, accept = 'application/json', type = 'application/json'): Promise<Answer> =>
+  (url: string, token: string, agent: Agent): Ask =>
+  (method, path, body, accept = 'application/json', type = 'application/json') =>
     new Promise((resolve, reject) => {
       const data = body === undefined ? undefined : JSON.stringify(body)
       const req = request(

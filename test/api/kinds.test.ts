@@ -1,17 +1,13 @@
 // Every kind by its API, on both platforms: manifests that are stored and come back, manifests that are refused by field, and random ones, which do one or the other.
 
-import { writeFileSync } from 'node:fs'
-import { Agent } from 'node:https'
-import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
-import { ControlPlane } from '../rig/control-plane.ts'
-import { temporaryFolder } from '../rig/sqld.ts'
-import { ask } from './ask.ts'
+import type { Ask } from './ask.ts'
 import { randomValue, seeded, sprinkled } from './generate.ts'
 import { manifests } from './manifests.ts'
+import { type Server, startServer } from './server.ts'
 
 const RANDOM_OBJECTS = 60
 /** Another seed looks elsewhere: KEDGE_SEED=7 npm run test:api */
@@ -33,19 +29,13 @@ const content = (o: any) => {
 }
 
 describe.each(['node', 'workers'])('on %s', (platform) => {
-  const folder = temporaryFolder('api')
-  let cp: ControlPlane
-  let send: ReturnType<typeof ask>
+  let server: Server
+  let send: Ask
   beforeAll(async () => {
-    const file = path.join(folder.path, 'tokens.csv')
-    writeFileSync(file, 'admintoken,admin,admin,system:masters\n')
-    cp = await ControlPlane.start('127.0.0.1', ['--token-file', file, '--platform', platform])
-    send = ask(cp.url, 'admintoken', new Agent({ keepAlive: true, ca: cp.ca }))
+    server = await startServer(platform)
+    send = server.send
   })
-  afterAll(async () => {
-    await cp?.stop()
-    folder.remove()
-  })
+  afterAll(() => server?.stop())
 
   test('every stored kind has manifests here', () => expect(stored.map(idOf).filter((id) => !manifests[id])).toEqual([]))
 

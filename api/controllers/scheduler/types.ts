@@ -1,9 +1,7 @@
 // What scheduler plugins see: a pod, and nodes with what they already carry. Plugins are pure and named as kube-scheduler names them.
-import type { KObject } from '../../../shared/meta/object.ts'
-import { milliOf, unitsOf } from '../../../shared/meta/quantity.ts'
 
-/** Amounts by resource name; cpu in thousandths, everything else in whole units. */
-export type Amounts = Record<string, number>
+import { type Amounts, addTo, amounts, podAmounts } from '../../../shared/kinds/pod-resources.ts'
+import type { KObject } from '../../../shared/meta/object.ts'
 
 export interface NodeInfo {
   node: KObject
@@ -37,35 +35,7 @@ export interface ScorePlugin {
   normalize?: (scores: number[]) => number[]
 }
 
-function amounts(list: Record<string, string> | undefined): Amounts {
-  const out: Amounts = {}
-  for (const [k, v] of Object.entries(list ?? {})) out[k] = k === 'cpu' ? milliOf(v) : unitsOf(v)
-  return out
-}
-
-const addTo = (into: Amounts, from: Amounts) => {
-  for (const k in from) into[k] = (into[k] ?? 0) + from[k]!
-}
-
-/** What a pod asks for: containers and sidecars together, or the greatest init container, plus overhead. */
-export function podRequests(pod: KObject): Amounts {
-  const total: Amounts = {}
-  for (const c of pod.spec.containers ?? []) addTo(total, amounts(c.resources?.requests))
-  const sidecars: Amounts = {}
-  const peak: Amounts = {}
-  for (const c of pod.spec.initContainers ?? []) {
-    const own = amounts(c.resources?.requests)
-    if (c.restartPolicy === 'Always') {
-      addTo(total, own)
-      addTo(sidecars, own)
-    } else
-      for (const k of new Set([...Object.keys(own), ...Object.keys(sidecars)]))
-        peak[k] = Math.max(peak[k] ?? 0, (own[k] ?? 0) + (sidecars[k] ?? 0))
-  }
-  for (const k in peak) total[k] = Math.max(total[k] ?? 0, peak[k]!)
-  addTo(total, amounts(pod.spec.overhead))
-  return total
-}
+export const podRequests = (pod: KObject): Amounts => podAmounts(pod.spec, 'requests')
 
 export function hostPorts(pod: KObject): string[] {
   return (pod.spec.containers ?? []).flatMap((c: any) =>
