@@ -18,6 +18,7 @@ import type { Clock, Random } from './ports/clock.ts'
 import type { Database } from './ports/database.ts'
 import type { Hub } from './ports/hub.ts'
 import type { Log } from './ports/log.ts'
+import { ClusterKinds } from './registry/cluster-kinds.ts'
 import { decodeBody } from './registry/codec.ts'
 import { type Environment, type Identity, type Settings, systemContext } from './registry/context.ts'
 import { create } from './registry/create.ts'
@@ -89,8 +90,10 @@ export function createCluster(o: ClusterOptions): Cluster {
     ...(o.oidc ? { oidc: o.oidc } : {}),
   }
   const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
+  const kinds = new ClusterKinds(store, o.clock)
   const env: Environment = {
     store,
+    kinds,
     clock: o.clock,
     random: o.random,
     lookup,
@@ -114,6 +117,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     ...(lists ? { lists } : {}),
     observe: (event) => {
       count?.observe(event)
+      kinds.observe(event)
       lists?.cache.changed(event.resource)
       lookup.forget(event)
       if (sensitive.has(event.resource)) rbac.changed()

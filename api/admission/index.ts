@@ -7,6 +7,7 @@ import type { Part } from '../registry/update.ts'
 import type { Beside } from '../store/store.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
+import { definitions } from './definitions.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
@@ -83,6 +84,7 @@ const chain: readonly Step[] = [
   serviceAllocation,
   podRange,
   rbacEscalation,
+  definitions,
   // The last: only what all others let through counts.
   resourceQuota,
 ]

@@ -1,5 +1,5 @@
 // Garbage collection: dependents go when all their owners are gone; foreground deletion waits for them, orphaning sets them free.
-import { groupOf, kindByName, kinds, resourceOf } from '../../shared/kinds/index.ts'
+import { groupOf, resourceOf } from '../../shared/kinds/index.ts'
 import type { KObject, OwnerReference } from '../../shared/meta/object.ts'
 import type { Controller, Reader, Result, Write } from '../engine/types.ts'
 
@@ -15,7 +15,7 @@ interface View {
 const uidOf = ({ old, new: now }: { old?: KObject; new?: KObject }) => (now ?? old)!.metadata.uid
 
 function ownerState(reader: Reader, dependent: KObject, reference: OwnerReference): View['owners'][number] {
-  const kind = kindByName(groupOf(reference.apiVersion), reference.kind)
+  const kind = reader.kinds.byName(groupOf(reference.apiVersion), reference.kind)
   if (!kind) return { reference, state: 'unknown' }
   const found = reader.byUid(reference.uid)
   const ok =
@@ -76,15 +76,14 @@ const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[
   return interesting ? [uidOf(change)] : []
 }
 
-const watched = kinds.filter((k) => !k.virtual && !k.stored && k.kind !== 'Event').map(resourceOf)
-
 export const garbageCollector: Controller<View> = {
   name: 'garbage-collector',
   all: (r) =>
-    watched
+    r
+      .resources()
       .flatMap((resource) => r.list(resource).filter((o) => o.metadata.ownerReferences?.length || o.metadata.deletionTimestamp))
       .map((o) => o.metadata.uid),
-  wakes: Object.fromEntries(watched.map((resource) => [resource, wake])),
+  wakes: { '*': wake },
   view: (key, reader) => {
     const found = reader.byUid(key)
     if (!found) return undefined

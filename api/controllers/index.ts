@@ -1,5 +1,6 @@
 // The controllers that the engine runs, one file each.
 import type { Controller } from '../engine/types.ts'
+import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
 import { endpoints } from './endpoints.ts'
@@ -28,4 +29,5 @@ export const controllers: readonly Controller[] = [
   serviceAccount,
   garbageCollector,
   resourceQuotaController,
+  definitionCleanup,
 ]

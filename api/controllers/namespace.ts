@@ -1,9 +1,7 @@
 // Namespace: empties one that is being deleted, then lets it go. New content cannot enter meanwhile: the store's guard sees to that.
-import { kinds, resourceOf } from '../../shared/kinds/index.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 
-const contents = kinds.filter((k) => k.namespaced && !k.virtual && !k.stored && k.kind !== 'Event').map(resourceOf)
 const BURST = 200
 
 interface View {
@@ -37,23 +35,18 @@ export const namespace: Controller<View> = {
   all: (r) => r.list('namespaces').map((n) => n.metadata.name),
   wakes: {
     namespaces: ({ new: now }) => (now?.metadata.deletionTimestamp ? [now.metadata.name] : []),
-    ...Object.fromEntries(
-      contents.map((resource) => [
-        resource,
-        (
-          { old, new: now }: { old?: KObject; new?: KObject },
-          reader: { get(r: string, ns: string, name: string): KObject | undefined },
-        ) => {
-          const name = (now ?? old)!.metadata.namespace!
-          return reader.get('namespaces', '', name)?.metadata.deletionTimestamp ? [name] : []
-        },
-      ]),
-    ),
+    '*': ({ old, new: now }, reader) => {
+      const name = (now ?? old)!.metadata.namespace
+      return name && reader.get('namespaces', '', name)?.metadata.deletionTimestamp ? [name] : []
+    },
   },
   view: (key, reader) => {
     const ns = reader.get('namespaces', '', key)
     if (!ns?.metadata.deletionTimestamp) return undefined
-    return { namespace: ns, objects: contents.flatMap((resource) => reader.list(resource, key).map((object) => ({ resource, object }))) }
+    return {
+      namespace: ns,
+      objects: reader.resources().flatMap((resource) => reader.list(resource, key).map((object) => ({ resource, object }))),
+    }
   },
   reconcile,
 }

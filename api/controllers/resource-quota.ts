@@ -1,5 +1,4 @@
 // ResourceQuota: counts what a namespace uses. Creating adds to the count by itself (admission); what goes, ends or shrinks is counted down here.
-import { kinds, resourceOf } from '../../shared/kinds/index.ts'
 import type { Amounts } from '../../shared/kinds/pod-resources.ts'
 import { countedResources, inScope, usageOf, usageTexts } from '../../shared/kinds/quota-usage.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
@@ -12,19 +11,16 @@ interface View {
 }
 
 const RESOURCE = 'resourcequotas'
-const counted = kinds.filter((k) => k.namespaced && !k.virtual && !k.stored && k.kind !== 'Event').map(resourceOf)
 
 const quotasOf = (reader: Reader, ns: string | undefined): string[] => reader.list(RESOURCE, ns).map(keyOf)
 
 /** A change wakes the quotas of its namespace unless admission has counted it already. */
-const wake =
-  (resource: string) =>
-  ({ old, new: now }: Change, reader: Reader): string[] => {
-    if (!old) return []
-    const at = 0
-    if (now && equal(usageOf(resource, old, at), usageOf(resource, now, at))) return []
-    return quotasOf(reader, (now ?? old).metadata.namespace)
-  }
+function wake({ resource, old, new: now }: Change, reader: Reader): string[] {
+  const ns = (now ?? old)!.metadata.namespace
+  if (!old || !ns) return []
+  const at = 0
+  return now && equal(usageOf(resource, old, at), usageOf(resource, now, at)) ? [] : quotasOf(reader, ns)
+}
 
 function reconcile(_key: string, { quota, objects }: View, now: number) {
   const hard: Record<string, string> = quota.spec?.hard ?? {}
@@ -51,7 +47,7 @@ export const resourceQuotaController: Controller<View> = {
   name: 'resource-quota-controller',
   all: (r) => r.list(RESOURCE).map(keyOf),
   wakes: {
-    ...Object.fromEntries(counted.map((resource) => [resource, wake(resource)])),
+    '*': wake,
     [RESOURCE]: ({ old, new: now }, reader) => (now ? [keyOf(now)] : quotasOf(reader, old!.metadata.namespace)),
   },
   view: (key, reader) => {

@@ -3,6 +3,7 @@
 
 import { deployDelivery, subjectOfFacts } from '../../shared/kinds/deploy.ts'
 import { apiVersionOf, groupOf, kindByName } from '../../shared/kinds/index.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import { isKustomization, isNamespaced, join, kustomize, setImages } from '../../shared/manifests/kustomize.ts'
 import { parseManifests } from '../../shared/manifests/yaml.ts'
 import { dnsLabel } from '../../shared/meta/names.ts'
@@ -82,8 +83,8 @@ const accountOf = (hook: KObject): Identity => {
 }
 
 /** `a.b.c` parts of a path to an object. */
-function pathOf(o: { apiVersion: string; kind: string; metadata: { name: string; namespace?: string } }): string {
-  const kind = kindByName(groupOf(o.apiVersion), o.kind)
+function pathOf(kinds: KindTable, o: { apiVersion: string; kind: string; metadata: { name: string; namespace?: string } }): string {
+  const kind = kinds.byName(groupOf(o.apiVersion), o.kind)
   if (!kind) throw new Permanent(`no matches for kind ${JSON.stringify(o.kind)} in version ${JSON.stringify(o.apiVersion)}`)
   const base = kind.group ? `/apis/${apiVersionOf(kind)}` : `/api/${kind.version}`
   const where = kind.namespaced ? `/namespaces/${encodeURIComponent(o.metadata.namespace!)}` : ''
@@ -166,7 +167,7 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
   // --- actions ---
 
   const workloadPath = (job: Job, w: { kind: string; name: string }) =>
-    pathOf({ apiVersion: 'apps/v1', kind: w.kind, metadata: { name: w.name, namespace: job.namespace } })
+    pathOf(env.kinds, { apiVersion: 'apps/v1', kind: w.kind, metadata: { name: w.name, namespace: job.namespace } })
 
   async function setImage(job: Job, image: string): Promise<Change[]> {
     const changes: Change[] = []
@@ -271,7 +272,7 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
       const done = await ask(
         job,
         'PATCH',
-        `${pathOf(o as never)}?fieldManager=kedge-deploy-${job.hook.metadata.name.slice(0, 100)}&force=true`,
+        `${pathOf(env.kinds, o as never)}?fieldManager=kedge-deploy-${job.hook.metadata.name.slice(0, 100)}&force=true`,
         o,
         'application/apply-patch+yaml',
       )
@@ -289,11 +290,13 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
     for (const id of last?.status.applied ?? []) {
       if (applied.includes(id)) continue
       const [apiVersion, kind, namespace, name] = id.split('|')
-      await ask(job, 'DELETE', `${pathOf({ apiVersion, kind, metadata: { name, namespace } })}?propagationPolicy=Background`).catch(
-        (cause) => {
-          if (cause.code !== 404) throw cause
-        },
-      )
+      await ask(
+        job,
+        'DELETE',
+        `${pathOf(env.kinds, { apiVersion, kind, metadata: { name, namespace } })}?propagationPolicy=Background`,
+      ).catch((cause) => {
+        if (cause.code !== 404) throw cause
+      })
     }
   }
 

@@ -1,7 +1,9 @@
 // Carries out what controllers ask for, through the registry like any client, with the version each write was computed from as its precondition.
 import { apiVersionOf, kindOfResource } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { timeString } from '../../shared/meta/object.ts'
+import { notFound } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import { bindPod } from '../registry/bind.ts'
 import { type RequestContext, systemContext } from '../registry/context.ts'
@@ -15,19 +17,26 @@ export type Tasks = Record<string, (object: KObject) => Promise<void>>
 
 const options = (component: string) => ({ fieldManager: component, fieldValidation: 'Ignore' as const })
 
+/** A definition may have gone since the controller looked. */
+function kindFor(cluster: Cluster, resource: string): Kind {
+  const kind = cluster.env.kinds.ofResource(resource)
+  if (!kind) throw notFound({ group: '', resource })
+  return kind
+}
+
 /** The version of the newest row that the write made; undefined when it made none. Throws StatusErrors. */
 export async function applyWrite(cluster: Cluster, component: string, w: Write, tasks: Tasks = {}): Promise<number | undefined> {
   const { env } = cluster
   const ctx = systemContext(component)
   switch (w.verb) {
     case 'create': {
-      const kind = kindOfResource(w.resource)!
+      const kind = kindFor(cluster, w.resource)
       const { resourceVersion: _, ...metadata } = w.object.metadata
       const done = await create(env, kind, w.object.metadata.namespace ?? '', { ...w.object, metadata }, options(component), ctx)
       return Number(done.object.metadata.resourceVersion)
     }
     case 'update': {
-      const kind = kindOfResource(w.resource)!
+      const kind = kindFor(cluster, w.resource)
       const { name, namespace } = w.object.metadata
       const done = await mutate(
         env,
@@ -44,7 +53,7 @@ export async function applyWrite(cluster: Cluster, component: string, w: Write, 
       return removeIgnoringGone(cluster, w, ctx)
     case 'deleteAll': {
       const page = await cluster.store.list({ resource: w.resource, ns: w.ns, limit: 500 })
-      const kind = kindOfResource(w.resource)!
+      const kind = kindFor(cluster, w.resource)
       for (const i of page.items) await remove(env, kind, { resource: w.resource, ns: i.ns, name: i.name }, {}, ctx).catch(ignoreGone)
       return undefined
     }
@@ -71,7 +80,7 @@ async function removeIgnoringGone(
   w: Extract<Write, { verb: 'delete' }>,
   ctx: RequestContext,
 ): Promise<number | undefined> {
-  const kind = kindOfResource(w.resource)!
+  const kind = kindFor(cluster, w.resource)
   const { name, namespace, uid } = w.object.metadata
   const done = await remove(
     cluster.env,
@@ -102,7 +111,7 @@ let serial = 0
 /** Records what happened to an object; the same thing again counts up. Events never fail the work they tell of. */
 async function recordEvent(cluster: Cluster, w: Extract<Write, { verb: 'event' }>, ctx: RequestContext): Promise<undefined> {
   const { object, resource } = w.about
-  const kind = kindOfResource(resource)!
+  const kind = kindFor(cluster, resource)
   const events = kindOfResource('events')!
   const ns = object.metadata.namespace ?? 'default'
   const known = told.get(cluster) ?? new Map<string, string>()

@@ -1,5 +1,6 @@
 // The engine's view of the cluster: parsed objects with the indexes that controllers ask by. Filled from rows at a cold start, kept fresh by the log.
 import { kindOfResource } from '../../shared/kinds/index.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import { ROUND } from '../../shared/meta/node-annotations.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
@@ -10,6 +11,9 @@ import type { Change, EngineSettings, Reader } from './types.ts'
 // Events are written by many and read by no controller; secrets are nobody's business here but the garbage collector's, by metadata.
 const uncached = new Set(['events'])
 const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.io', 'controllerrevisions.apps'])
+
+/** Of custom resources controllers look at the metadata alone. */
+const isOurs = (resource: string): boolean => kindOfResource(resource) !== undefined
 
 /** Config maps that controllers read; all others are their owners' and may be large. */
 const ours = new Set<string>([ROOT_CA, ROUND.name])
@@ -43,8 +47,11 @@ export class Cache implements Reader {
   readonly #sessions: (node: string) => { connected: boolean; lostAt: number }
   rv = 0
 
-  constructor(settings: EngineSettings, sessions: (node: string) => { connected: boolean; lostAt: number }) {
+  readonly kinds: KindTable
+
+  constructor(settings: EngineSettings, kinds: KindTable, sessions: (node: string) => { connected: boolean; lostAt: number }) {
     this.settings = settings
+    this.kinds = kinds
     this.#sessions = sessions
   }
 
@@ -52,7 +59,7 @@ export class Cache implements Reader {
   async load(store: Store): Promise<void> {
     const { rv } = await store.head()
     for (const resource of await store.resources()) {
-      if (uncached.has(resource) || !kindOfResource(resource)) continue
+      if (uncached.has(resource)) continue
       let after: { ns: string; name: string } | undefined
       do {
         const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })
@@ -65,7 +72,7 @@ export class Cache implements Reader {
 
   /** Takes an event in; the change it made, or undefined when it was known already. */
   apply(e: LogEvent): Change | undefined {
-    if (uncached.has(e.resource) || !kindOfResource(e.resource)) return undefined
+    if (uncached.has(e.resource)) return undefined
     const key = e.ns ? `${e.ns}/${e.name}` : e.name
     const old = this.#objects.get(e.resource)?.get(key)
     if (old && Number(old.metadata.resourceVersion) >= e.rv) return undefined
@@ -111,6 +118,9 @@ export class Cache implements Reader {
   get(resource: string, ns: string, name: string): KObject | undefined {
     return this.#objects.get(resource)?.get(ns ? `${ns}/${name}` : name)
   }
+  resources(): string[] {
+    return [...this.#objects.keys()]
+  }
   list(resource: string, ns?: string): KObject[] {
     return ns === undefined ? [...(this.#objects.get(resource)?.values() ?? [])] : this.#byNamespace.get(`${resource} ${ns}`)
   }
@@ -137,6 +147,6 @@ const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o
 function trim(resource: string, o: KObject): KObject {
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
   delete o.metadata.managedFields
-  if (!metadataOnly.has(resource) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
+  if ((isOurs(resource) && !metadataOnly.has(resource)) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
   return { metadata: o.metadata, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }
 }

@@ -56,6 +56,7 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
   const lost = new Map<string, number>()
   const cache = new Cache(
     { podCidr: cluster.env.settings.podCidr, caBundle: await cluster.authority.bundle(), nodeMonitorGracePeriod },
+    cluster.env.kinds,
     (node) => ({
       connected: hub.sessions.isConnected(node),
       lostAt: lost.get(node) ?? startedAt,
@@ -94,7 +95,10 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
     }
     const change = cache.apply(e)
     if (!change) return
-    for (const lane of lanes) for (const key of lane.controller.wakes[e.resource]?.(change, cache) ?? []) enqueue(lane, key)
+    for (const lane of lanes) {
+      const { wakes } = lane.controller
+      for (const key of (wakes[e.resource] ?? wakes['*'])?.(change, cache) ?? []) enqueue(lane, key)
+    }
   }
 
   function pump(): void {

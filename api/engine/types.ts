@@ -1,9 +1,13 @@
 // The engine's contract with controllers. A controller is pure: frozen view in, writes out; the engine applies them through the registry.
+import type { KindTable } from '../../shared/kinds/table.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 
 /** What a view is built from: the cluster as the engine's cache has it, by index. Objects must not be changed. */
 export interface Reader {
   get(resource: string, ns: string, name: string): KObject | undefined
+  /** The resources that there are objects of, Events aside. */
+  resources(): string[]
+  kinds: KindTable
   /** All of a resource, or those of one namespace. */
   list(resource: string, ns?: string): KObject[]
   /** Objects whose managing owner has this uid. */
@@ -58,7 +62,7 @@ export interface Change {
 
 export interface Controller<View = any> {
   name: string
-  /** Which keys a change concerns, by the resource that changed. */
+  /** Which keys a change concerns, by the resource that changed; `*` for those that are not named. */
   wakes: Record<string, (change: Change, reader: Reader) => string[]>
   /** Keys to look at when the engine starts cold. */
   all: (reader: Reader) => string[]

@@ -1,7 +1,7 @@
 // The Hono app: the middleware chain and the routes. The same on every platform; what differs comes in as the cluster's ports.
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
-import { apiVersionOf } from '../../shared/kinds/index.ts'
+import { apiVersionOf, isBuiltIn } from '../../shared/kinds/index.ts'
 import { genericNotFound, StatusError, tooLarge, unauthorized } from '../../shared/status/index.ts'
 import { KEDGE_VERSION } from '../../shared/version.ts'
 import { anonymous, authenticate, impersonate } from '../auth/authentication.ts'
@@ -37,6 +37,9 @@ const open = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])
 const published = new Set(['/.well-known/openid-configuration', '/openid/v1/jwks'])
 const textAnswer = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
+
+/** How old the knowledge of definitions may be that says that something is not there, ms. */
+const RECHECK = 200
 
 export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<Env> {
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
@@ -74,9 +77,15 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   }
   const answer = (value: unknown) => json(JSON.stringify(value))
 
+  const { kinds } = env
+  /** The resource of a path behind its version. */
+  const pluralOf = (segments: string[]): string => {
+    const [first, , third] = segments[0] === 'watch' ? segments.slice(1) : segments
+    return (first === 'namespaces' ? third : first) ?? ''
+  }
   const resource = (group: string, version: string, segments: string[], c: Context<Env>) => {
     const user = c.get('user')
-    const r = parseResourcePath(group, version, segments)
+    const r = parseResourcePath(kinds, group, version, segments)
     const url = c.req.url
     const at = url.indexOf('?')
     const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
@@ -105,25 +114,32 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   )
   app.get(
     '/apis',
-    guarded((c) => aggregatedOr(c, false, apiGroupList)),
+    guarded((c) => aggregatedOr(c, false, () => apiGroupList(kinds))),
   )
   app.get(
     '/api/v1',
-    guarded(() => answer(resourceList('', 'v1'))),
+    guarded(() => answer(resourceList(kinds, '', 'v1'))),
   )
   app.get(
     '/apis/:group',
-    guarded((c) => found(apiGroup(c.req.param('group')!))),
+    guarded(async (c) => {
+      await kinds.current()
+      return found(apiGroup(kinds, c.req.param('group')!))
+    }),
   )
   app.get(
     '/apis/:group/:version',
-    guarded((c) => found(resourceList(c.req.param('group')!, c.req.param('version')!))),
+    guarded(async (c) => {
+      await kinds.current()
+      return found(resourceList(kinds, c.req.param('group')!, c.req.param('version')!))
+    }),
   )
   const found = (value: unknown) => (value ? answer(value) : textAnswer('404 page not found\n', 404))
-  const aggregatedOr = (c: Context<Env>, core: boolean, plain: () => unknown) => {
+  const aggregatedOr = async (c: Context<Env>, core: boolean, plain: () => unknown) => {
+    await kinds.current()
     const version = wantsAggregated(c.req.header('accept'))
     if (!version) return answer(plain())
-    return new Response(JSON.stringify(aggregated(core, version)), {
+    return new Response(JSON.stringify(aggregated(kinds, core, version)), {
       headers: { 'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, vary: 'Accept' },
     })
   }
@@ -131,11 +147,15 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   app.all('/api/v1/*', (c) => resource('', 'v1', segmentsAfter(c, 3), c))
   app.all('/apis/:group/:version/*', async (c) => {
     const { group, version } = c.req.param()
-    if (!apiGroup(group)) {
+    if (!isBuiltIn(group)) await kinds.current()
+    const segments = segmentsAfter(c, 4)
+    // A definition that another process has just made: it is looked for once more before it is not there.
+    if (!isBuiltIn(group) && !kinds.byResource(group, version, pluralOf(segments))) await kinds.current(RECHECK)
+    if (!apiGroup(kinds, group)) {
       await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
       return textAnswer('404 page not found\n', 404)
     }
-    return resource(group, version, segmentsAfter(c, 4), c)
+    return resource(group, version, segments, c)
   })
 
   const version = () => answer(versionInfo)
@@ -157,7 +177,10 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
 
   app.get(
     '/openapi/v3',
-    guarded(() => answer(openapiIndex(KEDGE_VERSION))),
+    guarded(async () => {
+      await kinds.current()
+      return answer(openapiIndex(kinds, KEDGE_VERSION))
+    }),
   )
   app.get(
     '/openapi/v3/api/v1',
@@ -167,13 +190,14 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
     '/openapi/v3/apis/:group/:version',
     guarded((c) => document(c.req.param('group')!, c.req.param('version')!)),
   )
-  const document = (group: string, version: string) => {
-    const text = openapiV3(group, version)
+  const document = async (group: string, version: string) => {
+    await kinds.current()
+    const text = openapiV3(kinds, group, version)
     if (!text) return textAnswer('404 page not found\n', 404)
     return new Response(text, {
       headers: {
         'content-type': 'application/json',
-        etag: `"${KEDGE_VERSION}-${apiVersionOf({ group, version })}"`,
+        etag: `"${KEDGE_VERSION}-${apiVersionOf({ group, version })}-${kinds.generation}"`,
         'cache-control': 'public',
       },
     })
@@ -181,14 +205,15 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
 
   app.get(
     '/openapi/v2',
-    guarded((c) => {
+    guarded(async (c) => {
+      await kinds.current()
       const accept = c.req.header('accept') ?? ''
       // Asked for with an @ that media types may not have: answered as kube-apiserver does.
       if (accept.includes('proto-openapi.spec.v2'))
         return new Response(openapiV2Protobuf() as BodyInit, {
           headers: { 'content-type': 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf' },
         })
-      return json(openapiV2())
+      return json(openapiV2(kinds))
     }),
   )
 

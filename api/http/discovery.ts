@@ -1,17 +1,9 @@
 // Discovery: groups, versions and resources, in the old form and the aggregated one. All from the kinds table.
-import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
+import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 
-interface GroupVersion {
-  group: string
-  version: string
-}
-
-export const groupVersions: GroupVersion[] = [
-  ...new Map(kinds.map((k) => [apiVersionOf(k), { group: k.group, version: k.version }])).values(),
-]
-const groups = [...new Set(groupVersions.map((g) => g.group).filter(Boolean))]
-const kindsOf = (group: string, version: string) => kinds.filter((k) => k.group === group && k.version === version)
+const kindsOf = (kinds: KindTable, group: string, version: string) => kinds.all.filter((k) => k.group === group && k.version === version)
 
 const resource = (k: Kind) => ({
   name: k.plural,
@@ -34,8 +26,8 @@ const subresources = (k: Kind) =>
   }))
 
 /** `/api/v1` and `/apis/G/V`; undefined when the version is not served. */
-export function resourceList(group: string, version: string) {
-  const served = kindsOf(group, version)
+export function resourceList(kinds: KindTable, group: string, version: string) {
+  const served = kindsOf(kinds, group, version)
   if (!served.length) return undefined
   return {
     kind: 'APIResourceList',
@@ -51,16 +43,28 @@ export const coreVersions = (host: string) => ({
   serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: host }],
 })
 
-export function apiGroup(group: string) {
-  const versions = groupVersions.filter((g) => g.group === group).map((g) => ({ groupVersion: apiVersionOf(g), version: g.version }))
+export function apiGroup(kinds: KindTable, group: string) {
+  const versions = kinds
+    .groupVersions()
+    .filter((g) => g.group === group)
+    .map((g) => ({ groupVersion: apiVersionOf(g), version: g.version }))
   return versions.length ? { kind: 'APIGroup', apiVersion: 'v1', name: group, versions, preferredVersion: versions[0] } : undefined
 }
 
-export const apiGroupList = () => ({
+const groupsOf = (kinds: KindTable): string[] => [
+  ...new Set(
+    kinds
+      .groupVersions()
+      .map((g) => g.group)
+      .filter(Boolean),
+  ),
+]
+
+export const apiGroupList = (kinds: KindTable) => ({
   kind: 'APIGroupList',
   apiVersion: 'v1',
-  groups: groups.map((g) => {
-    const { kind: _, apiVersion: __, ...rest } = apiGroup(g)!
+  groups: groupsOf(kinds).map((g) => {
+    const { kind: _, apiVersion: __, ...rest } = apiGroup(kinds, g)!
     return rest
   }),
 })
@@ -90,17 +94,18 @@ function aggregatedResource(k: Kind) {
 }
 
 /** The aggregated form: the core group at /api, all others at /apis. */
-export function aggregated(core: boolean, version: 'v2' | 'v2beta1') {
-  const names = core ? [''] : groups
+export function aggregated(kinds: KindTable, core: boolean, version: 'v2' | 'v2beta1') {
+  const names = core ? [''] : groupsOf(kinds)
+  const versions = kinds.groupVersions()
   return {
     kind: 'APIGroupDiscoveryList',
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
     items: names.map((group) => ({
       metadata: { name: group, creationTimestamp: null },
-      versions: groupVersions
+      versions: versions
         .filter((g) => g.group === group)
-        .map((g) => ({ version: g.version, freshness: 'Current', resources: kindsOf(g.group, g.version).map(aggregatedResource) })),
+        .map((g) => ({ version: g.version, freshness: 'Current', resources: kindsOf(kinds, g.group, g.version).map(aggregatedResource) })),
     })),
   }
 }

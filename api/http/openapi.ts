@@ -1,11 +1,12 @@
 // OpenAPI v3, one document per group version, made from the kinds table and the generated structure: what kubectl explain and validation read.
 
-import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
+import type { Structural } from '../../shared/crd/structural.ts'
+import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
 import { ownDescriptions } from '../../shared/schema/own-types.ts'
 import { type Schema, schemaOf } from '../../shared/schema/types.ts'
-import { groupVersions } from './discovery.ts'
 
 const about: Record<string, Record<string, string>> = { ...descriptions, ...ownDescriptions }
 const metaTypes =
@@ -18,6 +19,13 @@ const componentName = (type: string, group: string, version: string) =>
     : `io.k8s.api.${group.split('.')[0] || 'core'}.${version}.${shortName(type)}`
 
 type Json = Record<string, any>
+
+/** `com.example.v1.Widget` */
+const customName = (k: Kind) => `${k.group.split('.').reverse().join('.')}.${k.version}.${k.kind}`
+const identity: Json = {
+  apiVersion: { type: 'string', description: about.V1Pod?.apiVersion ?? '' },
+  kind: { type: 'string', description: about.V1Pod?.kind ?? '' },
+}
 
 class Document {
   readonly schemas: Record<string, Json> = {}
@@ -33,6 +41,19 @@ class Document {
     if (!this.schemas[name]) {
       this.schemas[name] = {}
       this.schemas[name] = this.#object(schemaOf(type))
+    }
+    return { $ref: `#/components/schemas/${name}` }
+  }
+
+  /** A custom kind's schema is published as its definition has it. */
+  custom(k: Kind): Json {
+    const name = customName(k)
+    const meta = { description: 'Standard object metadata.', allOf: [this.ref('V1ObjectMeta')] }
+    const { properties, ...rest } = (k.structural ?? {}) as Structural & Json
+    this.schemas[name] = {
+      ...rest,
+      type: 'object',
+      properties: { ...identity, ...properties, metadata: meta },
     }
     return { $ref: `#/components/schemas/${name}` }
   }
@@ -102,6 +123,7 @@ const writeParameters = [
   query('fieldManager', 'fieldManager is a name associated with the actor or entity that is making these changes.'),
   query('fieldValidation', 'fieldValidation instructs the server on how to handle objects with unknown or duplicate fields.'),
 ]
+/** The last of them is for built-in kinds alone: kubectl chooses by this list. */
 const patchTypes = [
   'application/apply-patch+yaml',
   'application/json-patch+json',
@@ -129,26 +151,47 @@ function pathsOf(k: Kind, base: string, ref: Json): Json {
   if (k.verbs.includes('get')) item.get = operation(k, 'get', ref)
   if (k.verbs.includes('update')) item.put = operation(k, 'put', ref, writeParameters, ['application/json', 'application/yaml'])
   if (k.verbs.includes('patch'))
-    item.patch = operation(k, 'patch', ref, [...writeParameters, query('force', 'Force is going to "force" Apply requests.')], patchTypes)
+    item.patch = operation(
+      k,
+      'patch',
+      ref,
+      [...writeParameters, query('force', 'Force is going to "force" Apply requests.')],
+      k.custom ? patchTypes.slice(0, -1) : patchTypes,
+    )
   if (k.verbs.includes('delete')) item.delete = operation(k, 'delete', ref)
   return { [collection]: list, ...(Object.keys(item).length ? { [`${collection}/{name}`]: item } : {}) }
 }
 
-const cache = new Map<string, string>()
+const builtIn = new Map<string, string>()
+const ofTables = new WeakMap<KindTable, { generation: number; texts: Map<string, string> }>()
+
+/** What has been made of a table; of built-in groups there is one for all. */
+function cacheOf(kinds: KindTable, custom: boolean): Map<string, string> {
+  if (!custom) return builtIn
+  const known = ofTables.get(kinds)
+  if (known?.generation === kinds.generation) return known.texts
+  const texts = new Map<string, string>()
+  ofTables.set(kinds, { generation: kinds.generation, texts })
+  return texts
+}
 
 /** The document of a group version as JSON text; undefined when it is not served. */
-export function openapiV3(group: string, version: string): string | undefined {
+export function openapiV3(kinds: KindTable, group: string, version: string): string | undefined {
   const id = apiVersionOf({ group, version })
+  const served = kinds.all.filter((k) => k.group === group && k.version === version)
+  if (!served.length) return undefined
+  const cache = cacheOf(
+    kinds,
+    served.some((k) => k.custom),
+  )
   const known = cache.get(id)
   if (known) return known
-  const served = kinds.filter((k) => k.group === group && k.version === version)
-  if (!served.length) return undefined
   const document = new Document(group, version)
   const base = group ? `/apis/${group}/${version}` : `/api/${version}`
   const paths: Json = {}
   for (const k of served) {
-    const ref = document.ref(k.type)
-    const component = document.schemas[componentName(k.type, group, version)]!
+    const ref = k.custom ? document.custom(k) : document.ref(k.type)
+    const component = document.schemas[k.custom ? customName(k) : componentName(k.type, group, version)]!
     component['x-kubernetes-group-version-kind'] = [{ group, version, kind: k.kind }]
     Object.assign(paths, pathsOf(k, base, ref))
   }
@@ -163,22 +206,33 @@ export function openapiV3(group: string, version: string): string | undefined {
 }
 
 /** The index that /openapi/v3 answers with. The hash lets clients keep what they have. */
-export const openapiIndex = (build: string) => ({
+export const openapiIndex = (kinds: KindTable, build: string) => ({
   paths: Object.fromEntries(
-    groupVersions.map((g) => {
+    kinds.groupVersions().map((g) => {
       const path = g.group ? `apis/${g.group}/${g.version}` : `api/${g.version}`
-      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${build}` }]
+      const custom = kinds.all.some((k) => k.custom && k.group === g.group && k.version === g.version)
+      return [
+        path,
+        { serverRelativeURL: `/openapi/v3/${path}?hash=${build}${custom ? `-${fnv(openapiV3(kinds, g.group, g.version)!)}` : ''}` },
+      ]
     }),
   ),
 })
 
+/** 32 bits of FNV-1a, in hex: enough to tell one state of a document from the next. */
+function fnv(text: string): string {
+  let h = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  return (h >>> 0).toString(16)
+}
+
 /** The v2 document's JSON, from the same components: definitions only, for clients that merge by them. */
-export function openapiV2(): string {
+export function openapiV2(kinds: KindTable): string {
   const definitions: Json = {}
-  for (const g of groupVersions)
+  for (const g of kinds.groupVersions())
     Object.assign(
       definitions,
-      JSON.parse(openapiV3(g.group, g.version)!.replaceAll('#/components/schemas/', '#/definitions/')).components.schemas,
+      JSON.parse(openapiV3(kinds, g.group, g.version)!.replaceAll('#/components/schemas/', '#/definitions/')).components.schemas,
     )
   return JSON.stringify({ swagger: '2.0', info: { title: 'Kubernetes', version: 'v1.36.0' }, paths: {}, definitions })
 }

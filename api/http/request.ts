@@ -1,6 +1,6 @@
 // What a request asks for, read from its path and query: resource, verb, options. No cluster state is needed here.
-import { kindByResource } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import { badRequest, genericNotFound, invalid, StatusError } from '../../shared/status/index.ts'
 import type { Attributes, WriteOptions } from '../registry/context.ts'
 
@@ -18,7 +18,7 @@ export interface ResourceRequest {
 const MAX_NAME = 253
 
 /** Reads `/api/v1/…` or `/apis/G/V/…` after its version. Throws 404 for what is not served. */
-export function parseResourcePath(group: string, version: string, segments: string[]): ResourceRequest {
+export function parseResourcePath(kinds: KindTable, group: string, version: string, segments: string[]): ResourceRequest {
   let parts = segments
   let watch = false
   if (parts[0] === 'watch') {
@@ -33,7 +33,7 @@ export function parseResourcePath(group: string, version: string, segments: stri
     parts = parts.slice(2)
   }
   const [plural, name, subresource, ...rest] = parts
-  const kind = plural && kindByResource(group, version, plural)
+  const kind = plural && kinds.byResource(group, version, plural)
   if (!kind) throw genericNotFound()
   if ((name?.length ?? 0) > MAX_NAME) throw genericNotFound()
   if (namespace !== undefined && !kind.namespaced) throw genericNotFound()

@@ -125,6 +125,13 @@ async function patchResource(a: Asked): Promise<Response> {
   const { cluster, r, request, query } = a
   const contentType = request.headers.get('content-type') ?? ''
   const type = patchTypes[contentType.split(';')[0]!.trim()]
+  if (type === 'strategic' && r.kind.custom)
+    throw new StatusError(
+      415,
+      'UnsupportedMediaType',
+      'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+      {},
+    )
   if (!type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
   const raw = parseBody(await readText(request), contentType, r.kind.kind)
   return write(a, 200, async (options) => {

@@ -1,6 +1,7 @@
 // The scale subresource: replicas of any kind that has them, seen as autoscaling/v1 Scale.
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
+import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError, staleVersion } from '../../shared/status/index.ts'
 import { decodeBody } from '../registry/codec.ts'
 import { type PatchType, patched } from '../registry/patch.ts'
@@ -12,14 +13,16 @@ import { type Asked, body, key } from './resource.ts'
 
 function scaleOf(kind: Kind, o: KObject) {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = o.metadata
-  const selector = kind.scale!.selector(o)
+  const scale = kind.scale!
+  const selector = scale.selector(o)
+  const replicas = scale.replicas ? scale.replicas(o) : o.spec?.replicas
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
     // Go leaves a zero out.
-    spec: o.spec?.replicas ? { replicas: o.spec.replicas } : {},
-    status: { replicas: o.status?.replicas ?? 0, ...(selector ? { selector } : {}) },
+    spec: replicas ? { replicas } : {},
+    status: { replicas: scale.current ? scale.current(o) : (o.status?.replicas ?? 0), ...(selector ? { selector } : {}) },
   }
 }
 
@@ -43,11 +46,11 @@ export async function writeScale(a: Asked): Promise<Response> {
   const options = writeOptions(query, request.headers.get('user-agent'), 'UpdateOptions')
   const outcome = await mutate(
     cluster.env,
-    r.kind,
+    r.kind.stored?.kind ?? r.kind,
     key(a),
     'scale',
     (old, stored) => {
-      const wanted = a.verb === 'patch' ? patched({ ...r.kind, type: 'V1Scale' }, type!, scaleOf(r.kind, old), raw) : raw
+      const wanted = a.verb === 'patch' ? patched({ ...r.kind, schema: schemaOf('V1Scale') }, type!, scaleOf(r.kind, old), raw) : raw
       if (wanted?.kind !== 'Scale') throw badRequest(`expected a Scale, got ${JSON.stringify(wanted?.kind ?? '')}`)
       const replicas = wanted.spec?.replicas ?? 0
       if (typeof replicas !== 'number' || !Number.isInteger(replicas)) throw badRequest('spec.replicas must be an integer')
@@ -62,7 +65,8 @@ export async function writeScale(a: Asked): Promise<Response> {
       const pinned = wanted.metadata?.resourceVersion
       if (pinned && pinned !== String(stored.rv)) throw staleVersion(subjectOf(r.kind, r.name))
       delete old.metadata.resourceVersion
-      old.spec.replicas = replicas
+      if (r.kind.scale?.setReplicas) r.kind.scale.setReplicas(old, replicas)
+      else old.spec.replicas = replicas
       return { object: old }
     },
     options,

@@ -1,11 +1,12 @@
 // The fan-out: one ordered run of log events, told to every watcher whose selection they touch. Each event is encoded once.
 // A lost or late publish loses nothing: gaps are read from the log. Slow watchers are cut off, not buffered without end.
-import { kindByResource, kindOfResource } from '../../shared/kinds/index.ts'
-import type { Kind } from '../../shared/kinds/kind.ts'
+import { type Kind, plainKind } from '../../shared/kinds/kind.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import { matches } from '../../shared/meta/selector.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { WatchRequest } from '../ports/hub.ts'
 import type { Log } from '../ports/log.ts'
+import type { ClusterKinds } from '../registry/cluster-kinds.ts'
 import { decodeBody, objectText } from '../registry/codec.ts'
 import { partial, table } from '../registry/table.ts'
 import { Compacted, type LogEvent, type Store } from '../store/store.ts'
@@ -23,7 +24,10 @@ const encoder = new TextEncoder()
 const LINE_END = encoder.encode('\n')
 export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED'
 
-const shownKind = (w: WatchRequest): Kind => (w.as ? kindByResource(w.as.group, w.as.version, w.as.plural)! : kindOfResource(w.resource)!)
+const unknownKind: Kind = plainKind({ group: '', kind: 'Unknown', plural: 'unknown', type: 'V1ObjectMeta', namespaced: false })
+/** A definition that went leaves watches of what it defined: what that was is not known any more. */
+const shownKind = (kinds: KindTable, w: WatchRequest): Kind =>
+  (w.as ? kinds.byResource(w.as.group, w.as.version, w.as.plural) : kinds.ofResource(w.resource)) ?? unknownKind
 
 /** What an event is to a selection: its type, or nothing. */
 export function typeFor(e: LogEvent, w: Pick<WatchRequest, 'ns' | 'labels' | 'fields'>): WatchType | undefined {
@@ -45,14 +49,14 @@ class Encoded {
   constructor(event: LogEvent) {
     this.event = event
   }
-  line(type: WatchType, w: WatchRequest, now: number): Uint8Array {
+  line(kinds: KindTable, type: WatchType, w: WatchRequest, now: number): Uint8Array {
     const key = `${type} ${w.encoding} ${w.includeObject ?? ''} ${w.as?.group ?? ''}${w.as?.version ?? ''}`
     let bytes = this.#bytes.get(key)
-    if (!bytes) this.#bytes.set(key, (bytes = encoder.encode(`{"type":"${type}","object":${this.#object(type, w, now)}}\n`)))
+    if (!bytes) this.#bytes.set(key, (bytes = encoder.encode(`{"type":"${type}","object":${this.#object(kinds, type, w, now)}}\n`)))
     return bytes
   }
-  #object(type: WatchType, w: WatchRequest, now: number): string {
-    const kind = shownKind(w)
+  #object(kinds: KindTable, type: WatchType, w: WatchRequest, now: number): string {
+    const kind = shownKind(kinds, w)
     // An object that left the selection is shown as it last was in it.
     const body = type === 'DELETED' && this.event.verb !== 'delete' ? (this.event.oldBody ?? this.event.body) : this.event.body
     if (w.encoding === 'object') return objectText(kind, body, this.event.rv)
@@ -78,6 +82,7 @@ interface Watcher {
 
 export class FanOut {
   readonly #store: Store
+  readonly #kinds: ClusterKinds
   readonly #clock: Clock
   readonly #log: Log
   readonly #watchers = new Map<string, Set<Watcher>>()
@@ -90,7 +95,8 @@ export class FanOut {
   #gapTimer?: ReturnType<typeof setTimeout>
   #filling = false
 
-  constructor(store: Store, clock: Clock, log: Log, head: number) {
+  constructor(store: Store, kinds: ClusterKinds, clock: Clock, log: Log, head: number) {
+    this.#kinds = kinds
     this.#store = store
     this.#clock = clock
     this.#log = log
@@ -149,6 +155,8 @@ export class FanOut {
 
   #tell(event: LogEvent): void {
     this.#head = event.rv
+    // Before anybody asks what kind the next event is of.
+    this.#kinds.observe(event)
     const encoded = new Encoded(event)
     this.#recent.push(encoded)
     this.#recentBytes += event.body.length
@@ -166,7 +174,7 @@ export class FanOut {
     if (event.rv <= w.rv || w.ended) return
     w.rv = event.rv
     const type = typeFor(event, w.request)
-    if (type) this.#send(w, encoded.line(type, w.request, this.#clock.now()))
+    if (type) this.#send(w, encoded.line(this.#kinds, type, w.request, this.#clock.now()))
   }
 
   #send(w: Watcher, bytes: Uint8Array): void {
@@ -259,7 +267,7 @@ export class FanOut {
   }
 
   #bookmark(w: Watcher): Uint8Array {
-    const kind = shownKind(w.request)
+    const kind = shownKind(this.#kinds, w.request)
     const rv = w.catchingUp ? w.rv : Math.max(w.rv, this.#head)
     return encoder.encode(`{"type":"BOOKMARK","object":${objectText(kind, '{"metadata":{"creationTimestamp":null}}', rv)}}\n`)
   }

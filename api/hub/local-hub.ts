@@ -4,6 +4,7 @@ import type { Authorizer } from '../auth/authorizer.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hub } from '../ports/hub.ts'
 import type { Log } from '../ports/log.ts'
+import type { ClusterKinds } from '../registry/cluster-kinds.ts'
 import type { Store } from '../store/store.ts'
 import { FanOut } from './fan-out.ts'
 import { type SessionEvents, Sessions } from './sessions.ts'
@@ -17,6 +18,7 @@ export interface LocalHub extends Hub {
 /** Starts at the log's head, so nothing from before is told again. */
 export async function createLocalHub(
   store: Store,
+  kinds: ClusterKinds,
   authorizer: Authorizer,
   clock: Clock,
   log: Log,
@@ -24,8 +26,11 @@ export async function createLocalHub(
   maxWatches = Number.POSITIVE_INFINITY,
 ): Promise<LocalHub> {
   const { rv } = await store.head()
-  const fanOut = new FanOut(store, clock, log, rv)
-  const sessions = new Sessions(store, fanOut, authorizer, log, events)
+  await kinds.load()
+  // Every event passes here from now on.
+  kinds.live = true
+  const fanOut = new FanOut(store, kinds, clock, log, rv)
+  const sessions = new Sessions(store, kinds, fanOut, authorizer, log, events)
   return {
     fanOut,
     sessions,

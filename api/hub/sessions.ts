@@ -1,5 +1,5 @@
 // Node sessions: the daemon's one connection. It subscribes to what it may see, resumes by version, and serves streams opened from here.
-import { kindOfResource } from '../../shared/kinds/index.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import type { Selector } from '../../shared/meta/selector.ts'
 import { type DaemonFrame, decodeData, type HubFrame, type StreamRequest } from '../../shared/session/frames.ts'
 import { unavailable } from '../../shared/status/index.ts'
@@ -49,12 +49,14 @@ export interface SessionEvents {
 
 export class Sessions {
   readonly #store: Store
+  readonly #kinds: KindTable
   readonly #authorizer: Authorizer
   readonly #log: Log
   readonly #events: SessionEvents
   readonly #byNode = new Map<string, Session>()
 
-  constructor(store: Store, fanOut: FanOut, authorizer: Authorizer, log: Log, events: SessionEvents) {
+  constructor(store: Store, kinds: KindTable, fanOut: FanOut, authorizer: Authorizer, log: Log, events: SessionEvents) {
+    this.#kinds = kinds
     this.#store = store
     this.#authorizer = authorizer
     this.#log = log
@@ -148,7 +150,7 @@ export class Sessions {
   async #subscribe(session: Session, f: Extract<DaemonFrame, { t: 'subscribe' }>): Promise<void> {
     const refuse = (message: string) => session.send({ t: 'refused', id: f.id, message })
     try {
-      const kind = kindOfResource(f.resource)
+      const kind = this.#kinds.ofResource(f.resource)
       if (!kind) return refuse(`no resource ${f.resource}`)
       if (session.subscriptions.size >= MAX_SUBSCRIPTIONS) return refuse('too many subscriptions')
       const attributes = {
@@ -228,7 +230,7 @@ export class Sessions {
   }
 
   #event(session: Session, sub: Subscription, type: WatchType, e: { resource: string; body: string; rv: number }): void {
-    const object = objectText(kindOfResource(e.resource)!, e.body, e.rv)
+    const object = objectText(this.#kinds.ofResource(e.resource)!, e.body, e.rv)
     session.socket.send(`{"t":"event","id":${sub.id},"type":"${type}","object":${object}}`)
     // A daemon that does not read is cut off; it comes back and resumes.
     if (session.socket.buffered() > MAX_BUFFERED) session.socket.close(1013, 'too far behind')

@@ -1,12 +1,11 @@
 // Create: decode → default → admit → validate → store, in one round trip.
 
 import { apiVersionOf } from '../../shared/kinds/index.ts'
-import type { Kind } from '../../shared/kinds/kind.ts'
+import { type Kind, schemaOfKind } from '../../shared/kinds/kind.ts'
 import { FieldErrors } from '../../shared/meta/field-error.ts'
 import { generatedName } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { managedByUpdate } from '../../shared/schema/apply.ts'
-import { schemaOf } from '../../shared/schema/types.ts'
 import { alreadyExists, forbidden, internalError, invalid, notFound, StatusError } from '../../shared/status/index.ts'
 import { type Admission, admitCreate } from '../admission/index.ts'
 import { namespaceGuard } from '../store/store.ts'
@@ -77,7 +76,7 @@ export async function createObject(
   validateObject(kind, o)
   const fields =
     managed?.(o) ??
-    managedByUpdate(schemaOf(kind.type), undefined, o, {
+    managedByUpdate(schemaOfKind(kind), undefined, o, {
       manager: options.fieldManager,
       apiVersion: apiVersionOf(kind),
       time: timeString(env.clock.now()),

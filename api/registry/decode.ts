@@ -1,4 +1,6 @@
 // From a request's body to an object of the kind: identity of kind and version, schema decoding, unknown fields by the wanted strictness.
+
+import { TooDeep } from '../../shared/crd/structural.ts'
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
@@ -26,9 +28,9 @@ export function decodeObject(
   const unknown: string[] = []
   let object: KObject
   try {
-    object = decode(schemaOf(type), raw, unknown)
+    object = kind.decode && type === kind.type ? kind.decode(raw, unknown) : decode(schemaOf(type), raw, unknown)
   } catch (cause) {
-    if (cause instanceof DecodeError)
+    if (cause instanceof DecodeError || cause instanceof TooDeep)
       throw badRequest(`${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: ${cause.message}`)
     throw cause
   }

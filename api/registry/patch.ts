@@ -1,11 +1,10 @@
 // Patch: JSON patch, merge patch, strategic merge patch and server-side apply on one object or a part of it.
 import { apiVersionOf } from '../../shared/kinds/index.ts'
-import type { Kind } from '../../shared/kinds/kind.ts'
+import { type Kind, schemaOfKind } from '../../shared/kinds/kind.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { apply as applyFields } from '../../shared/schema/apply.ts'
 import { decode } from '../../shared/schema/decode.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../../shared/schema/patch.ts'
-import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, conflict } from '../../shared/status/index.ts'
 import type { Key } from '../store/store.ts'
 import { inVersion, type Outcome } from './codec.ts'
@@ -22,7 +21,7 @@ export function patched(kind: Kind, type: PatchType, current: any, body: unknown
   if (type === 'json') return jsonPatch(current, body)
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw badRequest('error decoding patch: the patch must be an object')
-  return type === 'merge' ? mergePatch(current, body) : strategicPatch(schemaOf(kind.type), current, body)
+  return type === 'merge' ? mergePatch(current, body) : strategicPatch(schemaOfKind(kind), current, body)
 }
 
 export async function patch(
@@ -81,7 +80,7 @@ export async function serverSideApply(
     throw badRequest(`the name of the object (${config.metadata.name}) does not match the name on the URL (${key.name})`)
   config.metadata.name = key.name
   if (config.metadata.managedFields) throw badRequest('metadata.managedFields must be nil')
-  const schema = schemaOf(kind.type)
+  const schema = schemaOfKind(kind)
   const writer = {
     manager: options.fieldManager,
     apiVersion: apiVersionOf(kind),
@@ -89,7 +88,7 @@ export async function serverSideApply(
     ...(part === 'main' ? {} : { subresource: part }),
   }
   const finish = (merged: KObject) => {
-    const fresh: KObject = decode(schema, merged, [])
+    const fresh: KObject = kind.decode ? kind.decode(merged, []) : decode(schema, merged, [])
     kind.defaults?.(fresh)
     return fresh
   }
@@ -115,6 +114,6 @@ export async function serverSideApply(
       throw conflict(subjectOf(kind, key.name), 'uid mismatch: the provided object specified a uid, and no existing object was found')
   }
   const owned = applyFields(schema, undefined, config, writer, force, (o) => o).managedFields
-  const object: KObject = decode(schema, config, [])
+  const object: KObject = kind.decode ? kind.decode(config, []) : decode(schema, config, [])
   return createObject(env, kind, object, options, ctx, () => owned)
 }

@@ -1,10 +1,9 @@
 // Update: read, change, admit, validate, compare-and-swap. Two round trips; a write that changes nothing is none.
 import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
-import type { Kind } from '../../shared/kinds/kind.ts'
+import { type Kind, schemaOfKind } from '../../shared/kinds/kind.ts'
 import { type KObject, type ManagedFieldsEntry, timeString } from '../../shared/meta/object.ts'
 import { managedByUpdate } from '../../shared/schema/apply.ts'
 import { equal } from '../../shared/schema/field-set.ts'
-import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, conflict, notFound, staleVersion } from '../../shared/status/index.ts'
 import { type Admission, admitUpdate } from '../admission/index.ts'
 import type { Key, Stored } from '../store/store.ts'
@@ -79,7 +78,7 @@ async function replace(
   if (part !== 'binding') validateObject(kind, o, old, part)
   const managed =
     changed.managed ??
-    managedByUpdate(schemaOf(kind.type), old, o, {
+    managedByUpdate(schemaOfKind(kind), old, o, {
       manager: options.fieldManager,
       apiVersion: apiVersionOf(kind),
       ...(part === 'main' || part === 'binding' ? {} : { subresource: part }),

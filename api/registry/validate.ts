@@ -24,7 +24,9 @@ function validateMeta(kind: Kind, o: KObject, e: FieldErrors) {
   if (size > MAX_ANNOTATIONS) e.tooLong('metadata.annotations', MAX_ANNOTATIONS)
   m.finalizers?.forEach((f, i) => {
     e.format(`metadata.finalizers[${i}]`, f, qualifiedName(f))
-    if (!f.includes('/') && !standardFinalizers.includes(f))
+    // Definitions and what they define may name theirs without a domain.
+    const loose = kind.custom || kind.group === 'apiextensions.k8s.io'
+    if (!loose && !f.includes('/') && !standardFinalizers.includes(f))
       e.invalid(`metadata.finalizers[${i}]`, f, 'name is neither a standard finalizer name nor is it fully qualified')
   })
   let controllers = 0

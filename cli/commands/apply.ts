@@ -1,11 +1,12 @@
 // kedge apply: client-side with the last applied configuration, server-side, and pruning; and apply view-last-applied, set-last-applied.
+
+import { json } from '../../shared/print/json.ts'
 import { err, Failure, Failures, type Kube, kubeCommand, kubeGroup, out } from '../kube/command.ts'
 import { annotated, LAST_APPLIED, lastApplied, threeWay } from '../kube/last-applied.ts'
 import { fileFlags, listAll, locals, namespaceFor, remotes } from '../kube/objects.ts'
 import { printFlags } from '../kube/printers.ts'
 import { pathOf, qualified, type Resource } from '../kube/resources.ts'
 import { dryRunOf, dryRunSuffix, Teller, validateFlag, writeFlags, writeQuery } from '../kube/write.ts'
-import { json } from '../print/json.ts'
 import { yaml } from '../print/yaml.ts'
 
 const absent = (cause: { code?: number }) => {

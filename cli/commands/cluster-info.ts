@@ -36,7 +36,7 @@ const dump = kubeCommand(
     },
   },
   async (k) => {
-    const { json } = await import('../print/json.ts')
+    const { json } = await import('../../shared/print/json.ts')
     out(json(await k.client.get('/api/v1/nodes')))
     const namespaces: string[] = k.f['all-namespaces']
       ? (await k.client.get('/api/v1/namespaces')).items.map((n: any) => n.metadata.name)

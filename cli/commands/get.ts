@@ -1,9 +1,10 @@
 // kedge get: tables as the server prints them, objects in every output format, watches.
+
+import { find, relaxed } from '../../shared/print/jsonpath.ts'
 import { err, Failure, Failures, type Kube, kubeCommand, out } from '../kube/command.ts'
 import { fileFlags, listQuery, locals, type Wanted, wanted } from '../kube/objects.ts'
 import { type Printer, printerFor, printFlags, tabulate } from '../kube/printers.ts'
 import { pathOf, qualified, type Resource } from '../kube/resources.ts'
-import { find, relaxed } from '../print/jsonpath.ts'
 
 const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json'
 

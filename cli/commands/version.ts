@@ -1,9 +1,10 @@
 // kedge version: of this command, and of the server.
+
+import { json } from '../../shared/print/json.ts'
 import { gitVersion, KUBERNETES_MINOR } from '../../shared/version.ts'
 import { Client } from '../kube/client.ts'
 import { err, Failure, kubeCommand, messageOf, out } from '../kube/command.ts'
 import { connect } from '../kube/config.ts'
-import { json } from '../print/json.ts'
 import { yaml } from '../print/yaml.ts'
 
 const client = {

@@ -1,10 +1,10 @@
 // kedge wait: until a condition, a field, a creation or a deletion.
 
+import { find, relaxed } from '../../shared/print/jsonpath.ts'
 import { err, Failure, type Kube, kubeCommand, messageOf, out } from '../kube/command.ts'
 import { fileFlags, listAll, locals, wanted } from '../kube/objects.ts'
 import { printerFor, printFlags } from '../kube/printers.ts'
 import { pathOf, qualified, type Resource } from '../kube/resources.ts'
-import { find, relaxed } from '../print/jsonpath.ts'
 
 type Test = (o: any) => boolean
 

@@ -1,8 +1,8 @@
 // Client-side apply: what was applied last stands in an annotation; from it, the new manifest and the live object comes the patch.
 import { kindByName } from '../../shared/kinds/index.ts'
+import { compactJson } from '../../shared/print/json.ts'
 import { mergePatch, strategicPatch } from '../../shared/schema/patch.ts'
 import { type Schema, schemaOf } from '../../shared/schema/types.ts'
-import { compactJson } from '../print/json.ts'
 
 export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 

@@ -1,7 +1,7 @@
 // `-o`: every output format that kubectl has, over objects.
 import { readFileSync } from 'node:fs'
-import { json } from '../print/json.ts'
-import { find, JsonPathError, jsonPath, relaxed } from '../print/jsonpath.ts'
+import { json } from '../../shared/print/json.ts'
+import { find, JsonPathError, jsonPath, relaxed } from '../../shared/print/jsonpath.ts'
 import { goTemplate, goValue, TemplateError } from '../print/template.ts'
 import { yaml } from '../print/yaml.ts'
 import { Failure } from './command.ts'

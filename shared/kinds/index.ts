@@ -1,5 +1,6 @@
 // The table of kinds. Discovery, RBAC resources, OpenAPI and the store are all driven by it.
 
+import { customResourceDefinition } from '../crd/definition.ts'
 import { horizontalPodAutoscaler, horizontalPodAutoscalerV1 } from './autoscaling.ts'
 import { persistentVolume, persistentVolumeClaim } from './claim.ts'
 import { configMap } from './config-map.ts'
@@ -72,6 +73,7 @@ export const kinds: readonly Kind[] = [
   storageClass,
   volumeAttachment,
   volumeAttributesClass,
+  customResourceDefinition,
   role,
   clusterRole,
   roleBinding,
@@ -89,6 +91,9 @@ export const kindByResource = (group: string, version: string, plural: string): 
   byResource.get(`${group}/${version}/${plural}`)
 /** The stored version, where there are several. */
 export const kindByName = (group: string, kind: string): Kind | undefined => byKind.get(`${group}/${kind}`)
+
+const groups = new Set(kinds.map((k) => k.group))
+export const isBuiltIn = (group: string): boolean => groups.has(group)
 
 /** `apps/v1`, or `v1` for the core group. */
 export const apiVersionOf = (k: { group: string; version: string }): string => (k.group ? `${k.group}/${k.version}` : k.version)

@@ -1,7 +1,10 @@
 // What a kind is: names, scope, defaults, validation, strategy and columns. One file per kind fills this record; index.ts lists them.
 // Pure: anything that needs other objects or I/O is admission (api/admission).
+
+import type { Structural } from '../crd/structural.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
+import { type Schema, schemaOf } from '../schema/types.ts'
 
 export interface Column {
   name: string
@@ -63,8 +66,21 @@ export interface Kind {
   columns: Column[]
   /** Cells in the order of `columns`; `now` in ms since the epoch. */
   cells: (o: KObject, now: number) => unknown[]
-  /** Paths for the scale subresource. */
-  scale?: { selector: (o: KObject) => string }
+  /** For the scale subresource; spec.replicas and status.replicas where it does not say otherwise. */
+  scale?: {
+    selector: (o: KObject) => string
+    replicas?: (o: KObject) => number
+    setReplicas?: (o: KObject, n: number) => void
+    current?: (o: KObject) => number
+  }
+  /** Of custom resources: the definition's name, its schema as written, and as apply merges by it. */
+  custom?: string
+  structural?: Structural
+  schema?: Schema
+  /** Instead of decoding by the type: from a client's JSON, with the paths of what was pruned. */
+  decode?: (raw: any, unknown: string[]) => KObject
+  /** Told with every answer. */
+  deprecation?: string
   /** This is another version of a kind that is stored. `up` makes the stored object of this one's, keeping of `old` what this version does not know; `down` the reverse. */
   stored?: {
     kind: Kind
@@ -78,6 +94,9 @@ export interface Kind {
   /** Seconds that a deletion may wait for the object's agents; absent: objects go at once. */
   gracePeriod?: (o: KObject, asked: number | undefined) => number
 }
+
+/** How the kind's objects merge and are owned, field by field. */
+export const schemaOfKind = (k: Kind): Schema => k.schema ?? schemaOf(k.type)
 
 export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 export const statusVerbs = ['get', 'patch', 'update']

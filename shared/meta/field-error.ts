@@ -43,6 +43,13 @@ export class FieldErrors {
   tooLong(field: string, max: number) {
     this.#add('FieldValueTooLong', field, `Too long: may not be more than ${max} bytes`)
   }
+  tooMany(field: string, count: number, max: number) {
+    this.#add('FieldValueTooMany', field, `Too many: ${count}: must have at most ${max} items`)
+  }
+  /** Another collection, for alternatives whose faults are nobody's. */
+  fresh(): FieldErrors {
+    return new FieldErrors()
+  }
   /** Adds each message of a format checker as an invalid value. */
   format(field: string, value: unknown, messages: string[]) {
     for (const m of messages) this.invalid(field, value, m)

@@ -114,6 +114,20 @@ export const manifests: Record<string, Manifests> = {
       'spec.scopes': { spec: { scopes: ['BestEffort', 'NotBestEffort'] } },
     },
   },
+  'apiextensions.k8s.io/v1 CustomResourceDefinition': {
+    good: {
+      minimal: {
+        metadata: { name: 'things.example.org' },
+        spec: {
+          group: 'example.org',
+          scope: 'Cluster',
+          names: { plural: 'things', kind: 'Thing' },
+          versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+        },
+      },
+    },
+    bad: { 'spec.group spec.names.plural spec.scope spec.versions': { spec: {} } },
+  },
   'apps/v1 ControllerRevision': { good: { minimal: { revision: 1, data: { a: 1 } } }, bad: {} },
   'apps/v1 DaemonSet': {
     good: {

@@ -1,6 +1,6 @@
 // A control plane of its own for a suite, with requests by the admin's token.
 import { writeFileSync } from 'node:fs'
-import { Agent } from 'node:https'
+import { Agent, get } from 'node:https'
 import path from 'node:path'
 import { ControlPlane } from '../rig/control-plane.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
@@ -9,6 +9,8 @@ import { type Ask, ask } from './ask.ts'
 export interface Server {
   cp: ControlPlane
   send: Ask
+  /** The lines of an answer that ends by itself, each as JSON. */
+  lines(path: string): Promise<any[]>
   stop(): Promise<void>
 }
 
@@ -21,6 +23,22 @@ export async function startServer(platform: string): Promise<Server> {
   return {
     cp,
     send: ask(cp.url, 'admintoken', agent),
+    lines: (path) =>
+      new Promise((resolve, reject) => {
+        get(`${cp.url}${path}`, { agent, headers: { authorization: 'Bearer admintoken' } }, (res) => {
+          const parts: Buffer[] = []
+          res.on('data', (d: Buffer) => parts.push(d))
+          res.on('end', () =>
+            resolve(
+              Buffer.concat(parts)
+                .toString()
+                .split('\n')
+                .filter(Boolean)
+                .map((l: string) => JSON.parse(l)),
+            ),
+          )
+        }).on('error', reject)
+      }),
     stop: async () => {
       agent.destroy()
       await cp.stop()

@@ -4,23 +4,26 @@ import { clusterRoles } from '../../api/auth/bootstrap-roles.ts'
 import { aggregated, resourceList } from '../../api/http/discovery.ts'
 import { openapiV3 } from '../../api/http/openapi.ts'
 import { apiVersionOf, kinds } from '../../shared/kinds/index.ts'
+import { KindTable } from '../../shared/kinds/table.ts'
 import { messageOf } from '../../shared/schema/protobuf.ts'
 import { messages } from '../../shared/schema/protobuf-fields.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
+
+const table = new KindTable()
 
 describe.each(kinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k] as const))('%s', (_name, k) => {
   test('has a schema with metadata', () => {
     expect(schemaOf(k.type).properties).toHaveProperty('metadata')
   })
   test('is discovered with its subresources', () => {
-    const list = resourceList(k.group, k.version)!.resources.map((r) => r.name)
+    const list = resourceList(table, k.group, k.version)!.resources.map((r) => r.name)
     expect(list).toContain(k.plural)
     for (const s of Object.keys(k.subresources ?? {})) expect(list).toContain(`${k.plural}/${s}`)
-    const group = aggregated(k.group === '', 'v2').items.find((i) => i.metadata.name === k.group)!
-    expect(group.versions[0]!.resources.map((r) => r.resource)).toContain(k.plural)
+    const group = aggregated(table, k.group === '', 'v2').items.find((i) => i.metadata.name === k.group)!
+    expect(group.versions.find((v) => v.version === k.version)!.resources.map((r) => r.resource)).toContain(k.plural)
   })
   test('is in OpenAPI with its group, version and kind', () => {
-    const schemas = Object.values<any>(JSON.parse(openapiV3(k.group, k.version)!).components.schemas)
+    const schemas = Object.values<any>(JSON.parse(openapiV3(table, k.group, k.version)!).components.schemas)
     expect(schemas.some((s) => s['x-kubernetes-group-version-kind']?.some((g: any) => g.kind === k.kind && g.group === k.group))).toBe(true)
   })
   // Our own kinds travel as JSON, as custom resources do.
