@@ -1,8 +1,9 @@
-// The admission chain: steps that need cluster state, between defaulting and validation. Order matters; each step is a file.
+// The admission chain: steps that need cluster state. Those that may change the object come before its validation, those that judge the result
+// after it. Order matters; each step is a file.
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Statement } from '../ports/database.ts'
-import type { Environment, RequestContext } from '../registry/context.ts'
+import type { Environment, RequestContext, WriteOptions } from '../registry/context.ts'
 import type { Part } from '../registry/update.ts'
 import type { Beside } from '../store/store.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
@@ -14,6 +15,7 @@ import { nodeRestriction } from './node-restriction.ts'
 import { nodeTaint } from './node-taint.ts'
 import { objectQuota } from './object-quota.ts'
 import { podRange } from './pod-range.ts'
+import { podSecurity } from './pod-security.ts'
 import { priority } from './priority.ts'
 import { rbacEscalation } from './rbac-escalation.ts'
 import { resourceQuota } from './resource-quota.ts'
@@ -58,6 +60,7 @@ export interface Request {
   object: KObject
   old?: KObject
   part: Part
+  options: WriteOptions
   ctx: RequestContext
 }
 
@@ -69,7 +72,7 @@ export interface Step {
   delete?: (r: Request) => Promise<void> | void
 }
 
-const chain: readonly Step[] = [
+const mutating: readonly Step[] = [
   objectQuota,
   namespaceLifecycle,
   nodeRestriction,
@@ -85,31 +88,29 @@ const chain: readonly Step[] = [
   podRange,
   rbacEscalation,
   definitions,
+]
+
+const validating: readonly Step[] = [
+  podSecurity,
   // The last: only what all others let through counts.
   resourceQuota,
 ]
 
-async function run(which: 'create' | 'update', r: Request): Promise<Admission> {
+/** Takes a write through the chain, with `validate` in its middle. Throws the StatusError of whoever refuses. */
+export async function admit(r: Request, validate: () => void): Promise<Admission> {
   const all: Admission[] = []
-  for (const step of chain) {
-    const result = await step[which]?.(r)
-    if (result) all.push(result)
+  const through = async (steps: readonly Step[]) => {
+    for (const step of steps) {
+      const result = await step[r.old ? 'update' : 'create']?.(r)
+      if (result) all.push(result)
+    }
   }
+  await through(mutating)
+  validate()
+  await through(validating)
   return together(all)
 }
 
-export const admitCreate = (env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<Admission> =>
-  run('create', { env, kind, object, part: 'main', ctx })
-
-export const admitUpdate = (
-  env: Environment,
-  kind: Kind,
-  object: KObject,
-  old: KObject,
-  part: Part,
-  ctx: RequestContext,
-): Promise<Admission> => run('update', { env, kind, object, old, part, ctx })
-
-export async function admitDelete(env: Environment, kind: Kind, object: KObject, ctx: RequestContext): Promise<void> {
-  for (const step of chain) await step.delete?.({ env, kind, object, part: 'main', ctx })
+export async function admitDelete(r: Request): Promise<void> {
+  for (const steps of [mutating, validating]) for (const step of steps) await step.delete?.(r)
 }

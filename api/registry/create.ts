@@ -7,7 +7,7 @@ import { generatedName } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { managedByUpdate } from '../../shared/schema/apply.ts'
 import { alreadyExists, forbidden, internalError, invalid, notFound, StatusError } from '../../shared/status/index.ts'
-import { type Admission, admitCreate } from '../admission/index.ts'
+import { type Admission, admit } from '../admission/index.ts'
 import { namespaceGuard } from '../store/store.ts'
 import { encodeBody, type Outcome, outcomeOf, unstoredText, versionOf } from './codec.ts'
 import type { Environment, RequestContext, WriteOptions } from './context.ts'
@@ -72,8 +72,7 @@ export async function createObject(
   stamp(kind, o, env)
   kind.defaults?.(o)
   kind.prepareForCreate?.(o)
-  const admission: Admission = await admitCreate(env, kind, o, ctx)
-  validateObject(kind, o)
+  const admission: Admission = await admit({ env, kind, object: o, part: 'main', options, ctx }, () => validateObject(kind, o))
   const fields =
     managed?.(o) ??
     managedByUpdate(schemaOfKind(kind), undefined, o, {

@@ -65,6 +65,9 @@ function finalizersAfter(o: KObject, options: DeleteOptions): string[] {
   return kept
 }
 
+/** What deletions have of the options of other writes. */
+const deletion = { fieldManager: '', fieldValidation: 'Ignore' } as const
+
 /** Deletes one object, or marks it as being deleted. Throws 404, and 409 on failed preconditions. */
 export async function remove(env: Environment, kind: Kind, key: Key, options: DeleteOptions, ctx: RequestContext): Promise<Deleted> {
   checkOptions(options)
@@ -73,7 +76,7 @@ export async function remove(env: Environment, kind: Kind, key: Key, options: De
     if (!stored) throw notFound(subjectOf(kind, key.name))
     const old = decodeBody(stored.body, stored.rv)
     checkPreconditions(kind, key, old, stored.rv, options.preconditions)
-    await admitDelete(env, kind, old, ctx)
+    await admitDelete({ env, kind, object: old, part: 'main', options: { dryRun: !!options.dryRun, ...deletion }, ctx })
     const o = decodeBody(stored.body, stored.rv)
     const finalizers = finalizersAfter(o, options)
     const grace = kind.gracePeriod?.(o, options.gracePeriodSeconds) ?? 0

@@ -5,7 +5,7 @@ import { type KObject, type ManagedFieldsEntry, timeString } from '../../shared/
 import { managedByUpdate } from '../../shared/schema/apply.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { badRequest, conflict, notFound, staleVersion } from '../../shared/status/index.ts'
-import { type Admission, admitUpdate } from '../admission/index.ts'
+import { type Admission, admit } from '../admission/index.ts'
 import type { Key, Stored } from '../store/store.ts'
 import { decodeBody, encodeBody, type Outcome, outcomeOf, storedOutcome, unstoredText, versionOf } from './codec.ts'
 import type { Environment, RequestContext, WriteOptions } from './context.ts'
@@ -74,8 +74,8 @@ async function replace(
     const spec = (x: KObject) => ({ ...x, metadata: undefined, status: undefined })
     o.metadata.generation = (old.metadata.generation ?? 0) + (equal(spec(o), spec(old)) ? 0 : 1)
   }
-  const admission: Admission = part === 'binding' ? {} : await admitUpdate(env, kind, o, old, part, ctx)
-  if (part !== 'binding') validateObject(kind, o, old, part)
+  const admission: Admission =
+    part === 'binding' ? {} : await admit({ env, kind, object: o, old, part, options, ctx }, () => validateObject(kind, o, old, part))
   const managed =
     changed.managed ??
     managedByUpdate(schemaOfKind(kind), old, o, {

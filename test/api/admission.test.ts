@@ -214,4 +214,57 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     const patched = await send('PATCH', hpas('v1', '/h'), { spec: { maxReplicas: 5 } }, undefined, 'application/merge-patch+json')
     expect(patched.body).toMatchObject({ apiVersion: 'autoscaling/v1', spec: { maxReplicas: 5, targetCPUUtilizationPercentage: 50 } })
   })
+
+  describe('PodSecurity', () => {
+    const label = (ns: string, labels: object) =>
+      send('PATCH', `/api/v1/namespaces/${ns}`, { metadata: { labels } }, undefined, 'application/merge-patch+json')
+    test('a pod keeps to the level of its namespace, a template is warned of, and labels speak of what runs', async () => {
+      const ns = await namespace()
+      expect((await send('POST', at(ns, 'pods'), pod('early', {}, { hostNetwork: true }))).code).toBe(201)
+      const labelled = await label(ns, { 'pod-security.kubernetes.io/enforce': 'baseline' })
+      expect(labelled.warnings).toEqual([
+        `existing pods in namespace "${ns}" violate the new PodSecurity enforce level "baseline:latest"`,
+        'early: host namespaces',
+      ])
+      await label(ns, { 'pod-security.kubernetes.io/warn': 'restricted' })
+      const refused = await send('POST', at(ns, 'pods'), pod('late', {}, { hostNetwork: true }))
+      expect(refused).toMatchObject({
+        code: 403,
+        body: {
+          reason: 'Forbidden',
+          message: 'pods "late" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',
+        },
+      })
+      const plain = await send('POST', at(ns, 'pods'), pod('plain'))
+      expect(plain.code).toBe(201)
+      expect(plain.warnings).toEqual([
+        expect.stringMatching(/^would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false \(/),
+      ])
+      const selector = { matchLabels: { a: 'b' } }
+      const template = { metadata: { labels: { a: 'b' } }, spec: { hostPID: true, containers: [{ name: 'c', image: 'x' }] } }
+      const deployed = await send('POST', `/apis/apps/v1/namespaces/${ns}/deployments`, {
+        metadata: { name: 'd' },
+        spec: { replicas: 0, selector, template },
+      })
+      expect([deployed.code, deployed.warnings]).toEqual([201, [expect.stringMatching(/host namespaces \(hostPID=true\)/)]])
+      const debug = { spec: { ephemeralContainers: [{ name: 'd', image: 'x', securityContext: { privileged: true } }] } }
+      const debugged = await send(
+        'PATCH',
+        `${at(ns, 'pods', 'plain')}/ephemeralcontainers`,
+        debug,
+        undefined,
+        'application/merge-patch+json',
+      )
+      expect([debugged.code, debugged.body.message]).toEqual([403, expect.stringMatching(/privileged \(container "d" must not/)])
+    })
+    test('labels that mean nothing are refused', async () => {
+      const answer = await send('POST', '/api/v1/namespaces', {
+        metadata: { name: 'odd', labels: { 'pod-security.kubernetes.io/enforce': 'strict' } },
+      })
+      expect([answer.code, answer.body.message]).toEqual([
+        422,
+        'Namespace "odd" is invalid: metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "strict": must be one of privileged, baseline, restricted',
+      ])
+    })
+  })
 })

@@ -4,9 +4,14 @@ import { type Agent, request } from 'node:https'
 interface Answer {
   code: number
   body: any
+  /** The texts of the Warning headers. */
+  warnings: string[]
 }
 
 export type Ask = (method: string, path: string, body?: unknown, accept?: string, type?: string) => Promise<Answer>
+
+const warningsOf = (header: string | undefined): string[] =>
+  [...(header ?? '').matchAll(/299 \S+ ("(?:[^"\\]|\\.)*")/g)].map((m) => JSON.parse(m[1]!))
 
 export const ask =
   (url: string, token: string, agent: Agent): Ask =>
@@ -22,7 +27,7 @@ export const ask =
           res.on('end', () => {
             const text = Buffer.concat(parts).toString()
             try {
-              resolve({ code: res.statusCode ?? 0, body: JSON.parse(text) })
+              resolve({ code: res.statusCode ?? 0, body: JSON.parse(text), warnings: warningsOf(res.headers.warning) })
             } catch {
               reject(new Error(`${method} ${path}: ${res.statusCode} ${text.slice(0, 300)}`))
             }
