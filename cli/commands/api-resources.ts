@@ -28,7 +28,7 @@ export const run = kubeCommand(
     if (k.args.length) throw new Failure(`unexpected arguments: [${k.args.join(' ')}]\nSee 'kedge api-resources -h' for help and examples`)
     if (!['', 'wide', 'name'].includes(f.output)) throw new Failure(`--output ${f.output} is not available`)
     if (!['', 'name', 'kind'].includes(f['sort-by'])) throw new Failure('--sort-by accepts only name or kind')
-    const list = (await k.resources.all())
+    const list = (await k.resources.preferred())
       .filter((r) => r.verbs.length)
       .filter((r) => !k.given.has('api-group') || r.group === f['api-group'])
       .filter((r) => !k.given.has('namespaced') || r.namespaced === f.namespaced)

@@ -122,7 +122,9 @@ async function prune(k: Kube, applied: Applied[]): Promise<void> {
   const uids = new Set(applied.map((a) => a.object.metadata.uid))
   const namespaces = new Set(applied.flatMap((a) => (a.namespace ? [a.namespace] : [])))
   const given: string[] = k.f['prune-allowlist']
-  const all = (await k.resources.all()).filter((r) => r.verbs.includes('list') && r.verbs.includes('delete'))
+  const all = (await (given.length ? k.resources.all() : k.resources.preferred())).filter(
+    (r) => r.verbs.includes('list') && r.verbs.includes('delete'),
+  )
   const list = given.length
     ? given.map((g) => {
         const [group, version, kind] = g.split('/')

@@ -40,6 +40,6 @@ export async function completions(before: string[]): Promise<string[]> {
   if (ofNodes.includes(command)) return names('nodes')
   if (ofPods.includes(command)) return names('pods')
   if (!ofTypes.includes(command)) return []
-  if (!second) return (await resources.all()).flatMap((r) => (r.verbs.length ? [r.plural] : []))
+  if (!second) return (await resources.preferred()).flatMap((r) => (r.verbs.length ? [r.plural] : []))
   return names(second)
 }

@@ -54,6 +54,13 @@ export class Resources {
     return this.#all
   }
 
+  /** Each resource in the version that the server prefers for it. */
+  async preferred(): Promise<Resource[]> {
+    const first = new Map<string, Resource>()
+    for (const r of await this.all()) if (!first.has(`${r.plural}.${r.group}`)) first.set(`${r.plural}.${r.group}`, r)
+    return [...first.values()]
+  }
+
   /** In the server's order of preference: the core group first. */
   async #load(): Promise<Resource[]> {
     const [core, groups] = await Promise.all([this.#client.get('/api', AGGREGATED), this.#client.get('/apis', AGGREGATED)])
@@ -136,7 +143,7 @@ export class Resources {
   async types(words: string): Promise<Resource[]> {
     const out: Resource[] = []
     for (const word of words.split(',').filter(Boolean)) {
-      const category = (await this.all()).filter((r) => r.categories.includes(word) && r.verbs.includes('list'))
+      const category = (await this.preferred()).filter((r) => r.categories.includes(word) && r.verbs.includes('list'))
       for (const r of category.length && !(await this.find(word).catch(() => undefined)) ? category : [await this.find(word)])
         if (!out.includes(r)) out.push(r)
     }
