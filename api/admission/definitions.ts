@@ -1,6 +1,5 @@
 // CustomResourceDefinition: whether its names are free is known at once, so it is served as soon as it is stored. Names that others have leave it
 // waiting, as upstream: the conditions say which.
-import { hasRules } from '../../shared/crd/definition.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
@@ -35,10 +34,8 @@ function conflictIn(names: Names, other: ReturnType<typeof taken>): { reason: st
   return undefined
 }
 
-async function accept({ env, kind, object: o, old, part, ctx }: Request): Promise<undefined> {
+async function accept({ env, kind, object: o, old, part }: Request): Promise<undefined> {
   if (kind.kind !== 'CustomResourceDefinition' || part !== 'main') return
-  if (o.spec.versions?.some((v: any) => hasRules(v.schema?.openAPIV3Schema)))
-    ctx.warnings.push('x-kubernetes-validations: rules are stored but not evaluated yet')
   const { names } = o.spec
   const now = timeString(env.clock.now())
   const clash = conflictIn(names, taken(await env.lookup.list(`${kind.plural}.${kind.group}`, ''), o))

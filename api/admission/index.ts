@@ -96,8 +96,8 @@ const validating: readonly Step[] = [
   resourceQuota,
 ]
 
-/** Takes a write through the chain, with `validate` in its middle. Throws the StatusError of whoever refuses. */
-export async function admit(r: Request, validate: () => void): Promise<Admission> {
+/** Takes a write through the chain, with `validate` in its middle, which returns warnings. Throws the StatusError of whoever refuses. */
+export async function admit(r: Request, validate: () => string[]): Promise<Admission> {
   const all: Admission[] = []
   const through = async (steps: readonly Step[]) => {
     for (const step of steps) {
@@ -106,7 +106,7 @@ export async function admit(r: Request, validate: () => void): Promise<Admission
     }
   }
   await through(mutating)
-  validate()
+  r.ctx.warnings.push(...validate())
   await through(validating)
   return together(all)
 }

@@ -40,8 +40,8 @@ function validateMeta(kind: Kind, o: KObject, e: FieldErrors) {
     e.invalid('metadata.ownerReferences', controllers, 'Only one reference can have Controller set to true. Found "true" in references')
 }
 
-/** Throws 422 with every fault found. */
-export function validateObject(kind: Kind, o: KObject, old?: KObject, part = 'main'): void {
+/** Throws 422 with every fault found. Returns what is wrong but was so before, to be warned of. */
+export function validateObject(kind: Kind, o: KObject, old?: KObject, part = 'main'): string[] {
   const e = new FieldErrors()
   validateMeta(kind, o, e)
   kind.validate?.(o, e)
@@ -62,6 +62,7 @@ export function validateObject(kind: Kind, o: KObject, old?: KObject, part = 'ma
     }
   }
   if (e.any) throw invalid(kind.group, kind.kind, o.metadata.name ?? '', e.causes)
+  return e.warnings
 }
 
 /** The namespace of the path is the object's; a different one in the body is refused. */

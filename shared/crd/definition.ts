@@ -20,6 +20,7 @@ import type { KObject } from '../meta/object.ts'
 import { find, relaxed } from '../print/jsonpath.ts'
 import { decode } from '../schema/decode.ts'
 import { schemaOf } from '../schema/types.ts'
+import { checkRules, validateRules } from './rules.ts'
 import { fillDefaults, isPattern, prune, rootSchema, type Structural, validate } from './structural.ts'
 
 export const CRD_RESOURCE = 'customresourcedefinitions.apiextensions.k8s.io'
@@ -69,13 +70,6 @@ function validateSchema(root: Structural, at: string, e: FieldErrors): void {
   visit(root, at, true)
 }
 
-/** The rules in the Common Expression Language that a schema carries. */
-export function hasRules(s: Structural | undefined): boolean {
-  if (!s || typeof s !== 'object') return false
-  if ((s as any)['x-kubernetes-validations']?.length) return true
-  return children(s).some(([, c]) => hasRules(c))
-}
-
 function validateNames(o: KObject, e: FieldErrors): void {
   const { group, names = {}, scope } = o.spec ?? {}
   if (!group) e.required('spec.group')
@@ -113,7 +107,11 @@ function validateVersions(o: KObject, e: FieldErrors): void {
     seen.add(v.name)
     const schema = v.schema?.openAPIV3Schema
     if (!schema) e.required(`${at}.schema.openAPIV3Schema`, 'schemas are required')
-    else validateSchema(schema, `${at}.schema.openAPIV3Schema`, e)
+    else {
+      const known = e.causes.length
+      validateSchema(schema, `${at}.schema.openAPIV3Schema`, e)
+      if (e.causes.length === known) validateRules(schema, `${at}.schema.openAPIV3Schema`, e)
+    }
     v.additionalPrinterColumns?.forEach((c: any, j: number) => {
       const here = `${at}.additionalPrinterColumns[${j}]`
       if (!c.name) e.required(`${here}.name`)
@@ -248,6 +246,7 @@ function kindOfVersion(crd: KObject, version: any, stored: Kind | undefined): Ki
   const terminating = !!crd.metadata.deletionTimestamp
   const selectable: string[] = (version.selectableFields ?? []).map((f: any) => f.jsonPath)
   const metadata = schemaOf('V1ObjectMeta')
+  const whole = (o: KObject) => ({ apiVersion: `${group}/${version.name}`, kind: names.kind, ...o })
   return {
     group,
     version: version.name,
@@ -295,6 +294,8 @@ function kindOfVersion(crd: KObject, version: any, stored: Kind | undefined): Ki
       const { metadata: _m, ...rest } = o
       validate({ ...own, required: own.required?.filter((r) => !['metadata', 'apiVersion', 'kind'].includes(r)) }, rest, '', e)
     },
+    validateCreate: (o, e) => checkRules(structural, whole(o), undefined, e),
+    validateUpdate: (o, old, e) => checkRules(structural, whole(o), whole(old), e),
     ...(selectable.length
       ? { fields: (o) => Object.fromEntries(selectable.map((p) => [p.replace(/^\./, ''), String(at(o, p) ?? '')])) }
       : {}),

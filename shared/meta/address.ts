@@ -47,3 +47,20 @@ export const cidrContains = (outer: Cidr, inner: Cidr): boolean => {
   const shift = BigInt(outer.width - outer.bits)
   return outer.width === inner.width && outer.value >> shift === inner.value >> shift
 }
+
+/** The address that a range begins with, in its canonical text (RFC 5952 for the long ones). */
+export function printAddress({ width, value }: Cidr): string {
+  const parts = (count: number, bits: number) =>
+    Array.from({ length: count }, (_, i) => (value >> BigInt((count - 1 - i) * bits)) & ((1n << BigInt(bits)) - 1n))
+  if (width === 32) return parts(4, 8).join('.')
+  const words = parts(8, 16)
+  // The longest run of at least two zeros is left out, the first of several.
+  let [from, length] = [0, 1]
+  for (let i = 0; i < 8; i++) {
+    let n = 0
+    while (i + n < 8 && words[i + n] === 0n) n++
+    if (n > length) [from, length] = [i, n]
+  }
+  const text = (list: bigint[]) => list.map((w) => w.toString(16)).join(':')
+  return length > 1 ? `${text(words.slice(0, from))}::${text(words.slice(from + length))}` : text(words)
+}

@@ -11,6 +11,8 @@ const show = (value: unknown) => (typeof value === 'string' ? JSON.stringify(val
 /** Collects what is wrong, bounded so that a hostile body cannot make an endless answer. */
 export class FieldErrors {
   readonly causes: Cause[] = []
+  /** What is wrong, but was so before: told, not refused. */
+  readonly warnings: string[] = []
   #add(reason: string, field: string, message: string) {
     if (this.causes.length < 200) this.causes.push({ reason, message, field })
   }

@@ -194,6 +194,59 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     )
   })
 
+  test('rules refuse, see what was before, and cannot be made to take long', async () => {
+    const integers = { type: 'array', items: { type: 'integer' } }
+    const rules = (...list: object[]) => ({ 'x-kubernetes-validations': list })
+    const ruled = structuredClone(definition) as any
+    ruled.metadata.name = 'ranges.example.com'
+    ruled.spec.names = { plural: 'ranges', kind: 'Range', shortNames: [], categories: [] }
+    ruled.spec.versions = [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                properties: { min: { type: 'integer' }, max: { type: 'integer' }, list: integers },
+                ...rules(
+                  { rule: 'self.min <= self.max', messageExpression: '"min %d is over max %d".format([self.min, self.max])' },
+                  { rule: 'self.max >= oldSelf.max', message: 'max may not shrink', fieldPath: '.max' },
+                  { rule: '!has(self.list) || self.list.all(a, self.list.all(b, self.list.all(c, a + b + c >= 0)))' },
+                ),
+              },
+            },
+          },
+        },
+      },
+    ]
+    expect((await send('POST', CRDS, ruled)).code).toBe(201)
+    const at = '/apis/example.com/v1/namespaces/default/ranges'
+    const refused = await send('POST', at, { metadata: { name: 'r' }, spec: { min: 3, max: 2 } })
+    expect([refused.code, refused.body.message]).toEqual([
+      422,
+      'Range.example.com "r" is invalid: spec: Invalid value: min 3 is over max 2',
+    ])
+    expect((await send('POST', at, { metadata: { name: 'r' }, spec: { min: 1, max: 5 } })).code).toBe(201)
+    const shrunk = await send('PATCH', `${at}/r`, { spec: { max: 4 } }, undefined, 'application/merge-patch+json')
+    expect([shrunk.code, shrunk.body.message]).toEqual([
+      422,
+      'Range.example.com "r" is invalid: spec.max: Invalid value: max may not shrink',
+    ])
+    const hostile = { metadata: { name: 'h' }, spec: { min: 1, max: 5, list: Array.from({ length: 5000 }, (_, i) => i) } }
+    const [slow, quick] = await Promise.all([send('POST', at, hostile), send('GET', `${at}/r`)])
+    expect([slow.code, slow.body.message]).toEqual([422, expect.stringMatching(/call cost exceeds limit for rule/)])
+    expect(quick.code).toBe(200)
+    ruled.metadata.name = 'odds.example.com'
+    ruled.spec.names = { plural: 'odds', kind: 'Odd', shortNames: [], categories: [] }
+    ruled.spec.versions[0].schema.openAPIV3Schema.properties.spec['x-kubernetes-validations'] = [{ rule: 'self.nope > 1' }]
+    const odd = await send('POST', CRDS, ruled)
+    expect([odd.code, odd.body.details.causes[0].message]).toEqual([422, expect.stringMatching(/undefined field 'nope'/)])
+  })
+
   test('a definition that goes takes its objects along', async () => {
     const other = structuredClone(definition)
     other.metadata.name = 'things.other.example.com'
