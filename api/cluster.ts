@@ -18,6 +18,7 @@ import type { Clock, Random } from './ports/clock.ts'
 import type { Database } from './ports/database.ts'
 import type { Hub } from './ports/hub.ts'
 import type { Log } from './ports/log.ts'
+import { AdmissionRules } from './registry/admission-rules.ts'
 import { ClusterKinds } from './registry/cluster-kinds.ts'
 import { decodeBody } from './registry/codec.ts'
 import { type Environment, type Identity, type Settings, systemContext } from './registry/context.ts'
@@ -91,9 +92,11 @@ export function createCluster(o: ClusterOptions): Cluster {
   }
   const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
   const kinds = new ClusterKinds(store, o.clock)
+  const rules = new AdmissionRules(store, o.clock)
   const env: Environment = {
     store,
     kinds,
+    rules,
     clock: o.clock,
     random: o.random,
     lookup,
@@ -118,6 +121,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     observe: (event) => {
       count?.observe(event)
       kinds.observe(event)
+      rules.observe(event)
       lists?.cache.changed(event.resource)
       lookup.forget(event)
       if (sensitive.has(event.resource)) rbac.changed()

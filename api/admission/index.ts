@@ -10,6 +10,7 @@ import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { definitions } from './definitions.ts'
 import { limitRanger } from './limit-ranger.ts'
+import { mutatingPolicies } from './mutating-policies.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import { nodeTaint } from './node-taint.ts'
@@ -22,6 +23,7 @@ import { resourceQuota } from './resource-quota.ts'
 import { runtimeClass } from './runtime-class.ts'
 import { serviceAccount } from './service-account.ts'
 import { serviceAllocation } from './service-allocation.ts'
+import { validatingPolicies } from './validating-policies.ts'
 
 /** Values that the write takes in its own transaction. */
 export interface Admission {
@@ -83,6 +85,7 @@ const mutating: readonly Step[] = [
   serviceAccount,
   defaultStorageClass,
   defaultIngressClass,
+  mutatingPolicies,
   limitRanger,
   serviceAllocation,
   podRange,
@@ -92,12 +95,14 @@ const mutating: readonly Step[] = [
 
 const validating: readonly Step[] = [
   podSecurity,
+  validatingPolicies,
   // The last: only what all others let through counts.
   resourceQuota,
 ]
 
 /** Takes a write through the chain, with `validate` in its middle, which returns warnings. Throws the StatusError of whoever refuses. */
 export async function admit(r: Request, validate: () => string[]): Promise<Admission> {
+  await r.env.rules.current()
   const all: Admission[] = []
   const through = async (steps: readonly Step[]) => {
     for (const step of steps) {
@@ -112,5 +117,6 @@ export async function admit(r: Request, validate: () => string[]): Promise<Admis
 }
 
 export async function admitDelete(r: Request): Promise<void> {
+  await r.env.rules.current()
   for (const steps of [mutating, validating]) for (const step of steps) await step.delete?.(r)
 }

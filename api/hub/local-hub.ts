@@ -4,7 +4,7 @@ import type { Authorizer } from '../auth/authorizer.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Hub } from '../ports/hub.ts'
 import type { Log } from '../ports/log.ts'
-import type { ClusterKinds } from '../registry/cluster-kinds.ts'
+import type { Environment } from '../registry/context.ts'
 import type { Store } from '../store/store.ts'
 import { FanOut } from './fan-out.ts'
 import { type SessionEvents, Sessions } from './sessions.ts'
@@ -18,7 +18,7 @@ export interface LocalHub extends Hub {
 /** Starts at the log's head, so nothing from before is told again. */
 export async function createLocalHub(
   store: Store,
-  kinds: ClusterKinds,
+  { kinds, rules }: Pick<Environment, 'kinds' | 'rules'>,
   authorizer: Authorizer,
   clock: Clock,
   log: Log,
@@ -26,9 +26,9 @@ export async function createLocalHub(
   maxWatches = Number.POSITIVE_INFINITY,
 ): Promise<LocalHub> {
   const { rv } = await store.head()
-  await kinds.load()
+  await Promise.all([kinds.load(), rules.load()])
   // Every event passes here from now on.
-  kinds.live = true
+  kinds.live = rules.live = true
   const fanOut = new FanOut(store, kinds, clock, log, rv)
   const sessions = new Sessions(store, kinds, fanOut, authorizer, log, events)
   return {

@@ -1,6 +1,7 @@
 // Who asks for a write and how: carried from the door to the log row.
 import type { Clock, Random } from '../ports/clock.ts'
 import type { Store } from '../store/store.ts'
+import type { AdmissionRules } from './admission-rules.ts'
 import type { ClusterKinds } from './cluster-kinds.ts'
 import type { Lookup } from './lookup.ts'
 
@@ -51,6 +52,8 @@ export interface Environment {
   lookup: Lookup
   /** What is served: built-in kinds and custom ones. */
   kinds: ClusterKinds
+  /** Webhooks and policies. */
+  rules: AdmissionRules
   /** Whether a user already holds every right that these rules give; RBAC's escalation check. */
   covers: (user: Identity, ns: string | undefined, rules: any[]) => Promise<boolean>
   /** Whether a user may do this; for bind and escalate. */

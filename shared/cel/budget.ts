@@ -23,17 +23,23 @@ export function spend(cost: number): void {
   throw new Exhausted()
 }
 
-/** Runs with a budget; `cost` is what it took. An expression that ran out has failed, even if it swallowed the error on its way (as || does). */
+/**
+ * Runs with a budget; `cost` is what it took. An expression that ran out has failed, even if it swallowed the error on its way (as || does).
+ * Inside of another evaluation it spends of that one's.
+ */
 export function within<T>(limit: number, run: () => T): { cost: number; value?: T; error?: unknown } {
-  left = limit
+  const [outer, outerOut] = [left, spentOut]
+  const mine = Math.min(limit, outer)
+  left = mine
   spentOut = false
   try {
     const value = run()
-    return spentOut ? { cost: limit, error: new Exhausted() } : { cost: limit - left, value }
+    return spentOut ? { cost: mine, error: new Exhausted() } : { cost: mine - left, value }
   } catch (error) {
-    return { cost: limit - Math.max(left, 0), error: spentOut ? new Exhausted() : error }
+    return { cost: mine - Math.max(left, 0), error: spentOut ? new Exhausted() : error }
   } finally {
-    left = Number.POSITIVE_INFINITY
+    spentOut = outerOut || (spentOut && mine === outer)
+    left = outer - (mine - Math.max(left, 0))
   }
 }
 

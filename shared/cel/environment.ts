@@ -115,7 +115,7 @@ export function compile(env: Environment, source: string, want?: readonly string
   const checked = parsed.check()
   if (!checked.valid) throw new CelError(located(checked.error, source))
   const type = checked.type ?? 'dyn'
-  if (want && type !== 'dyn' && !want.includes(type)) throw new CelError(`must evaluate to ${want.join(' or ')}`)
+  if (want?.length && type !== 'dyn' && !want.includes(type)) throw new CelError(`must evaluate to ${want.join(' or ')}`)
   walk(parsed.ast, (n) => {
     if (n.op === '==') n.handle = celEqual
     else if (n.op === '!=') n.handle = (a: unknown, b: unknown) => !celEqual(a, b)

@@ -40,7 +40,7 @@ const orNull =
     v === null ? null : convert(v)
 
 /** JSON as the language sees it where nothing says what it is: whole numbers are integers. */
-function dynamic(value: any): unknown {
+export function dynamic(value: any): unknown {
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value
   if (Array.isArray(value)) return value.map(dynamic)
   if (typeof value !== 'object' || value === null) return value

@@ -1,6 +1,14 @@
 // The table of kinds. Discovery, RBAC resources, OpenAPI and the store are all driven by it.
 
 import { customResourceDefinition } from '../crd/definition.ts'
+import {
+  mutatingAdmissionPolicy,
+  mutatingAdmissionPolicyBinding,
+  mutatingWebhookConfiguration,
+  validatingAdmissionPolicy,
+  validatingAdmissionPolicyBinding,
+  validatingWebhookConfiguration,
+} from './admission-registration.ts'
 import { horizontalPodAutoscaler, horizontalPodAutoscalerV1 } from './autoscaling.ts'
 import { persistentVolume, persistentVolumeClaim } from './claim.ts'
 import { configMap } from './config-map.ts'
@@ -73,6 +81,12 @@ export const kinds: readonly Kind[] = [
   storageClass,
   volumeAttachment,
   volumeAttributesClass,
+  mutatingAdmissionPolicy,
+  mutatingAdmissionPolicyBinding,
+  mutatingWebhookConfiguration,
+  validatingAdmissionPolicy,
+  validatingAdmissionPolicyBinding,
+  validatingWebhookConfiguration,
   customResourceDefinition,
   role,
   clusterRole,

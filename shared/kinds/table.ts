@@ -50,6 +50,12 @@ export class KindTable {
   /** The kind behind a stored resource name. */
   ofResource = (resource: string): Kind | undefined => kindOfResource(resource) ?? this.#ofResource.get(resource)
 
+  /** The versions in which a kind's objects are served. */
+  versionsOf(kind: Kind): Kind[] {
+    const resource = resourceOf(kind)
+    return this.all.filter((k) => resourceOf(k) === resource)
+  }
+
   /** Served groups with their versions, the preferred one first. */
   groupVersions(): { group: string; version: string }[] {
     const seen = new Map(this.all.map((k) => [apiVersionOf(k), { group: k.group, version: k.version }]))

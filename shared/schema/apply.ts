@@ -91,7 +91,7 @@ export function managedByUpdate(schema: Schema, before: KObject | undefined, aft
 }
 
 /** Merges an applied configuration into a live value by the schema's list keys. */
-function mergeApplied(schema: Schema | undefined, live: any, applied: any): any {
+export function mergeApplied(schema: Schema | undefined, live: any, applied: any): any {
   if (!isGranular(schema, applied) || !isGranular(schema, live)) return applied
   if (Array.isArray(applied)) {
     if (schema!.listKeys === 'set') return [...live, ...applied.filter((v) => !live.some((l: unknown) => equal(l, v)))]

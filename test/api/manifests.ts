@@ -16,9 +16,139 @@ const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { sto
 const rule = { apiGroups: [''], resources: ['pods'], verbs: ['get'] }
 const subjects = [{ kind: 'User', name: 'jane', apiGroup: 'rbac.authorization.k8s.io' }]
 const roleRef = { kind: 'Role', name: 'r', apiGroup: 'rbac.authorization.k8s.io' }
+const watched = { operations: ['CREATE'], apiGroups: ['example.org'], apiVersions: ['v1'], resources: ['nothings'] }
+const webhook = {
+  name: 'a.hook.example.com',
+  clientConfig: { url: 'https://127.0.0.1:1/x' },
+  rules: [watched],
+  sideEffects: 'None',
+  admissionReviewVersions: ['v1'],
+}
+const webhooks = (...list: object[]) => ({ webhooks: list })
+const policySpec = { matchConstraints: { resourceRules: [watched] }, validations: [{ expression: 'true' }] }
+const mutation = { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "add", path: "/a", value: 1}]' } }
+const mutationSpec = { matchConstraints: { resourceRules: [watched] }, mutations: [mutation], reinvocationPolicy: 'Never' }
 const hpa = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 }
 
 export const manifests: Record<string, Manifests> = {
+  'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': {
+    good: {
+      minimal: {},
+      typical: webhooks({
+        ...webhook,
+        clientConfig: { service: { name: 's', namespace: 'default', path: '/x' }, caBundle: 'aGVsbG8=' },
+        failurePolicy: 'Ignore',
+        matchConditions: [{ name: 'c', expression: 'request.userInfo.username != "x" && object.metadata.name.startsWith("a")' }],
+        namespaceSelector: { matchLabels: { a: 'b' } },
+        timeoutSeconds: 5,
+      }),
+    },
+    bad: {
+      'webhooks[0].name webhooks[0].clientConfig webhooks[0].sideEffects webhooks[0].admissionReviewVersions': webhooks({ name: 'x' }),
+      'webhooks[0].clientConfig.url': webhooks({ ...webhook, clientConfig: { url: 'http://a/b' } }),
+      'webhooks[0].rules[0].operations[0] webhooks[0].rules[0].resources': webhooks({
+        ...webhook,
+        rules: [{ ...watched, operations: ['LOOK'], resources: [] }],
+      }),
+      'webhooks[0].timeoutSeconds webhooks[0].failurePolicy': webhooks({ ...webhook, timeoutSeconds: 31, failurePolicy: 'Maybe' }),
+      'webhooks[0].matchConditions[0].expression': webhooks({ ...webhook, matchConditions: [{ name: 'c', expression: 'nope' }] }),
+      'webhooks[1].name': webhooks(webhook, webhook),
+    },
+  },
+  'admissionregistration.k8s.io/v1 MutatingWebhookConfiguration': {
+    good: {
+      minimal: {},
+      typical: webhooks({
+        ...webhook,
+        clientConfig: { service: { name: 's', namespace: 'default', path: '/x' }, caBundle: 'aGVsbG8=' },
+        failurePolicy: 'Ignore',
+        matchConditions: [{ name: 'c', expression: 'request.userInfo.username != "x" && object.metadata.name.startsWith("a")' }],
+        namespaceSelector: { matchLabels: { a: 'b' } },
+        timeoutSeconds: 5,
+        reinvocationPolicy: 'IfNeeded',
+      }),
+    },
+    bad: {
+      'webhooks[0].name webhooks[0].clientConfig webhooks[0].sideEffects webhooks[0].admissionReviewVersions': webhooks({ name: 'x' }),
+      'webhooks[0].clientConfig.url': webhooks({ ...webhook, clientConfig: { url: 'http://a/b' } }),
+      'webhooks[0].rules[0].operations[0] webhooks[0].rules[0].resources': webhooks({
+        ...webhook,
+        rules: [{ ...watched, operations: ['LOOK'], resources: [] }],
+      }),
+      'webhooks[0].timeoutSeconds webhooks[0].failurePolicy': webhooks({ ...webhook, timeoutSeconds: 31, failurePolicy: 'Maybe' }),
+      'webhooks[0].matchConditions[0].expression': webhooks({ ...webhook, matchConditions: [{ name: 'c', expression: 'nope' }] }),
+      'webhooks[1].name': webhooks(webhook, webhook),
+    },
+  },
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy': {
+    good: {
+      minimal: { spec: policySpec },
+      typical: {
+        spec: {
+          ...policySpec,
+          paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+          matchConditions: [{ name: 'c', expression: 'params.data.on == "yes"' }],
+          variables: [{ name: 'n', expression: 'object.spec.replicas' }],
+          validations: [
+            { expression: 'variables.n < 5', messageExpression: '"%d is too many".format([variables.n])', reason: 'Forbidden' },
+          ],
+          auditAnnotations: [{ key: 'k', valueExpression: 'string(variables.n)' }],
+        },
+      },
+    },
+    bad: {
+      'spec.matchConstraints spec.validations spec.auditAnnotations': { spec: {} },
+      'spec.validations[0].expression': { spec: { ...policySpec, validations: [{ expression: 'variables.n > 1' }] } },
+      'spec.validations[0].message': { spec: { ...policySpec, validations: [{ expression: 'true', message: 'a\nb' }] } },
+      'spec.variables[0].name': { spec: { ...policySpec, variables: [{ name: 'a-b', expression: '1' }] } },
+      'spec.matchConstraints.resourceRules': { spec: { ...policySpec, matchConstraints: {} } },
+    },
+  },
+  'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding': {
+    good: {
+      minimal: { spec: { policyName: 'nobody', validationActions: ['Deny'] } },
+      typical: {
+        spec: {
+          policyName: 'nobody',
+          validationActions: ['Warn', 'Audit'],
+          paramRef: { name: 'p', namespace: 'default', parameterNotFoundAction: 'Deny' },
+          matchResources: { namespaceSelector: { matchLabels: { a: 'b' } } },
+        },
+      },
+    },
+    bad: {
+      'spec.policyName spec.validationActions': { spec: {} },
+      'spec.validationActions': { spec: { policyName: 'p', validationActions: ['Deny', 'Warn'] } },
+      'spec.paramRef spec.paramRef.parameterNotFoundAction': { spec: { policyName: 'p', validationActions: ['Deny'], paramRef: {} } },
+    },
+  },
+  'admissionregistration.k8s.io/v1 MutatingAdmissionPolicy': {
+    good: {
+      minimal: { spec: mutationSpec },
+      typical: {
+        spec: {
+          ...mutationSpec,
+          mutations: [
+            {
+              patchType: 'ApplyConfiguration',
+              applyConfiguration: { expression: 'Object{spec: Object.spec{replicas: object.spec.replicas + 1}}' },
+            },
+          ],
+        },
+      },
+    },
+    bad: {
+      'spec.matchConstraints spec.mutations spec.reinvocationPolicy': { spec: {} },
+      'spec.mutations[0].jsonPatch': { spec: { ...mutationSpec, mutations: [{ patchType: 'JSONPatch' }] } },
+      'spec.mutations[0].jsonPatch.expression': {
+        spec: { ...mutationSpec, mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: 'nope' } }] },
+      },
+    },
+  },
+  'admissionregistration.k8s.io/v1 MutatingAdmissionPolicyBinding': {
+    good: { minimal: { spec: { policyName: 'nobody' } } },
+    bad: { 'spec.policyName': { spec: {} } },
+  },
   'v1 ConfigMap': {
     good: { minimal: {}, typical: { data: { a: 'b' }, binaryData: { c: 'aGVsbG8=' } } },
     bad: { 'data[a/b]': { data: { 'a/b': '' } }, 'data[k]': { data: { k: '' }, binaryData: { k: '' } } },

@@ -48,6 +48,6 @@ export async function testCluster(
     }),
   })
   await bootstrap(cluster)
-  hub = await createLocalHub(cluster.store, cluster.env.kinds, cluster.authorizer, { now }, quiet, { changed: () => {} })
+  hub = await createLocalHub(cluster.store, cluster.env, cluster.authorizer, { now }, quiet, { changed: () => {} })
   return { cluster, hub }
 }

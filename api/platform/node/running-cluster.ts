@@ -73,7 +73,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
   let engine: Awaited<ReturnType<typeof startEngine>> | undefined
   hub = await createLocalHub(
     cluster.store,
-    cluster.env.kinds,
+    cluster.env,
     cluster.authorizer,
     systemClock,
     stderrLog,

@@ -92,7 +92,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     }))
     const hub: LocalHub = await createLocalHub(
       cluster.store,
-      cluster.env.kinds,
+      cluster.env,
       cluster.authorizer,
       cluster.clock,
       consoleLog,

@@ -1,0 +1,80 @@
+// The cluster's webhooks and policies as this process knows them: every write asks, so they are kept like the kinds are.
+import { GROUP } from '../../shared/kinds/admission-registration.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { LogEvent, Store } from '../store/store.ts'
+import { decodeBody } from './codec.ts'
+
+const MAX_AGE = 5000
+
+const plurals = [
+  'validatingwebhookconfigurations',
+  'mutatingwebhookconfigurations',
+  'validatingadmissionpolicies',
+  'validatingadmissionpolicybindings',
+  'mutatingadmissionpolicies',
+  'mutatingadmissionpolicybindings',
+] as const
+type Plural = (typeof plurals)[number]
+const resourceOfPlural = (p: string): string => `${p}.${GROUP}`
+const resources = new Set(plurals.map(resourceOfPlural))
+
+export class AdmissionRules {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #objects = new Map<string, Map<string, KObject>>()
+  #readAt = Number.NEGATIVE_INFINITY
+  #reading?: Promise<void>
+  /** Set where every event of the log is seen: nothing is read again then. */
+  live = false
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  observe(e: LogEvent): void {
+    if (!resources.has(e.resource)) return
+    const all = this.#of(e.resource)
+    if (e.verb === 'delete') all.delete(e.name)
+    // Events come by two ways, from the commit and from the log: the newer stays.
+    else if (Number(all.get(e.name)?.metadata.resourceVersion ?? 0) < e.rv) all.set(e.name, decodeBody(e.body, e.rv))
+  }
+
+  #of(resource: string): Map<string, KObject> {
+    let found = this.#objects.get(resource)
+    if (!found) {
+      found = new Map()
+      this.#objects.set(resource, found)
+    }
+    return found
+  }
+
+  /** All of one kind, by name: the order in which they are asked. Callers must not change them. */
+  all(plural: Plural): KObject[] {
+    const found = this.#of(resourceOfPlural(plural))
+    return [...found.values()].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  }
+
+  async load(): Promise<void> {
+    const at = this.#clock.now()
+    // Most clusters have none: one question tells.
+    const there = new Set(await this.#store.resources())
+    await Promise.all(
+      [...resources].map(async (resource) => {
+        const items = there.has(resource) ? (await this.#store.list({ resource })).items : []
+        this.#objects.set(resource, new Map(items.map((i) => [i.name, decodeBody(i.body, i.rv)])))
+      }),
+    )
+    this.#readAt = at
+  }
+
+  /** Makes sure that what is known is at most five seconds old. */
+  async current(): Promise<void> {
+    if (this.live || this.#clock.now() - this.#readAt < MAX_AGE) return
+    this.#reading ??= this.load().finally(() => {
+      this.#reading = undefined
+    })
+    await this.#reading
+  }
+}
