@@ -18,6 +18,7 @@ import type { Clock, Random } from './ports/clock.ts'
 import type { Database } from './ports/database.ts'
 import type { Hub } from './ports/hub.ts'
 import type { Log } from './ports/log.ts'
+import type { Outbound } from './ports/outbound.ts'
 import { AdmissionRules } from './registry/admission-rules.ts'
 import { ClusterKinds } from './registry/cluster-kinds.ts'
 import { decodeBody } from './registry/codec.ts'
@@ -62,6 +63,8 @@ export interface ClusterOptions {
   maxAge: number
   onCommit: (event: LogEvent) => void
   hub: (store: Store) => Hub
+  /** Calls to servers that users name. */
+  outbound: (hub: Hub) => Outbound
   /** The newest version that this process has seen in order; given only where it sees all of them. */
   head?: () => number
 }
@@ -93,8 +96,11 @@ export function createCluster(o: ClusterOptions): Cluster {
   const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
   const kinds = new ClusterKinds(store, o.clock)
   const rules = new AdmissionRules(store, o.clock)
+  const hub = o.hub(store)
   const env: Environment = {
     store,
+    reach: (call) => hub.reach(call),
+    outbound: o.outbound(hub),
     kinds,
     rules,
     clock: o.clock,
@@ -110,7 +116,7 @@ export function createCluster(o: ClusterOptions): Cluster {
   return {
     env,
     store,
-    hub: o.hub(store),
+    hub,
     authorizer,
     authenticators,
     authority: new ClusterAuthority(store, o.seal, o.clock, o.settings),

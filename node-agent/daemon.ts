@@ -29,6 +29,7 @@ import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { type NodeStream, Session } from './session/session.ts'
+import { serveFetch } from './streams/http.ts'
 import { forwardOverChannels, forwardOverSpdy } from './streams/port-forward.ts'
 import { channelsOverSpdy } from './streams/spdy-channels.ts'
 import { Upgrader } from './upgrade.ts'
@@ -253,6 +254,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
 
   async function serveStream(request: StreamRequest, pipe: NodeStream): Promise<void> {
+    if (request.kind === 'http') return serveFetch(request, pipe)
     let stream = pipe
     try {
       const all = runtime.ofPod(request.uid)

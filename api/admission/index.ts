@@ -24,6 +24,7 @@ import { runtimeClass } from './runtime-class.ts'
 import { serviceAccount } from './service-account.ts'
 import { serviceAllocation } from './service-allocation.ts'
 import { validatingPolicies } from './validating-policies.ts'
+import { mutatingWebhooks, validatingWebhooks } from './webhooks.ts'
 
 /** Values that the write takes in its own transaction. */
 export interface Admission {
@@ -86,6 +87,7 @@ const mutating: readonly Step[] = [
   defaultStorageClass,
   defaultIngressClass,
   mutatingPolicies,
+  mutatingWebhooks,
   limitRanger,
   serviceAllocation,
   podRange,
@@ -96,6 +98,7 @@ const mutating: readonly Step[] = [
 const validating: readonly Step[] = [
   podSecurity,
   validatingPolicies,
+  validatingWebhooks,
   // The last: only what all others let through counts.
   resourceQuota,
 ]

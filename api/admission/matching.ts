@@ -99,7 +99,7 @@ export function resourcesMatch(a: Ask, m: any): boolean {
 const groupVersion = (kind: { group: string; version: string }) => ({ group: kind.group, version: kind.version })
 
 /** The part of an AdmissionRequest that says who asks for what; `request` in expressions. */
-function requestFacts(a: Ask): any {
+export function requestFacts(a: Ask): any {
   const { kind, object, ctx, options } = a.r
   const sub = subresourceOf(a.r)
   const what = { ...groupVersion(kind), kind: kind.kind }

@@ -9,7 +9,6 @@ import { parseManifests } from '../../shared/manifests/yaml.ts'
 import { dnsLabel } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import type { Cluster } from '../cluster.ts'
-import type { Outbound } from '../ports/outbound.ts'
 import type { Connection } from '../ports/socket.ts'
 import { decodeBody } from '../registry/codec.ts'
 import { type Identity, systemContext } from '../registry/context.ts'
@@ -110,7 +109,7 @@ const first = [
 ]
 const rank = (o: KObject): number => (first.indexOf(o.kind!) < 0 ? first.length : first.indexOf(o.kind!))
 
-export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): Record<string, Task> {
+export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> {
   const { env, clock, log } = cluster
   const read = async (resource: string, ns: string, name: string): Promise<KObject | undefined> => {
     const stored = await cluster.store.get({ resource, ns, name })
@@ -221,7 +220,7 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
     const { hook, values } = job
     const { apply } = hook.spec
     const files = await fetchSource(
-      outbound,
+      cluster.env.outbound,
       hook.spec.provider,
       apply,
       values,
@@ -446,7 +445,7 @@ export function deployTasks(cluster: Cluster, call: Call, outbound: Outbound): R
     const stage = ended ? 'end' : 'begin'
     const { commitStatus, tokenRef, callbackUrl, apiUrl } = job?.hook.spec.report ?? {}
     const sent = async (url: string, headers: Record<string, string>, body: unknown) => {
-      const r = await outbound(url, {
+      const r = await cluster.env.outbound(url, {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json', 'user-agent': 'kedge' },
         body: JSON.stringify(body),

@@ -7,6 +7,7 @@ import type { Log } from '../ports/log.ts'
 import type { Environment } from '../registry/context.ts'
 import type { Store } from '../store/store.ts'
 import { FanOut } from './fan-out.ts'
+import { reach } from './reach.ts'
 import { type SessionEvents, Sessions } from './sessions.ts'
 
 export interface LocalHub extends Hub {
@@ -41,6 +42,7 @@ export async function createLocalHub(
       return fanOut.watch(r)
     },
     open: async (node, r) => sessions.open(node, r),
+    reach: (call) => reach(sessions, call),
     connected: () => sessions.connected(),
     close: () => {
       fanOut.close()

@@ -1,5 +1,7 @@
 // Who asks for a write and how: carried from the door to the log row.
 import type { Clock, Random } from '../ports/clock.ts'
+import type { Hub } from '../ports/hub.ts'
+import type { Outbound } from '../ports/outbound.ts'
 import type { Store } from '../store/store.ts'
 import type { AdmissionRules } from './admission-rules.ts'
 import type { ClusterKinds } from './cluster-kinds.ts'
@@ -58,6 +60,9 @@ export interface Environment {
   covers: (user: Identity, ns: string | undefined, rules: any[]) => Promise<boolean>
   /** Whether a user may do this; for bind and escalate. */
   allowed: (user: Identity, attributes: Attributes) => Promise<boolean>
+  /** HTTP into the cluster, and to servers elsewhere. */
+  reach: Hub['reach']
+  outbound: Outbound
   /** What admission needs from the cluster's configuration. */
   settings: Settings
   /** Whether the cluster holds as many objects as it may. */

@@ -2,7 +2,10 @@
 // The daemon dials; the hub opens streams; either side closes them. Credit bounds what a slow reader can pile up.
 
 /** What a stream does at the node. */
-export type StreamRequest =
+export type StreamRequest = PodStream | NodeFetch
+
+/** What is about one pod. */
+type PodStream =
   | {
       kind: 'exec'
       namespace: string
@@ -52,6 +55,25 @@ export type StreamRequest =
       sinceTime?: string
       limitBytes?: number
     }
+
+/** An HTTP request that the daemon makes from its machine: to webhooks, aggregated APIs, whatever listens in the cluster. */
+export interface NodeFetch {
+  kind: 'http'
+  address: string
+  port: number
+  /** HTTPS, as this name, trusting this CA (PEM) alone where it is given. */
+  tls?: { serverName: string; ca?: string }
+  method: string
+  path: string
+  headers: Record<string, string>
+  timeoutMs: number
+}
+
+/** The head of the answer to a NodeFetch, as JSON on the error channel; the body follows on stdout. */
+export interface NodeAnswer {
+  status: number
+  headers: Record<string, string>
+}
 
 /** From the daemon to the hub. */
 export type DaemonFrame =

@@ -1,6 +1,8 @@
 // A control plane without a server around it, for suites that ask the app directly: real database, real admission, no engine.
+
 import { bootstrap, type Cluster, createCluster } from '../../api/cluster.ts'
 import { createLocalHub, type LocalHub } from '../../api/hub/local-hub.ts'
+import { outboundFor } from '../../api/platform/node/outbound.ts'
 import { systemRandom } from '../../api/platform/node/ports.ts'
 import type { Database } from '../../api/ports/database.ts'
 import { defaultSettings } from '../../api/settings.ts'
@@ -40,10 +42,12 @@ export async function testCluster(
       cluster.observe(e)
       hub?.publish(e)
     },
+    outbound: () => outboundFor(true),
     hub: () => ({
       publish: (e) => hub!.publish(e),
       watch: (r) => hub!.watch(r),
       open: (n, r) => hub!.open(n, r),
+      reach: (c) => hub!.reach(c),
       connected: () => hub!.connected(),
     }),
   })

@@ -39,7 +39,7 @@ export function isInside(address: string): boolean {
   return inside.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
 }
 
-const refuse = (host: string) => new Error(`${host} is an address inside this host's networks, which deploy hooks may not reach`)
+const refuse = (host: string) => new Error(`${host} is an address inside this host's networks, which may not be reached`)
 
 const guardedLookup: LookupFunction = (host, options, done) => {
   resolve(host, { ...options, all: true }, (cause, found) => {
@@ -50,7 +50,7 @@ const guardedLookup: LookupFunction = (host, options, done) => {
   })
 }
 
-function once(url: URL, init: RequestInit, everywhere: boolean): Promise<Response> {
+function once(url: URL, init: RequestInit & { ca?: string }, everywhere: boolean): Promise<Response> {
   return new Promise((done, failed) => {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     if (!everywhere && isIP(host) && isInside(host)) return failed(refuse(host))
@@ -62,6 +62,7 @@ function once(url: URL, init: RequestInit, everywhere: boolean): Promise<Respons
         headers: Object.fromEntries(new Headers(init.headers)),
         ...(init.signal ? { signal: init.signal } : {}),
         ...(everywhere ? {} : { lookup: guardedLookup }),
+        ...(init.ca ? { ca: init.ca } : {}),
       },
       (res) => {
         const headers = new Headers()

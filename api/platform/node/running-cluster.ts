@@ -62,10 +62,12 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
       cluster.observe(event)
       hub?.publish(event)
     },
+    outbound: () => outboundFor(o.reachesInside ?? false),
     hub: () => ({
       publish: (e) => hub!.publish(e),
       watch: (r) => hub!.watch(r),
       open: (n, r) => hub!.open(n, r),
+      reach: (c) => hub!.reach(c),
       connected: () => hub!.connected(),
     }),
   })
@@ -89,7 +91,6 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     tasks: deployTasks(
       cluster,
       callThrough((request, connection) => app.fetch(request, connection), o.prefix),
-      outboundFor(o.reachesInside ?? false),
     ),
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })

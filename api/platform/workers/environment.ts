@@ -7,7 +7,7 @@ import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, type Host, type HostOptions, hostedSettings } from '../../directory/host.ts'
 import type { DownloadOptions } from '../../http/downloads.ts'
 import type { Database } from '../../ports/database.ts'
-import type { Hub } from '../../ports/hub.ts'
+import type { Hub, NodeCall } from '../../ports/hub.ts'
 import type { Fields, Log } from '../../ports/log.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
@@ -92,6 +92,20 @@ export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
 })
 
 /** A cluster on a remote database; who is told of commits, and where the hub is, the caller says. */
+async function asNodeCall(address: string, init: RequestInit & { ca?: string }): Promise<NodeCall> {
+  const url = new URL(address)
+  const tls = { serverName: url.hostname, ...(init.ca ? { ca: init.ca } : {}) }
+  return {
+    targets: [{ address: url.hostname, port: Number(url.port || 443) }],
+    tls,
+    method: init.method ?? 'GET',
+    path: `${url.pathname}${url.search}`,
+    headers: { host: url.host, ...Object.fromEntries(new Headers(init.headers)) },
+    timeoutMs: 30_000,
+    ...(init.body ? { body: new Uint8Array(await new Response(init.body).arrayBuffer()) } : {}),
+  }
+}
+
 export async function openCluster(place: ClusterPlace, onCommit: (event: LogEvent) => void, hub: (store: Store) => Hub): Promise<Cluster> {
   return createCluster({
     ...place,
@@ -102,6 +116,9 @@ export async function openCluster(place: ClusterPlace, onCommit: (event: LogEven
     maxAge: 5000,
     onCommit,
     hub,
+    // What a Worker may reach is its platform's affair: there is no network of its own behind it. It trusts the public authorities alone; for
+    // others a node dials.
+    outbound: (there) => async (url, init) => (init?.ca ? there.reach(await asNodeCall(url, init)) : fetch(url, init)),
   })
 }
 
@@ -170,7 +187,7 @@ export async function openHost(
       const at = await place(record, account)
       await at.database.migrate(migrations)
       await fill?.(at.database)
-      const hub = () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] })
+      const hub = () => ({ publish: () => {}, watch: nobody, open: nobody, reach: nobody, connected: () => [] })
       await bootstrap(await openCluster(at, () => {}, hub))
     },
     made: o.poke,

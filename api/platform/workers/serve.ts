@@ -129,7 +129,8 @@ async function prepareOnly(o: ServeOptions, url: string, folder: DataFolder): Pr
     statics: new Map(),
     maxAge: 5000,
     onCommit: () => {},
-    hub: () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] }),
+    hub: () => ({ publish: () => {}, watch: nobody, open: nobody, reach: nobody, connected: () => [] }),
+    outbound: () => nobody,
   })
   await bootstrap(local, { ip: o.host, port: o.port })
 }

@@ -2,7 +2,7 @@
 // Requests that need the hub's sockets or memory (watches, logs, exec, sessions) go to the object; all others are answered here.
 // A host (HOSTED) has an object per cluster, named by the cluster's id; what it needs to know of itself it reads from the directory.
 import { DurableObject } from 'cloudflare:workers'
-import { unavailable } from '../../../shared/status/index.ts'
+import { StatusError, unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
 import { callThrough, deployTasks } from '../../deploy/tasks.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
@@ -11,6 +11,7 @@ import { createApp } from '../../http/app.ts'
 import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
+import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
 import type { Identity } from '../../registry/context.ts'
 import type { LogEvent } from '../../store/store.ts'
@@ -34,6 +35,7 @@ const PONG = '{"t":"pong"}'
 /** Between the Worker and its objects; taken out of what comes from outside. */
 const CLUSTER_HEADER = 'x-kedge-cluster'
 const IDENTITY_HEADER = 'x-kedge-identity'
+const FAILURE_HEADER = 'x-kedge-failure'
 const FLUSH_EVERY = 15_000
 const MAX_APPS = 100
 
@@ -88,6 +90,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
       publish: (e) => hub.publish(e),
       watch: (r) => hub.watch(r),
       open: (n, r) => hub.open(n, r),
+      reach: (c) => hub.reach(c),
       connected: () => hub.connected(),
     }))
     const hub: LocalHub = await createLocalHub(
@@ -112,11 +115,9 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     const engine = await startEngine({
       cluster,
       hub,
-      // What a Worker may reach is its platform's affair: there is no network of its own behind it.
       tasks: deployTasks(
         cluster,
         callThrough((request, connection) => app.fetch(request, connection), at.prefix),
-        (url, init) => fetch(url, init),
       ),
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
@@ -175,6 +176,15 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     ;(await this.#ready(id))?.hub.publish(event)
   }
 
+  /** An HTTP request into the cluster, for handlers that have no sessions of their own. */
+  async reach(call: NodeCall, id: string): Promise<Response> {
+    this.#wokenBy(`a call to ${call.targets[0]?.address}`)
+    const hub = (await this.#ready(id))?.hub
+    if (!hub) return new Response('the cluster is not served', { status: 503 })
+    // Errors lose what they are on their way: the answer carries them.
+    return hub.reach(call).catch((e) => new Response(e.message, { status: 599, headers: { [FAILURE_HEADER]: String(e.code ?? 503) } }))
+  }
+
   /** A new cluster begins: its controllers have work at once. */
   async begin(id: string): Promise<void> {
     await this.#ready(id)
@@ -229,8 +239,16 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
 interface ObjectStub {
   fetch(request: Request): Promise<Response>
   publish(e: LogEvent, id: string): Promise<void>
+  reach(call: NodeCall, id: string): Promise<Response>
   begin(id: string): Promise<void>
   end(): Promise<void>
+}
+/** As the hub's own, from another isolate. */
+async function reachThrough(stub: ObjectStub, id: string, call: NodeCall): Promise<Response> {
+  const answer = await stub.reach(call, id)
+  const code = Number(answer.headers.get(FAILURE_HEADER) ?? 0)
+  if (!code) return answer
+  throw new StatusError(code, code === 504 ? 'Timeout' : 'ServiceUnavailable', await answer.text())
 }
 const stubOf = (env: WorkerEnvironment, id: string) => env.CLUSTER.getByName(id) as unknown as ObjectStub
 
@@ -256,7 +274,7 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
       const { object: _, ...sent } = event
       pokes.push(stubOf(env, id).publish(sent, id))
     },
-    () => ({ publish: () => {}, watch: nobody, open: nobody, connected: () => [] }),
+    () => ({ publish: () => {}, watch: nobody, open: nobody, reach: (c) => reachThrough(stubOf(env, id), id, c), connected: () => [] }),
   )
   const made = { app: createApp({ cluster, ...(prefix ? { prefix } : {}) }), pokes }
   if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
