@@ -1,6 +1,7 @@
 // HTTP requests that the control plane has this machine make: it can reach what listens in the cluster, the control plane cannot.
 import { request as plain } from 'node:http'
 import { request as secure } from 'node:https'
+import { isIP } from 'node:net'
 import { Channel, type NodeAnswer, type NodeFetch } from '../../shared/session/frames.ts'
 import { failure } from '../runtime/exec.ts'
 import type { NodeStream } from '../session/session.ts'
@@ -8,7 +9,9 @@ import type { NodeStream } from '../session/session.ts'
 export function serveFetch(r: NodeFetch, stream: NodeStream): void {
   const { tls } = r
   const options = { host: r.address, port: r.port, method: r.method, path: r.path, headers: r.headers, agent: false as const }
-  const request = tls ? secure({ ...options, servername: tls.serverName, ...(tls.ca ? { ca: tls.ca } : {}) }) : plain(options)
+  const request = tls
+    ? secure({ ...options, ...(isIP(tls.serverName) ? {} : { servername: tls.serverName }), ...(tls.ca ? { ca: tls.ca } : {}) })
+    : plain(options)
   const timer = setTimeout(() => request.destroy(new Error('context deadline exceeded')), r.timeoutMs)
   const fail = (cause: Error) => {
     clearTimeout(timer)
