@@ -1,4 +1,5 @@
 // The Hono app: the middleware chain and the routes. The same on every platform; what differs comes in as the cluster's ports.
+
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import { apiVersionOf, isBuiltIn } from '../../shared/kinds/index.ts'
@@ -18,7 +19,8 @@ import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.t
 import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
-import { parseResourcePath } from './request.ts'
+import { asJson, withProtobuf } from './protobuf.ts'
+import { isTrue, parseResourcePath } from './request.ts'
 import { handleResource } from './resource.ts'
 
 type Env = { Bindings: Connection; Variables: { user: Identity } }
@@ -94,7 +96,12 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
       ...(c.env?.address ? { from: c.env.address } : {}),
       ...(c.req.header('x-request-id') ? { request: c.req.header('x-request-id') } : {}),
     })
-    return handleResource({ cluster, request: c.req.raw, r, query, user, ctx: { user, by, warnings: [] }, connection: c.env ?? {} })
+    const handle = (request: Request) =>
+      handleResource({ cluster, request, r, query, user, ctx: { user, by, warnings: [] }, connection: c.env ?? {} })
+    const accept = asJson(c.req.header('accept'))
+    if (accept === undefined) return handle(c.req.raw)
+    const watch = isTrue(query.get('watch')) || segments[0] === 'watch'
+    return withProtobuf(c.req.raw, accept, r.kind, watch, (request) => handle(request).catch((e) => errorAnswer(e, log, c.req.path)))
   }
   const segmentsAfter = (c: Context<Env>, n: number) =>
     c.req.path

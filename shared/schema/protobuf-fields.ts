@@ -335,6 +335,7 @@ export const messages: Record<string, string> = {
   ParamKind: '1 apiVersion s, 2 kind s',
   ParamRef: '1 name s, 2 namespace s, 3 selector LabelSelector, 4 parameterNotFoundAction ?s',
   ParentReference: '1 group s, 2 resource s, 3 namespace s, 4 name s',
+  PartialObjectMetadata: '1 metadata ObjectMeta',
   PersistentVolume: '1 metadata ObjectMeta, 2 spec PersistentVolumeSpec, 3 status PersistentVolumeStatus',
   PersistentVolumeClaim: '1 metadata ObjectMeta, 2 spec PersistentVolumeClaimSpec, 3 status PersistentVolumeClaimStatus',
   PersistentVolumeClaimCondition: '1 type s, 2 status s, 3 lastProbeTime time, 4 lastTransitionTime time, 5 reason s, 6 message s',

@@ -1,10 +1,10 @@
-// Decodes Kubernetes' protobuf bodies into the JSON that they stand for. Answers are always JSON, which every client accepts.
+// Decodes Kubernetes' protobuf bodies into the JSON that they stand for.
 import { messages } from './protobuf-fields.ts'
 
 /** The bytes are no Kubernetes protobuf, or of a message that is not known here. */
 export class ProtobufError extends Error {}
 
-interface Field {
+export interface Field {
   name: string
   type: string
   flag: '' | '*' | '%' | '^' | '?'
@@ -12,7 +12,7 @@ interface Field {
 
 const cache = new Map<string, Map<number, Field>>()
 
-function fieldsOf(message: string): Map<number, Field> {
+export function fieldsOf(message: string): Map<number, Field> {
   const known = cache.get(message)
   if (known) return known
   const text = messages[message]
@@ -195,6 +195,9 @@ export function messageOf(apiVersion: string, kind: string): string {
   const own = `${group!.split('.')[0]}${version === 'v1' ? '' : version}.${kind}`
   return messages[own] === undefined ? kind : own
 }
+
+/** Whether a kind can be written as protobuf. */
+export const hasMessage = (apiVersion: string, kind: string): boolean => messages[messageOf(apiVersion, kind)] !== undefined
 
 const MAGIC = [0x6b, 0x38, 0x73, 0x00]
 
