@@ -15,6 +15,7 @@ export default defineConfig({
       { test: { ...base, name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
       { test: { ...base, name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 120_000 } },
       { test: { ...base, name: 'api', include: ['test/api/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { ...base, name: 'clients', include: ['test/clients/**/*.test.ts'], testTimeout: 120_000 } },
       { test: { ...base, name: 'tenants', include: ['test/tenants/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {

@@ -226,7 +226,7 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
   if (!rv || isTrue(initial)) {
     const page = await cluster.store.list(s)
     start = page.rv
-    first = initial === 'false' ? [] : initialEvents(cluster, r, page, face, include(query))
+    first = initial !== null && !isTrue(initial) ? [] : initialEvents(cluster, r, page, face, include(query))
     if (isTrue(initial) && bookmarks)
       first.push(
         encoder.encode(

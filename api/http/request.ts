@@ -80,7 +80,8 @@ export const attributesOf = (r: ResourceRequest, verb: string): Attributes => ({
   ...(r.name !== undefined ? { name: r.name } : {}),
 })
 
-export const isTrue = (v: string | null): boolean => v === 'true' || v === '1'
+/** A truth among a query's parameters, as apimachinery reads them: whatever is not false, or 0, is true. */
+export const isTrue = (v: string | null): boolean => v !== null && !['false', '0'].includes(v.toLowerCase())
 
 /** A number parameter as Go parses it. */
 export function integerParam(query: URLSearchParams, name: string): number | undefined {

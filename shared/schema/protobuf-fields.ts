@@ -578,6 +578,8 @@ export const messages: Record<string, string> = {
   'apiextensions.ServiceReference': '1 namespace s, 2 name s, 3 path ?s, 4 port ?i',
   'apiregistration.ServiceReference': '1 namespace s, 2 name s, 3 port ?i',
   'authentication.TokenRequest': '1 metadata ObjectMeta, 2 spec TokenRequestSpec, 3 status TokenRequestStatus',
+  'autoscaling.HorizontalPodAutoscaler':
+    '1 metadata ObjectMeta, 2 spec autoscaling.HorizontalPodAutoscalerSpec, 3 status autoscaling.HorizontalPodAutoscalerStatus',
   'autoscaling.HorizontalPodAutoscalerSpec':
     '1 scaleTargetRef CrossVersionObjectReference, 2 minReplicas ?i, 3 maxReplicas i, 4 targetCPUUtilizationPercentage ?i',
   'autoscaling.HorizontalPodAutoscalerStatus':

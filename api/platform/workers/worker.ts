@@ -10,6 +10,7 @@ import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
+import { isTrue } from '../../http/request.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
@@ -223,10 +224,8 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
 
 /** Whether a request of a cluster, by its path inside the cluster, needs the cluster's object. */
 const forHub = (path: string, query: URLSearchParams): boolean => {
-  const watch = query.get('watch')
   return (
-    watch === 'true' ||
-    watch === '1' ||
+    isTrue(query.get('watch')) ||
     /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(path) ||
     /\/pods\/[^/]+\/(log|exec|attach|portforward)$/.test(path) ||
     path.includes('/namespaces/kube-node-lease/leases/') ||
