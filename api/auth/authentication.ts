@@ -65,6 +65,15 @@ export async function authenticate(a: Authenticators, header: string | undefined
 }
 
 /** Applies Impersonate-* headers; every part needs the `impersonate` right on it. */
+/** A key of extras as its header has it; what is no escape stands for itself. */
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    return key
+  }
+}
+
 export async function impersonate(
   user: Identity,
   headers: Headers,
@@ -80,7 +89,7 @@ export async function impersonate(
   const uid = headers.get('impersonate-uid')
   const extra: Record<string, string[]> = {}
   headers.forEach((value, key) => {
-    if (key.startsWith('impersonate-extra-')) extra[decodeURIComponent(key.slice('impersonate-extra-'.length))] = [value]
+    if (key.startsWith('impersonate-extra-')) extra[unescaped(key.slice('impersonate-extra-'.length))] = [value]
   })
   if (!name) {
     if (groups || uid || Object.keys(extra).length) throw new StatusError(400, 'BadRequest', 'requested impersonation without a user')

@@ -4,6 +4,7 @@ import type { Encoding } from '../ports/hub.ts'
 import type { Log } from '../ports/log.ts'
 
 export const JSON_TYPE = 'application/json'
+const encoder = new TextEncoder()
 const cacheControl = { 'cache-control': 'no-cache, private' }
 
 /** The face that the Accept header asks for first among those served. Throws 406. */
@@ -25,13 +26,16 @@ export function negotiate(accept: string | undefined): Encoding {
   throw notAcceptable('only the following media types are accepted: application/json, application/yaml')
 }
 
+/** UTF-8 as headers carry it: a character for each byte. */
+const headerText = (text: string): string => String.fromCharCode(...encoder.encode(text)).replaceAll('\x7f', '?')
+
 export function json(text: string | ReadableStream<Uint8Array>, status = 200, warnings?: string[]): Response {
   const headers: Record<string, string> = { 'content-type': JSON_TYPE, ...cacheControl }
   // Several warnings travel in one header, as RFC 7234 lets them.
   if (warnings?.length)
     headers.warning = warnings
       .slice(0, 20)
-      .map((w) => `299 - ${JSON.stringify(w.slice(0, 500))}`)
+      .map((w) => `299 - ${headerText(JSON.stringify(w.slice(0, 500)))}`)
       .join(', ')
   return new Response(text as string, { status, headers })
 }

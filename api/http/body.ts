@@ -4,6 +4,7 @@ import { decodeProtobuf, ProtobufError } from '../../shared/schema/protobuf.ts'
 import { badRequest, StatusError, tooLarge } from '../../shared/status/index.ts'
 
 const MAX_BODY = 3 * 1024 * 1024
+const MAX_DEPTH = 500
 
 /** The body's bytes; 413 past three megabytes. */
 export async function readBytes(request: Request): Promise<Uint8Array> {
@@ -54,18 +55,44 @@ export function parseBody(text: string, contentType: string, kind: string): unkn
     const trimmed = text.trimStart()
     if (!trimmed.startsWith('{'))
       try {
-        return parseYaml(text)
+        if (bracketsDeep(text)) throw new Error('exceeded max depth')
+        return shallow(parseYaml(text), text)
       } catch (cause) {
         throw badRequest(`error decoding YAML: ${(cause as Error).message.split('\n')[0]}`)
       }
   }
+  let parsed: unknown
   try {
-    return JSON.parse(text)
+    parsed = JSON.parse(text)
   } catch {
     throw badRequest(
       `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${goJsonError(text)} (${preview(text)})`,
     )
   }
+  return shallow(parsed, text)
+}
+
+/** Brackets within brackets: YAML's reader takes long to find that there are too many. Quotes are not looked at. */
+function bracketsDeep(text: string): boolean {
+  let depth = 0
+  for (const [c] of text.matchAll(/[[\]{}]/g)) {
+    depth += c === '[' || c === '{' ? 1 : -1
+    if (depth > MAX_DEPTH) return true
+  }
+  return false
+}
+
+/** What is nested beyond any sense would overflow whoever walks it. Short texts cannot be. */
+function shallow<T>(value: T, text: string): T {
+  if (text.length < 2 * MAX_DEPTH) return value
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length; depth++) {
+    if (depth > MAX_DEPTH) throw badRequest('the body of the request is nested too deeply: exceeded max depth')
+    level = level.flatMap((v) =>
+      typeof v === 'object' && v !== null ? Object.values(v).filter((x) => typeof x === 'object' && x !== null) : [],
+    )
+  }
+  return value
 }
 
 /** Go's words for the commonest fault; others keep the engine's. */

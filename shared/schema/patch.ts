@@ -1,12 +1,23 @@
 // JSON patch, JSON merge patch and strategic merge patch. Inputs are never changed; server-side apply is in apply.ts.
-import { applyPatch } from 'rfc6902'
+import { applyPatch, Pointer } from 'rfc6902'
 import { badRequest, StatusError } from '../status/index.ts'
 import type { Schema } from './types.ts'
 
 const MAX_OPERATIONS = 10_000
+/** Bytes of JSON that a patch's copies may come to; each copy can double what is there. */
+const MAX_COPIED = 3 * 1024 * 1024
 
 const isObject = (v: unknown): v is Record<string, any> => typeof v === 'object' && v !== null && !Array.isArray(v)
 const clone = <T>(v: T): T => structuredClone(v)
+
+function sizeAt(document: unknown, path: string | undefined): number {
+  try {
+    return JSON.stringify(Pointer.fromJSON(path ?? '').get(document) ?? null).length
+  } catch {
+    // A path that leads nowhere is refused when it is used.
+    return 0
+  }
+}
 
 /** RFC 6902. 400 on a malformed patch, 422 when an operation does not apply. */
 export function jsonPatch(target: any, operations: unknown): any {
@@ -19,9 +30,17 @@ export function jsonPatch(target: any, operations: unknown): any {
       `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${operations.length}`,
     )
   const out = clone(target)
+  let copied = 0
   for (const op of operations) {
-    if (!isObject(op) || typeof op.op !== 'string' || typeof op.path !== 'string')
+    if (!isObject(op) || typeof op.op !== 'string' || typeof op.path !== 'string' || (op.from !== undefined && typeof op.from !== 'string'))
       throw badRequest('error decoding patch: malformed operation')
+    if (op.op === 'copy') copied += sizeAt(out, op.from)
+    if (copied > MAX_COPIED)
+      throw new StatusError(
+        413,
+        'RequestEntityTooLarge',
+        `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${MAX_COPIED}`,
+      )
     const [error] = applyPatch(out, [op as never])
     if (error) throw new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
   }
@@ -42,9 +61,18 @@ export function mergePatch(target: any, patch: any): any {
 const ORDER = '$setElementOrder/'
 const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/'
 
+const listOf = (v: unknown): unknown[] => {
+  if (Array.isArray(v)) return v
+  throw badRequest('error decoding patch: invalid patch format: a list is wanted by its directives')
+}
+
+const DIRECTIVES = ['merge', 'replace', 'delete']
+
 /** Kubernetes' strategic merge patch by the list keys of `schema`. */
 export function strategicPatch(schema: Schema | undefined, target: any, patch: any): any {
   if (!isObject(patch)) return clone(patch)
+  if (patch['$patch'] !== undefined && !DIRECTIVES.includes(patch['$patch']))
+    throw badRequest(`error decoding patch: unknown patch type found: ${JSON.stringify(patch['$patch']) ?? 'null'}`)
   if (patch['$patch'] === 'replace') {
     const { $patch: _, ...rest } = patch
     return clone(rest)
@@ -52,17 +80,18 @@ export function strategicPatch(schema: Schema | undefined, target: any, patch: a
   if (patch['$patch'] === 'delete') return {}
   const out: Record<string, any> = isObject(target) ? { ...target } : {}
   const child = (key: string): Schema | undefined => (schema?.type === 'map' ? schema.items : schema?.properties?.[key])
-  const retain = patch['$retainKeys'] as string[] | undefined
+  const retain = patch['$retainKeys'] === undefined ? undefined : listOf(patch['$retainKeys'])
   if (retain) for (const key of Object.keys(out)) if (!retain.includes(key)) delete out[key]
   for (const [key, value] of Object.entries(patch)) {
     if (key === '$patch' || key === '$retainKeys' || key.startsWith(ORDER)) continue
     if (key.startsWith(DELETE_PRIMITIVES)) {
       const field = key.slice(DELETE_PRIMITIVES.length)
-      if (Array.isArray(out[field])) out[field] = out[field].filter((v: unknown) => !(value as unknown[]).includes(v))
+      const gone = listOf(value)
+      if (Array.isArray(out[field])) out[field] = out[field].filter((v: unknown) => !gone.includes(v))
       continue
     }
     if (value === null) delete out[key]
-    else if (Array.isArray(value)) out[key] = mergeList(child(key), out[key], value, patch[ORDER + key])
+    else if (Array.isArray(value)) out[key] = mergeList(child(key), out[key], value, orderIn(patch, key))
     else if (isObject(value) && isObject(out[key])) {
       const merged = strategicPatch(child(key), out[key], value)
       if (value['$patch'] === 'delete') delete out[key]
@@ -75,10 +104,13 @@ export function strategicPatch(schema: Schema | undefined, target: any, patch: a
   for (const key of Object.keys(patch)) {
     if (!key.startsWith(ORDER)) continue
     const field = key.slice(ORDER.length)
-    if (!(field in patch) && Array.isArray(out[field])) out[field] = order(child(field), out[field], out[field], patch[key])
+    if (!(field in patch) && Array.isArray(out[field])) out[field] = order(child(field), out[field], out[field], listOf(patch[key]))
   }
   return out
 }
+
+const orderIn = (patch: Record<string, any>, key: string): unknown[] | undefined =>
+  patch[ORDER + key] === undefined ? undefined : listOf(patch[ORDER + key])
 
 function mergeList(schema: Schema | undefined, target: any, patch: any[], wanted: any[] | undefined): any[] {
   const key = schema?.mergeKey
@@ -90,7 +122,7 @@ function mergeList(schema: Schema | undefined, target: any, patch: any[], wanted
   for (const item of patch) {
     if (!isObject(item)) throw badRequest('strategic merge patch: list elements must be objects')
     if (item[key] === undefined) throw badRequest(`error when applying patch: map: map[] does not contain declared merge key: ${key}`)
-    const at = out.findIndex((o) => o[key] === item[key])
+    const at = out.findIndex((o) => o?.[key] === item[key])
     if (item['$patch'] === 'delete') {
       if (at >= 0) out = out.filter((_, i) => i !== at)
     } else if (at >= 0) out[at] = strategicPatch(schema.items, out[at], item)

@@ -28,6 +28,9 @@ abstract class ServerProcess {
 
   protected abstract ready(): boolean | Promise<boolean>
 
+  get pid(): number {
+    return this.#child!.pid!
+  }
   get url(): string {
     return `https://${this.host}:${this.port}`
   }
