@@ -97,10 +97,12 @@ export function createCluster(o: ClusterOptions): Cluster {
   const kinds = new ClusterKinds(store, o.clock)
   const rules = new AdmissionRules(store, o.clock)
   const hub = o.hub(store)
+  const authority = new ClusterAuthority(store, o.seal, o.clock, o.settings)
   const env: Environment = {
     store,
     reach: (call) => hub.reach(call),
     outbound: o.outbound(hub),
+    authority,
     kinds,
     rules,
     clock: o.clock,
@@ -119,7 +121,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     hub,
     authorizer,
     authenticators,
-    authority: new ClusterAuthority(store, o.seal, o.clock, o.settings),
+    authority,
     log: o.log,
     clock: o.clock,
     sealKey: o.sealKey,

@@ -6,6 +6,7 @@ import type { Statement } from '../ports/database.ts'
 import type { Environment, RequestContext, WriteOptions } from '../registry/context.ts'
 import type { Part } from '../registry/update.ts'
 import type { Beside } from '../store/store.ts'
+import { signingRequests, signingRights } from './certificates.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { definitions } from './definitions.ts'
@@ -93,10 +94,12 @@ const mutating: readonly Step[] = [
   podRange,
   rbacEscalation,
   definitions,
+  signingRequests,
 ]
 
 const validating: readonly Step[] = [
   podSecurity,
+  signingRights,
   validatingPolicies,
   validatingWebhooks,
   // The last: only what all others let through counts.

@@ -30,7 +30,7 @@ export interface Authenticators {
   oidc?: Oidc
 }
 
-const withAuthenticated = (i: Identity): Identity =>
+export const withAuthenticated = (i: Identity): Identity =>
   i.groups.includes('system:authenticated') ? i : { ...i, groups: [...i.groups, 'system:authenticated'] }
 
 /** The identity behind a token, or undefined. */
@@ -64,7 +64,6 @@ export async function authenticate(a: Authenticators, header: string | undefined
   return identity
 }
 
-/** Applies Impersonate-* headers; every part needs the `impersonate` right on it. */
 /** A key of extras as its header has it; what is no escape stands for itself. */
 function unescaped(key: string): string {
   try {
@@ -74,6 +73,7 @@ function unescaped(key: string): string {
   }
 }
 
+/** Applies Impersonate-* headers; every part needs the `impersonate` right on it. */
 export async function impersonate(
   user: Identity,
   headers: Headers,

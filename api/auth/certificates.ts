@@ -56,10 +56,13 @@ export async function makeAuthority(now: number, extensions: x509.Extension[] = 
   return { certificate: `${cert.toString('pem')}\n`, key: await privatePem(keys.privateKey) }
 }
 
+const signingKeyOf = (ca: AuthorityPair): Promise<CryptoKey> =>
+  crypto.subtle.importKey('pkcs8', x509.PemConverter.decode(ca.key)[0]!, ALGORITHM, false, ['sign'])
+
 /** A server's certificate as PEM, the authority's after it. */
 export async function issueServer(ca: AuthorityPair, publicKey: CryptoKey, names: Names, now: number): Promise<string> {
   const authority = new x509.X509Certificate(ca.certificate)
-  const signingKey = await crypto.subtle.importKey('pkcs8', x509.PemConverter.decode(ca.key)[0]!, ALGORITHM, false, ['sign'])
+  const signingKey = await signingKeyOf(ca)
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
     subject: 'CN=kedge',
@@ -81,4 +84,108 @@ export async function issueServer(ca: AuthorityPair, publicKey: CryptoKey, names
     ],
   })
   return `${cert.toString('pem')}\n${ca.certificate}`
+}
+
+/** What a signing request asks to be certified. */
+export interface SigningRequest {
+  commonName: string
+  organizations: string[]
+  names: { type: string; value: string }[]
+}
+
+const tagOf = (pem: string): string | undefined => /-----BEGIN ([A-Z0-9 ]+)-----/.exec(pem)?.[1]
+
+function parseRequest(pem: string): x509.Pkcs10CertificateRequest {
+  if (tagOf(pem) !== 'CERTIFICATE REQUEST') throw new Error('PEM block type must be CERTIFICATE REQUEST')
+  return new x509.Pkcs10CertificateRequest(pem)
+}
+
+const namesOf = (extensions: x509.Extension[]) =>
+  extensions.flatMap((e) => (e instanceof x509.SubjectAlternativeNameExtension ? e.names.toJSON() : []))
+
+/** Reads a PKCS#10 request in PEM, and checks that its maker holds the key. Throws on anything else. */
+export async function readSigningRequest(pem: string): Promise<SigningRequest> {
+  const request = parseRequest(pem)
+  if (!(await request.verify())) throw new Error('x509: signature verification failure')
+  const subject = request.subjectName
+  return {
+    commonName: subject.getField('CN')[0] ?? '',
+    organizations: subject.getField('O'),
+    names: namesOf(request.extensions),
+  }
+}
+
+const { KeyUsageFlags } = x509
+/** Usages as Kubernetes names them, that are bits of a certificate. */
+const keyUsages: Record<string, number> = {
+  signing: KeyUsageFlags.digitalSignature,
+  'digital signature': KeyUsageFlags.digitalSignature,
+  'content commitment': KeyUsageFlags.nonRepudiation,
+  'key encipherment': KeyUsageFlags.keyEncipherment,
+  'key agreement': KeyUsageFlags.keyAgreement,
+  'data encipherment': KeyUsageFlags.dataEncipherment,
+  'cert sign': KeyUsageFlags.keyCertSign,
+  'crl sign': KeyUsageFlags.cRLSign,
+  'encipher only': KeyUsageFlags.encipherOnly,
+  'decipher only': KeyUsageFlags.decipherOnly,
+}
+/** And those that are named by object identifiers. */
+const extendedUsages: Record<string, string> = {
+  any: '2.5.29.37.0',
+  'server auth': '1.3.6.1.5.5.7.3.1',
+  'client auth': '1.3.6.1.5.5.7.3.2',
+  'code signing': '1.3.6.1.5.5.7.3.3',
+  'email protection': '1.3.6.1.5.5.7.3.4',
+  's/mime': '1.3.6.1.5.5.7.3.4',
+  'ipsec end system': '1.3.6.1.5.5.7.3.5',
+  'ipsec tunnel': '1.3.6.1.5.5.7.3.6',
+  'ipsec user': '1.3.6.1.5.5.7.3.7',
+  timestamping: '1.3.6.1.5.5.7.3.8',
+  'ocsp signing': '1.3.6.1.5.5.7.3.9',
+  'microsoft sgc': '1.3.6.1.4.1.311.10.3.3',
+  'netscape sgc': '2.16.840.1.113730.4.1',
+}
+const BACKDATE = 5 * 60 * 1000
+
+/** Certifies a request as it is, for these usages and so many ms. */
+export async function signRequest(ca: AuthorityPair, pem: string, usages: string[], ttl: number, now: number): Promise<string> {
+  const request = parseRequest(pem)
+  const authority = new x509.X509Certificate(ca.certificate)
+  const bits = usages.reduce((n, u) => n | (keyUsages[u] ?? 0), 0)
+  const oids = [...new Set(usages.flatMap((u) => extendedUsages[u] ?? []))]
+  const names = namesOf(request.extensions)
+  const cert = await x509.X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: request.subjectName.toJSON(),
+    issuer: authority.subject,
+    notBefore: new Date(now - BACKDATE),
+    notAfter: new Date(now + ttl),
+    signingAlgorithm: ALGORITHM,
+    publicKey: request.publicKey,
+    signingKey: await signingKeyOf(ca),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      ...(bits ? [new x509.KeyUsagesExtension(bits, true)] : []),
+      ...(oids.length ? [new x509.ExtendedKeyUsageExtension(oids)] : []),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey),
+      ...(names.length ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    ],
+  })
+  return `${cert.toString('pem')}\n`
+}
+
+/** Who a client's certificate (DER) says it is, and until when, where this authority signed it for clients and it is valid now. */
+export async function readClient(
+  ca: string,
+  der: Uint8Array,
+  now: number,
+): Promise<{ commonName: string; organizations: string[]; until: number } | undefined> {
+  const cert = new x509.X509Certificate(der as BufferSource)
+  const usages = cert.getExtension(x509.ExtendedKeyUsageExtension)?.usages as string[] | undefined
+  if (!usages?.some((u) => u === extendedUsages['client auth'] || u === extendedUsages.any)) return undefined
+  if (now < cert.notBefore.getTime() || now > cert.notAfter.getTime()) return undefined
+  const { publicKey } = new x509.X509Certificate(ca)
+  if (!(await cert.verify({ publicKey, signatureOnly: true }))) return undefined
+  const subject = cert.subjectName
+  return { commonName: subject.getField('CN')[0] ?? '', organizations: subject.getField('O'), until: cert.notAfter.getTime() }
 }

@@ -2,13 +2,24 @@
 // that is reached; so a cluster that moves goes on being trusted.
 import { apiServiceIp } from '../../shared/meta/address.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Settings } from '../registry/context.ts'
+import type { Identity, Settings } from '../registry/context.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
-import { type AuthorityPair, importPublic, issueServer, makeAuthority } from './certificates.ts'
+import {
+  type AuthorityPair,
+  importPublic,
+  issueServer,
+  makeAuthority,
+  readClient,
+  readSigningRequest,
+  type SigningRequest,
+  signRequest,
+} from './certificates.ts'
 
 const KEY = 'cluster-ca'
 const CONTEXT = `meta/${KEY}`
+/** How many clients' certificates are remembered. */
+const MAX_CLIENTS = 1000
 
 export class ClusterAuthority {
   readonly #store: Store
@@ -47,5 +58,30 @@ export class ClusterAuthority {
     const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc']
     const names = { dns: [...service, `kubernetes.default.svc.${clusterDomain}`], ips: [apiServiceIp(serviceCidr)] }
     return issueServer(await this.#load(), await importPublic(publicKey), names, this.#clock.now())
+  }
+
+  /** What a PKCS#10 request (PEM) asks for. Throws when it is none, or not signed by its key. */
+  readRequest(pem: string): Promise<SigningRequest> {
+    return readSigningRequest(pem)
+  }
+
+  /** Certifies it, for so many ms from now. */
+  async sign(pem: string, usages: string[], ttl: number): Promise<string> {
+    return signRequest(await this.#load(), pem, usages, ttl, this.#clock.now())
+  }
+
+  readonly #clients = new Map<string, { identity: Identity; until: number }>()
+
+  /** Whose client certificate (DER) this is; undefined where it is not of this authority, or not valid. `id` names it. */
+  async client(id: string, der: Uint8Array): Promise<Identity | undefined> {
+    const now = this.#clock.now()
+    const known = this.#clients.get(id)
+    if (known) return now < known.until ? known.identity : undefined
+    const said = await readClient((await this.#load()).certificate, der, now)
+    if (!said?.commonName) return undefined
+    const identity = { username: said.commonName, groups: said.organizations }
+    if (this.#clients.size >= MAX_CLIENTS) this.#clients.clear()
+    this.#clients.set(id, { identity, until: said.until })
+    return identity
   }
 }

@@ -5,7 +5,7 @@ import { getPath } from 'hono/utils/url'
 import { apiVersionOf, isBuiltIn } from '../../shared/kinds/index.ts'
 import { genericNotFound, StatusError, tooLarge, unauthorized } from '../../shared/status/index.ts'
 import { KEDGE_VERSION } from '../../shared/version.ts'
-import { anonymous, authenticate, impersonate } from '../auth/authentication.ts'
+import { anonymous, authenticate, impersonate, withAuthenticated } from '../auth/authentication.ts'
 import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
@@ -56,11 +56,19 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
     return receive(cluster, namespace, name, token, c.req.raw)
   })
 
+  /** By the token, or by the certificate where there is none. */
+  const identityOf = async (c: Context<Env>): Promise<Identity> => {
+    const header = c.req.header('authorization')
+    const shown = c.env?.certificate
+    const certified = header || !shown ? undefined : await cluster.authority.client(shown.id, shown.der)
+    return certified ? withAuthenticated(certified) : authenticate(authenticators, header)
+  }
+
   app.use('*', async (c, next) => {
     if (c.req.url.length > MAX_URL) throw tooLarge('the request URL is too long')
     let user: Identity
     try {
-      user = c.env?.identity ?? (await authenticate(authenticators, c.req.header('authorization')))
+      user = c.env?.identity ?? (await identityOf(c))
       if (user === anonymous && !env.settings.anonymous && !published.has(c.req.path)) throw unauthorized()
     } catch (cause) {
       if (cause instanceof StatusError && open.has(c.req.path) && env.settings.anonymous) user = anonymous

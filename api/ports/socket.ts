@@ -29,6 +29,8 @@ export interface Connection {
   upgrade?: (protocols: string[]) => Upgrade | undefined
   /** Where the client is, for the audit trail. */
   address?: string
+  /** The certificate (DER) that the client proved to hold, and its fingerprint. Whether it is to be trusted is not said. */
+  certificate?: { id: string; der: Uint8Array }
   /** Who asks, where a door before the app has found out already. */
   identity?: Identity
   /** Told when a socket has become the session of a node. */

@@ -60,6 +60,11 @@ export interface Environment {
   covers: (user: Identity, ns: string | undefined, rules: any[]) => Promise<boolean>
   /** Whether a user may do this; for bind and escalate. */
   allowed: (user: Identity, attributes: Attributes) => Promise<boolean>
+  /** The cluster's CA, as approvals of signing requests need it. */
+  authority: {
+    readRequest: (pem: string) => Promise<{ commonName: string; organizations: string[]; names: { type: string; value: string }[] }>
+    sign: (pem: string, usages: string[], ttl: number) => Promise<string>
+  }
   /** HTTP into the cluster, and to servers elsewhere. */
   reach: Hub['reach']
   outbound: Outbound

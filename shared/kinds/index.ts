@@ -9,16 +9,20 @@ import {
   validatingAdmissionPolicyBinding,
   validatingWebhookConfiguration,
 } from './admission-registration.ts'
+import { apiService } from './api-service.ts'
 import { horizontalPodAutoscaler, horizontalPodAutoscalerV1 } from './autoscaling.ts'
+import { certificateSigningRequest } from './certificates.ts'
 import { persistentVolume, persistentVolumeClaim } from './claim.ts'
 import { configMap } from './config-map.ts'
 import { controllerRevision } from './controller-revision.ts'
 import { daemonSet } from './daemon-set.ts'
 import { deployDelivery, deployHook } from './deploy.ts'
 import { deployment } from './deployment.ts'
+import { deviceClass, resourceClaim, resourceClaimTemplate, resourceSlice } from './dynamic-resources.ts'
 import { endpointSlice } from './endpoint-slice.ts'
 import { endpoints } from './endpoints.ts'
 import { event, eventV1 } from './event.ts'
+import { flowSchema, priorityLevelConfiguration } from './flow-control.ts'
 import { cronJob, job } from './job.ts'
 import type { Kind } from './kind.ts'
 import { lease } from './lease.ts'
@@ -88,6 +92,14 @@ export const kinds: readonly Kind[] = [
   validatingAdmissionPolicyBinding,
   validatingWebhookConfiguration,
   customResourceDefinition,
+  apiService,
+  certificateSigningRequest,
+  flowSchema,
+  priorityLevelConfiguration,
+  deviceClass,
+  resourceClaim,
+  resourceClaimTemplate,
+  resourceSlice,
   role,
   clusterRole,
   roleBinding,

@@ -30,6 +30,29 @@ const mutation = { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{
 const mutationSpec = { matchConstraints: { resourceRules: [watched] }, mutations: [mutation], reinvocationPolicy: 'Never' }
 const hpa = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 5 }
 
+const priorities = { groupPriorityMinimum: 100, versionPriority: 10 }
+const opaque = { driver: 'gpu.example.com', parameters: { mode: 'fast' } }
+const pool = { name: 'n1', generation: 1, resourceSliceCount: 1 }
+const claimOfDevices = {
+  devices: {
+    requests: [
+      { name: 'gpu', exactly: { deviceClassName: 'gpu.example.com', count: 2 } },
+      {
+        name: 'any',
+        firstAvailable: [
+          { name: 'big', deviceClassName: 'big' },
+          { name: 'small', deviceClassName: 'small', allocationMode: 'All' },
+        ],
+      },
+    ],
+    constraints: [{ requests: ['gpu', 'any/big'], matchAttribute: 'example.com/model' }],
+    config: [{ requests: ['gpu'], opaque }],
+  },
+}
+/** CN=jane, O=dev, signed by its own P-256 key. */
+const signingRequest =
+  'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIWE1IOENBUUF3SFRFTU1Bb0dBMVVFQ2d3RFpHVjJNUTB3Q3dZRFZRUUREQVJxWVc1bE1Ga3dFd1lIS29aSQp6ajBDQVFZSUtvWkl6ajBEQVFjRFFnQUU5QUVjcE81aFBjVDJzdFNCQnhCMFpTbUVvbTBBTlN0V2FJOWQrODFMCnV1clc5and3L2p1b080cnkyMGFWUFR5enpyS2crVDJrK2ltMENhNXF0RVJBNGFBQU1Bb0dDQ3FHU000OUJBTUMKQTBnQU1FVUNJR1h2Y1ZaV0dUMkkxbWlSREJEMHNOMld6Qk5tQWF2OVUrbFJJd2hmdFRMWEFpRUF4cU9aSU5vegpvL0VPOTcrMmZRMHdaZDBRV2V1Q2d2T2VFYUQ1TVdCeVdmcz0KLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg=='
+
 export const manifests: Record<string, Manifests> = {
   'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': {
     good: {
@@ -485,6 +508,150 @@ export const manifests: Record<string, Manifests> = {
   'storage.k8s.io/v1 VolumeAttributesClass': {
     good: { minimal: { driverName: 'example.com', parameters: { a: 'b' } } },
     bad: { driverName: { parameters: { a: 'b' } } },
+  },
+  'apiregistration.k8s.io/v1 APIService': {
+    good: {
+      minimal: { metadata: { name: 'v1.minimal.example.com' }, spec: { group: 'minimal.example.com', version: 'v1', ...priorities } },
+      typical: {
+        metadata: { name: 'v1beta1.typical.example.com' },
+        spec: {
+          group: 'typical.example.com',
+          version: 'v1beta1',
+          ...priorities,
+          service: { name: 's', namespace: 'default' },
+          insecureSkipTLSVerify: true,
+        },
+      },
+    },
+    bad: {
+      'metadata.name spec.groupPriorityMinimum spec.versionPriority': { spec: { group: 'a.b', version: 'v1' } },
+      'spec.service.namespace spec.service.port': {
+        metadata: { name: 'v1.bad.example.com' },
+        spec: { group: 'bad.example.com', version: 'v1', ...priorities, service: { name: 's', port: 70_000 } },
+      },
+    },
+  },
+  'certificates.k8s.io/v1 CertificateSigningRequest': {
+    good: {
+      minimal: { spec: { request: signingRequest, signerName: 'example.com/a', usages: ['client auth'] } },
+      typical: {
+        spec: {
+          request: signingRequest,
+          signerName: 'example.com/a',
+          usages: ['digital signature', 'client auth'],
+          expirationSeconds: 3600,
+        },
+      },
+    },
+    bad: {
+      'spec.request': { spec: { request: 'aGVsbG8=', signerName: 'example.com/a', usages: ['any'] } },
+      'spec.usages spec.signerName': { spec: { request: signingRequest, signerName: 'nope', usages: [] } },
+      'spec.usages[0] spec.expirationSeconds': {
+        spec: { request: signingRequest, signerName: 'example.com/a', usages: ['flying'], expirationSeconds: 5 },
+      },
+    },
+  },
+  'flowcontrol.apiserver.k8s.io/v1 FlowSchema': {
+    good: {
+      minimal: { spec: { priorityLevelConfiguration: { name: 'exempt' } } },
+      typical: {
+        spec: {
+          matchingPrecedence: 500,
+          priorityLevelConfiguration: { name: 'exempt' },
+          distinguisherMethod: { type: 'ByUser' },
+          rules: [
+            {
+              subjects: [
+                { kind: 'Group', group: { name: 'nobody-at-all' } },
+                { kind: 'ServiceAccount', serviceAccount: { name: '*', namespace: 'nowhere' } },
+              ],
+              resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }],
+              nonResourceRules: [{ verbs: ['get'], nonResourceURLs: ['/healthz/*'] }],
+            },
+          ],
+        },
+      },
+    },
+    bad: {
+      'spec.matchingPrecedence spec.priorityLevelConfiguration.name': { spec: { matchingPrecedence: 1 } },
+      'spec.rules[0].subjects spec.rules[0]': { spec: { priorityLevelConfiguration: { name: 'a' }, rules: [{}] } },
+      'spec.rules[0].subjects[0].user spec.rules[0].nonResourceRules[0].verbs spec.rules[0].nonResourceRules[0].nonResourceURLs[0]': {
+        spec: {
+          priorityLevelConfiguration: { name: 'a' },
+          rules: [{ subjects: [{ kind: 'User' }], nonResourceRules: [{ verbs: ['fly'], nonResourceURLs: ['a'] }] }],
+        },
+      },
+    },
+  },
+  'flowcontrol.apiserver.k8s.io/v1 PriorityLevelConfiguration': {
+    good: {
+      minimal: { spec: { type: 'Limited', limited: { limitResponse: { type: 'Reject' } } } },
+      typical: {
+        spec: {
+          type: 'Limited',
+          limited: { nominalConcurrencyShares: 10, lendablePercent: 50, limitResponse: { type: 'Queue', queuing: { queues: 16 } } },
+        },
+      },
+    },
+    bad: {
+      'spec.type': { spec: {} },
+      'spec.limited': { spec: { type: 'Limited' } },
+      'spec.limited.nominalConcurrencyShares spec.limited.limitResponse.queuing': {
+        spec: { type: 'Limited', limited: { nominalConcurrencyShares: -1, limitResponse: { type: 'Queue' } } },
+      },
+      'spec.limited.limitResponse.queuing.handSize': {
+        spec: { type: 'Limited', limited: { limitResponse: { type: 'Queue', queuing: { queues: 2, handSize: 3 } } } },
+      },
+    },
+  },
+  'resource.k8s.io/v1 DeviceClass': {
+    good: {
+      minimal: {},
+      typical: { spec: { selectors: [{ cel: { expression: 'device.driver == "gpu.example.com"' } }], config: [{ opaque }] } },
+    },
+    bad: {
+      'spec.selectors[0].cel spec.config[0].opaque': { spec: { selectors: [{}], config: [{}] } },
+      'spec.extendedResourceName': { spec: { extendedResourceName: 'cpu' } },
+    },
+  },
+  'resource.k8s.io/v1 ResourceClaim': {
+    good: { minimal: {}, typical: { spec: claimOfDevices } },
+    bad: {
+      'spec.devices.requests[0].name spec.devices.requests[0].exactly.deviceClassName': {
+        spec: { devices: { requests: [{ exactly: {} }] } },
+      },
+      'spec.devices.requests[1] spec.devices.constraints[0].requests[0]': {
+        spec: {
+          devices: {
+            requests: [{ name: 'a', exactly: { deviceClassName: 'c' } }, { name: 'b' }],
+            constraints: [{ requests: ['x'], matchAttribute: 'example.com/m' }],
+          },
+        },
+      },
+    },
+  },
+  'resource.k8s.io/v1 ResourceClaimTemplate': {
+    good: { minimal: {}, typical: { spec: { metadata: { labels: { a: 'b' } }, spec: claimOfDevices } } },
+    bad: { 'spec.spec.devices.requests[0]': { spec: { spec: { devices: { requests: [{ name: 'a' }] } } } } },
+  },
+  'resource.k8s.io/v1 ResourceSlice': {
+    good: {
+      minimal: { spec: { driver: 'gpu.example.com', pool, allNodes: true } },
+      typical: {
+        spec: {
+          driver: 'gpu.example.com',
+          pool,
+          nodeName: 'n1',
+          devices: [{ name: 'gpu-0', attributes: { model: { string: 'x' } }, capacity: { memory: { value: '1Gi' } } }],
+        },
+      },
+    },
+    bad: {
+      'spec.driver spec.pool.name spec.pool.resourceSliceCount spec': {},
+      'spec.devices[0].name spec': {
+        spec: { driver: 'gpu.example.com', pool, nodeName: 'n1', allNodes: true, devices: [{ name: 'A_B' }] },
+      },
+    },
   },
   'deploy.kedge.dev/v1 DeployHook': { good: {}, bad: {} },
   'deploy.kedge.dev/v1 DeployDelivery': { good: {}, bad: {} },

@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { createServer } from 'node:https'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Connection } from '../../ports/socket.ts'
-import { serveUpgrades } from './sockets.ts'
+import { peerOf, serveUpgrades } from './sockets.ts'
 
 export interface Listening {
   url: string
@@ -15,10 +15,17 @@ export type Fetch = (request: Request, connection: Connection) => Response | Pro
 /** Resolves when connections are accepted. */
 export async function listen(o: { host: string; port: number }, leaf: { cert: string; key: string }, fetch: Fetch): Promise<Listening> {
   const server = createAdaptorServer({
-    fetch: (request, env) =>
-      fetch(request, { address: (env as { incoming: { socket: { remoteAddress?: string } } }).incoming.socket.remoteAddress }),
+    fetch: (request, env) => fetch(request, peerOf((env as { incoming: { socket: object } }).incoming.socket)),
     createServer: createServer as never,
-    serverOptions: { cert: leaf.cert, key: leaf.key, keepAliveTimeout: 120_000, requestTimeout: 0 } as never,
+    // Clients may show certificates; whether the cluster's CA signed them is asked later, by the cluster they call.
+    serverOptions: {
+      cert: leaf.cert,
+      key: leaf.key,
+      requestCert: true,
+      rejectUnauthorized: false,
+      keepAliveTimeout: 120_000,
+      requestTimeout: 0,
+    } as never,
   }) as unknown as Server
   serveUpgrades(server, fetch)
   await new Promise<void>((resolve, reject) => {

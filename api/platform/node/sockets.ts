@@ -1,6 +1,7 @@
 // WebSockets on Node: the upgrade event becomes a request for the app, and the handler's upgrade() takes the socket over.
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Connection, type Socket, SPDY } from '../../ports/socket.ts'
 
@@ -62,6 +63,19 @@ function acceptSpdy(socket: Duplex, head: Buffer, protocol: string): Socket {
   return wrapConnection(socket)
 }
 
+const certificates = new WeakMap<object, Connection['certificate']>()
+
+/** What a connection tells of its other end. */
+export function peerOf(socket: object): Pick<Connection, 'address' | 'certificate'> {
+  const { remoteAddress, getPeerX509Certificate } = socket as Partial<TLSSocket>
+  if (!certificates.has(socket)) {
+    const shown = getPeerX509Certificate?.call(socket as TLSSocket)
+    certificates.set(socket, shown && { id: shown.fingerprint256, der: shown.raw })
+  }
+  const certificate = certificates.get(socket)
+  return { address: remoteAddress, ...(certificate ? { certificate } : {}) }
+}
+
 const words = (header: string | string[] | undefined): string[] =>
   (header ?? '')
     .toString()
@@ -82,7 +96,7 @@ export function serveUpgrades(server: Server, fetch: (request: Request, connecti
     let taken = false
     socket.on('error', () => socket.destroy())
     const connection: Connection = {
-      address: (req.socket as { remoteAddress?: string }).remoteAddress,
+      ...peerOf(req.socket),
       upgrade: (protocols) => {
         const to = req.headers.upgrade?.toLowerCase()
         const offered =

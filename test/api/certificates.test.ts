@@ -1,0 +1,122 @@
+// Certificates by request: asked for, approved, signed, and used to call the API with.
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { Agent, get } from 'node:https'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { temporaryFolder } from '../rig/sqld.ts'
+import { type Ask, ask } from './ask.ts'
+import { type Server, startServer } from './server.ts'
+
+const REQUESTS = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
+const CLIENT = 'kubernetes.io/kube-apiserver-client'
+
+describe.each(['node', 'workers'])('on %s', (platform) => {
+  let server: Server
+  let send: Ask
+  const folder = temporaryFolder('csr')
+  const key = path.join(folder.path, 'key.pem')
+  beforeAll(async () => {
+    server = await startServer(platform)
+    send = server.send
+  })
+  afterAll(async () => {
+    await server?.stop()
+    folder.remove()
+  })
+
+  const request = (subject: string): string =>
+    execFileSync(
+      'openssl',
+      ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-subj', subject],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    ).toString()
+  const asks = (name: string, pem: string, spec: object = {}) =>
+    send('POST', REQUESTS, {
+      metadata: { name },
+      spec: { request: btoa(pem), signerName: CLIENT, usages: ['client auth'], ...spec },
+    })
+  const approve = async (name: string, by: Ask = send, type = 'Approved') => {
+    const { body } = await send('GET', `${REQUESTS}/${name}`)
+    body.status.conditions = [{ type, status: 'True', reason: 'Test', message: 'said by the test' }]
+    return by('PUT', `${REQUESTS}/${name}/approval`, body)
+  }
+
+  test('who asks is written by the server, and an approval brings the certificate', async () => {
+    const made = await asks('jane', request('/O=dev/CN=jane'), { username: 'somebody else' })
+    expect(made.body.spec).toMatchObject({ username: 'admin', groups: expect.arrayContaining(['system:masters']) })
+    expect(made.body.status).toEqual({})
+    const approved = await approve('jane')
+    expect(approved.code).toBe(200)
+    expect(approved.body.status.conditions[0]).toMatchObject({ lastUpdateTime: expect.any(String), lastTransitionTime: expect.any(String) })
+    const file = path.join(folder.path, 'cert.pem')
+    writeFileSync(file, atob(approved.body.status.certificate))
+    const said = execFileSync('openssl', ['x509', '-in', file, '-noout', '-subject', '-ext', 'extendedKeyUsage']).toString()
+    expect(said).toContain('O = dev, CN = jane')
+    expect(said).toContain('TLS Web Client Authentication')
+    const table = await send('GET', REQUESTS, undefined, 'application/json;as=Table;v=v1;g=meta.k8s.io')
+    expect(table.body.rows[0].cells.slice(-1)).toEqual(['Approved,Issued'])
+    if (platform === 'workers') return
+    const agent = new Agent({ ca: server.cp.ca, cert: atob(approved.body.status.certificate), key: execFileSync('cat', [key]) })
+    const who = await new Promise<any>((resolve, reject) => {
+      get(`${server.cp.url}/api/v1/namespaces`, { agent }, (res) => {
+        res.setEncoding('utf8').on('data', (d) => resolve(JSON.parse(d)))
+      }).on('error', reject)
+    })
+    agent.destroy()
+    expect(who.message).toContain('User "jane" cannot list resource "namespaces"')
+  })
+
+  test('what is denied is not signed, and a decision stands', async () => {
+    await asks('denied', request('/CN=x'))
+    expect((await approve('denied', send, 'Denied')).body.status.certificate).toBeUndefined()
+    const again = await approve('denied')
+    expect(again.body.message).toContain('updates may not remove a condition of type "Denied"')
+  })
+
+  test('no certificate makes an administrator, and a request must be signed by its own key', async () => {
+    const masters = await asks('masters', request('/O=system:masters/CN=me'))
+    expect(masters.code).toBe(403)
+    expect(masters.body.message).toContain('use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed')
+    const pem = request('/CN=x')
+    const der = Buffer.from(pem.split('\n').slice(1, -2).join(''), 'base64')
+    der[der.length - 3]! ^= 1
+    const spoiled = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
+    const refused = await asks('spoiled', spoiled)
+    expect([refused.code, refused.body.details.causes[0].field]).toEqual([422, 'spec.request'])
+  })
+
+  test('a kubelet asks for what a kubelet may have, or the signer says why not', async () => {
+    const signerName = 'kubernetes.io/kube-apiserver-client-kubelet'
+    const usages = ['digital signature', 'client auth']
+    await asks('kubelet', request('/O=system:nodes/CN=system:node:n1'), { signerName, usages })
+    expect((await approve('kubelet')).body.status.certificate).toBeTruthy()
+    await asks('no-kubelet', request('/O=people/CN=system:node:n1'), { signerName, usages })
+    const { status } = (await approve('no-kubelet')).body
+    expect(status.conditions[1]).toMatchObject({ type: 'Failed', message: 'subject organization is not system:nodes' })
+    expect(status.certificate).toBeUndefined()
+  })
+
+  test('approving takes the right to approve for the signer', async () => {
+    const account = await send('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'approver' } })
+    expect(account.code).toBe(201)
+    const { body } = await send('POST', '/api/v1/namespaces/default/serviceaccounts/approver/token', { spec: {} })
+    const agent = new Agent({ ca: server.cp.ca })
+    const approver = ask(server.cp.url, body.status.token, agent)
+    const rules = [{ apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests/approval'], verbs: ['update'] }]
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    await send('POST', `${rbac}/clusterroles`, { metadata: { name: 'approver' }, rules })
+    await send('POST', `${rbac}/clusterrolebindings`, {
+      metadata: { name: 'approver' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'approver' },
+      subjects: [{ kind: 'ServiceAccount', name: 'approver', namespace: 'default' }],
+    })
+    await asks('guarded', request('/CN=x'))
+    const refused = await approve('guarded', approver)
+    expect(refused.body.message).toContain('user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client"')
+    const signers = { apiGroups: ['certificates.k8s.io'], resources: ['signers'], resourceNames: ['kubernetes.io/*'], verbs: ['approve'] }
+    await send('PATCH', `${rbac}/clusterroles/approver`, { rules: [...rules, signers] }, undefined, 'application/merge-patch+json')
+    await expect.poll(async () => (await approve('guarded', approver)).code, { timeout: 15_000 }).toBe(200)
+    agent.destroy()
+  })
+})
