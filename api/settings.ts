@@ -10,4 +10,5 @@ export const defaultSettings: Settings = {
   issuer: 'https://kubernetes.default.svc',
   anonymous: true,
   maxWatches: 20_000,
+  admissionPlugins: [],
 }

@@ -10,12 +10,15 @@ import { signingRequests, signingRights } from './certificates.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { definitions } from './definitions.ts'
+import { inUseProtection } from './in-use-protection.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { mutatingPolicies } from './mutating-policies.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
+import { podNodeSelector, podTolerationRestriction } from './namespace-pods.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import { nodeTaint } from './node-taint.ts'
 import { objectQuota } from './object-quota.ts'
+import { ownerReferences } from './owner-references.ts'
 import { podRange } from './pod-range.ts'
 import { podSecurity } from './pod-security.ts'
 import { priority } from './priority.ts'
@@ -83,10 +86,13 @@ const mutating: readonly Step[] = [
   nodeTaint,
   priority,
   runtimeClass,
+  podNodeSelector,
   defaultTolerationSeconds,
+  podTolerationRestriction,
   serviceAccount,
   defaultStorageClass,
   defaultIngressClass,
+  inUseProtection,
   mutatingPolicies,
   mutatingWebhooks,
   limitRanger,
@@ -100,6 +106,7 @@ const mutating: readonly Step[] = [
 const validating: readonly Step[] = [
   podSecurity,
   signingRights,
+  ownerReferences,
   validatingPolicies,
   validatingWebhooks,
   // The last: only what all others let through counts.

@@ -13,6 +13,7 @@ import { replicaSet } from './replica-set.ts'
 import { resourceQuotaController } from './resource-quota.ts'
 import { scheduler } from './scheduler/scheduler.ts'
 import { serviceAccount } from './service-account.ts'
+import { claimProtection, volumeProtection } from './storage-protection.ts'
 import { taintEviction } from './taint-eviction.ts'
 
 export const controllers: readonly Controller[] = [
@@ -30,4 +31,6 @@ export const controllers: readonly Controller[] = [
   garbageCollector,
   resourceQuotaController,
   definitionCleanup,
+  claimProtection,
+  volumeProtection,
 ]

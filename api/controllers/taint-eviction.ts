@@ -1,5 +1,6 @@
 // Taint eviction: pods leave nodes with NoExecute taints that they do not tolerate, or not for longer.
 import type { KObject } from '../../shared/meta/object.ts'
+import { tolerates } from '../../shared/meta/taints.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 import { isActive } from './pods.ts'
 
@@ -7,11 +8,6 @@ interface View {
   taints: any[]
   pods: KObject[]
 }
-
-export const tolerates = (t: any, taint: any): boolean =>
-  (!t.effect || t.effect === taint.effect) &&
-  (!t.key || t.key === taint.key) &&
-  (t.operator === 'Exists' || (t.value ?? '') === (taint.value ?? ''))
 
 /** When the pod has to go, ms; undefined when it may stay. */
 function evictionTime(pod: KObject, taints: any[], now: number): number | undefined {

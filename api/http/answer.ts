@@ -29,14 +29,13 @@ export function negotiate(accept: string | undefined): Encoding {
 /** UTF-8 as headers carry it: a character for each byte. */
 const headerText = (text: string): string => String.fromCharCode(...encoder.encode(text)).replaceAll('\x7f', '?')
 
+/** One warning as its header has it. */
+export const warningText = (text: string): string => `299 - ${headerText(JSON.stringify(text.slice(0, 500)))}`
+
 export function json(text: string | ReadableStream<Uint8Array>, status = 200, warnings?: string[]): Response {
   const headers: Record<string, string> = { 'content-type': JSON_TYPE, ...cacheControl }
   // Several warnings travel in one header, as RFC 7234 lets them.
-  if (warnings?.length)
-    headers.warning = warnings
-      .slice(0, 20)
-      .map((w) => `299 - ${headerText(JSON.stringify(w.slice(0, 500)))}`)
-      .join(', ')
+  if (warnings?.length) headers.warning = warnings.slice(0, 20).map(warningText).join(', ')
   return new Response(text as string, { status, headers })
 }
 

@@ -1,4 +1,4 @@
-// pods/NAME/binding: how schedulers bind over HTTP.
+// pods/NAME/binding and bindings: how schedulers bind over HTTP.
 import { badRequest, invalid, StatusError } from '../../shared/status/index.ts'
 import { bindPod } from '../registry/bind.ts'
 import { json } from './answer.ts'
@@ -22,12 +22,14 @@ export async function bind(a: Asked): Promise<Response> {
     throw invalid('', 'Binding', raw?.metadata?.name ?? '', [
       { reason: 'FieldValueRequired', field: 'target.name', message: 'Required value' },
     ])
-  if (raw?.metadata?.name && raw.metadata.name !== a.r.name)
+  const name = a.r.name ?? raw?.metadata?.name
+  if (!name) throw badRequest('name must be provided')
+  if (raw?.metadata?.name && raw.metadata.name !== name)
     throw new StatusError(400, 'BadRequest', 'name in URL does not match name in Binding object')
   await bindPod(
     a.cluster.env,
     a.r.namespace!,
-    a.r.name!,
+    name,
     target.name,
     writeOptions(a.query, a.request.headers.get('user-agent'), 'CreateOptions'),
     a.ctx,

@@ -95,7 +95,7 @@ export async function list(
 ): Promise<Response> {
   const face = negotiate(accept)
   const s = selection(r, query)
-  const limit = integerParam(query, 'limit') || undefined
+  const limit = Math.max(0, integerParam(query, 'limit') ?? 0) || undefined
   const token = query.get('continue')
   const rv = versionParam(query)
   const match = query.get('resourceVersionMatch')

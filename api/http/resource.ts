@@ -15,9 +15,10 @@ import { type PatchType, patch, serverSideApply } from '../registry/patch.ts'
 import { partial, table } from '../registry/table.ts'
 import { type Part, update } from '../registry/update.ts'
 import { subjectOf } from '../registry/validate.ts'
-import { json, negotiate } from './answer.ts'
+import { json, negotiate, warningText } from './answer.ts'
 import { bind } from './binding.ts'
 import { parseBody, readBody, readText } from './body.ts'
+import { componentStatuses } from './component-status.ts'
 import { evict } from './eviction.ts'
 import { list, watch } from './list.ts'
 import { nodeLease } from './node-lease.ts'
@@ -46,8 +47,14 @@ const patchTypes: Record<string, PatchType | 'apply'> = {
   'application/apply-patch+yaml': 'apply',
 }
 
-/** Answers a request whose path names a served resource. Throws StatusErrors. */
+/** Answers a request whose path names a served resource; of deprecated ones it is told with every answer. Throws StatusErrors. */
 export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> {
+  const response = await handle(a)
+  if (a.r.kind.deprecation) response.headers.append('warning', warningText(a.r.kind.deprecation))
+  return response
+}
+
+async function handle(a: Omit<Asked, 'verb'>): Promise<Response> {
   const { cluster, request, r, query, user } = a
   const verb = verbOf(request.method, r, query)
   const accept = request.headers.get('accept') ?? undefined
@@ -55,7 +62,7 @@ export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> 
   const rider = reads ? await cluster.authorizer.requireRiding(user, attributesOf(r, verb)) : undefined
   if (!reads) await cluster.authorizer.require(user, attributesOf(r, verb))
   const asked: Asked = { ...a, verb }
-  if (r.kind.virtual) return answerReview(asked)
+  if (r.kind.virtual) return virtual(asked)
   if (r.subresource && !hasBody(r)) return subresource(asked)
   switch (verb) {
     case 'list':
@@ -216,6 +223,18 @@ async function deleteCollection(a: Asked): Promise<Response> {
       ),
     )
   return json(JSON.stringify(page))
+}
+
+/** What is answered and not stored. */
+function virtual(a: Asked): Promise<Response> {
+  switch (a.r.kind.kind) {
+    case 'Binding':
+      return bind(a)
+    case 'ComponentStatus':
+      return componentStatuses(a)
+    default:
+      return answerReview(a)
+  }
 }
 
 async function answerReview(a: Asked): Promise<Response> {

@@ -86,6 +86,8 @@ export interface Settings {
   issuer: string
   /** Whether requests without credentials are let in as system:anonymous. */
   anonymous: boolean
+  /** Admission steps that are off where they are not named, by Kubernetes' names. */
+  admissionPlugins: readonly string[]
   /** How many objects the cluster may hold; no bound where absent. */
   maxObjects?: number
   /** How many watches may be open at once. */

@@ -21,7 +21,7 @@ export interface Change {
 }
 
 /** The subresource that is written: it may change its own part alone. */
-export type Part = 'main' | 'status' | 'scale' | 'finalize' | 'binding' | 'ephemeralcontainers' | 'approval'
+export type Part = 'main' | 'status' | 'scale' | 'finalize' | 'binding' | 'ephemeralcontainers' | 'resize' | 'approval'
 
 /**
  * Changes one object by `change`, which gets a fresh copy of what is stored. Lost races read again and retry, unless `change` pinned a version.

@@ -1,6 +1,7 @@
 // kedge serve: the control plane in the foreground.
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { optionalAdmission } from '../../shared/admission.ts'
 import { parseFlags } from '../flags.ts'
 import { launcher } from '../processes.ts'
 
@@ -50,6 +51,11 @@ export async function run(args: string[]): Promise<number | undefined> {
         about: 'whom deploy hooks may call (default internet with --hosted, else everything)',
       },
       platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
+      'enable-admission-plugins': {
+        type: 'string',
+        value: 'NAMES',
+        about: `admission beyond what is always on: ${optionalAdmission.join(', ')}`,
+      },
       'node-monitor-grace-period': {
         type: 'string',
         value: 'SECONDS',
@@ -65,6 +71,12 @@ export async function run(args: string[]): Promise<number | undefined> {
   if (!m) throw new Error(`--listen wants HOST:PORT, got ${JSON.stringify(v.listen)}`)
   const grace = Number(v['node-monitor-grace-period'])
   if (!(grace > 0)) throw new Error('--node-monitor-grace-period wants a number of seconds')
+  const plugins = (v['enable-admission-plugins'] ?? '').split(',').filter(Boolean)
+  const unknown = plugins.find((p: string) => !optionalAdmission.includes(p))
+  if (unknown)
+    throw new Error(
+      `--enable-admission-plugins knows ${optionalAdmission.join(', ')}, not ${JSON.stringify(unknown)}; what else there is, is on`,
+    )
   const options = {
     data: v.data,
     host: m[1] || '0.0.0.0',
@@ -74,6 +86,7 @@ export async function run(args: string[]): Promise<number | undefined> {
     ...(v.name ? { names: v.name } : {}),
     ...(v['oidc-issuer-url'] ? { oidc: oidcOptions(v) } : {}),
     nodeMonitorGracePeriod: grace * 1000,
+    settings: { admissionPlugins: plugins },
     ...(v['hooks-reach'] ? { hooksReach: v['hooks-reach'] } : {}),
     ...(v['public-url'] ? { publicUrl: v['public-url'] } : {}),
     ...(v.downloads || existsSync(built) ? { downloads: path.resolve(v.downloads ?? built) } : {}),

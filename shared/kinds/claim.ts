@@ -45,6 +45,12 @@ function validateClaimSpec(s: any, at: string, e: FieldErrors): void {
   validateMode(s.volumeMode, e)
 }
 
+/** The finalizers that keep what is in use, by kind. */
+export const storageProtection: Record<string, string> = {
+  PersistentVolumeClaim: 'kubernetes.io/pvc-protection',
+  PersistentVolume: 'kubernetes.io/pv-protection',
+}
+
 export const persistentVolumeClaim: Kind = plainKind({
   group: '',
   kind: 'PersistentVolumeClaim',

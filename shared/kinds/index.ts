@@ -11,8 +11,10 @@ import {
 } from './admission-registration.ts'
 import { apiService } from './api-service.ts'
 import { horizontalPodAutoscaler, horizontalPodAutoscalerV1 } from './autoscaling.ts'
+import { binding } from './binding.ts'
 import { certificateSigningRequest } from './certificates.ts'
 import { persistentVolume, persistentVolumeClaim } from './claim.ts'
+import { componentStatus } from './component-status.ts'
 import { configMap } from './config-map.ts'
 import { controllerRevision } from './controller-revision.ts'
 import { daemonSet } from './daemon-set.ts'
@@ -44,6 +46,8 @@ import { statefulSet } from './stateful-set.ts'
 import { csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment, volumeAttributesClass } from './storage.ts'
 
 export const kinds: readonly Kind[] = [
+  binding,
+  componentStatus,
   configMap,
   endpoints,
   event,

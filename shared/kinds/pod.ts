@@ -77,6 +77,60 @@ function onlyAdded(o: KObject, old: KObject, e: FieldErrors): void {
   }
 }
 
+const CONTAINER_LISTS = ['containers', 'initContainers'] as const
+
+/** Of what is asked, what containers may use; where the lists are not the same containers, all of it, to be refused. */
+function takeResources(next: KObject, asked: KObject): void {
+  for (const list of CONTAINER_LISTS) {
+    const [to, from]: any[][] = [next.spec[list] ?? [], asked.spec?.[list] ?? []]
+    if (to.length !== from.length || to.some((c, i) => c.name !== from[i].name)) {
+      next.spec[list] = from
+      continue
+    }
+    to.forEach((c, i) => {
+      for (const f of ['resources', 'resizePolicy']) {
+        if (from[i][f] === undefined) delete c[f]
+        else c[f] = from[i][f]
+      }
+    })
+  }
+}
+
+const withoutComputing = (c: any) => {
+  const rest = (l: Record<string, string> | undefined) => {
+    const { cpu: _, memory: __, ...others } = l ?? {}
+    return others
+  }
+  return {
+    ...c,
+    resizePolicy: undefined,
+    resources: { ...c.resources, requests: rest(c.resources?.requests), limits: rest(c.resources?.limits) },
+  }
+}
+
+/** In-place resize: more or less processor and memory, for the same containers in the same class of service. */
+function validateResize(o: KObject, old: KObject, e: FieldErrors): void {
+  if (old.metadata.annotations?.['kubernetes.io/config.mirror']) return void e.forbidden('', 'static pods cannot be resized')
+  for (const list of CONTAINER_LISTS) {
+    const [now, before]: any[][] = [o.spec[list] ?? [], old.spec[list] ?? []]
+    if (now.length !== before.length) return void e.forbidden(`spec.${list}`, `${list} may not be added or removed on resize`)
+    const renamed = now.findIndex((c, i) => c.name !== before[i].name)
+    if (renamed >= 0) return void e.forbidden(`spec.${list}[${renamed}].name`, `${list} may not be renamed or reordered on resize`)
+    now.forEach((c, i) => {
+      const was = before[i]
+      for (const part of ['requests', 'limits'] as const) {
+        const gone = Object.keys(was.resources?.[part] ?? {}).some((name) => c.resources?.[part]?.[name] === undefined)
+        if (gone) e.forbidden(`spec.${list}[${i}].resources.${part}`, `resource ${part} cannot be removed`)
+      }
+      const fixed = list === 'initContainers' && was.restartPolicy !== 'Always'
+      if (fixed && !equal(c, was)) e.forbidden('spec', 'resources for non-sidecar init containers are immutable')
+      else if (!equal(withoutComputing(c), withoutComputing(was))) e.forbidden('spec', 'only cpu and memory resources are mutable')
+    })
+  }
+  const [now, before] = [qosClass(o.spec), old.status?.qosClass ?? qosClass(old.spec)]
+  if (now !== before) e.invalid('spec', now, 'Pod QOS Class may not change as a result of resizing')
+}
+
 export const pod: Kind = {
   group: '',
   version: 'v1',
@@ -105,6 +159,7 @@ export const pod: Kind = {
     portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
     exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
     log: { verbs: ['get'] },
+    resize: { verbs: ['get', 'patch', 'update'], part: { take: takeResources, validate: validateResize } },
     status: { verbs: statusVerbs },
   },
   generation: true,

@@ -4,6 +4,8 @@ import { eventually } from '../rig/hosts.ts'
 import type { Ask } from './ask.ts'
 import { type Server, startServer } from './server.ts'
 
+const STRATEGIC = 'application/strategic-merge-patch+json'
+
 describe.each(['node', 'workers'])('on %s', (platform) => {
   let server: Server
   let send: Ask
@@ -213,6 +215,52 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     expect(wide.spec.metrics.map((m: any) => m.resource.name).sort()).toEqual(['cpu', 'memory'])
     const patched = await send('PATCH', hpas('v1', '/h'), { spec: { maxReplicas: 5 } }, undefined, 'application/merge-patch+json')
     expect(patched.body).toMatchObject({ apiVersion: 'autoscaling/v1', spec: { maxReplicas: 5, targetCPUUtilizationPercentage: 50 } })
+  })
+
+  test('storage in use stays until nobody uses it', async () => {
+    const ns = await namespace()
+    const claim = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } }
+    await send('POST', at(ns, 'persistentvolumeclaims'), { metadata: { name: 'data' }, ...claim })
+    await send('POST', at(ns, 'pods'), pod('user', {}, { volumes: [{ name: 'd', persistentVolumeClaim: { claimName: 'data' } }] }))
+    const deleted = await send('DELETE', at(ns, 'persistentvolumeclaims', 'data'))
+    expect(deleted.body.metadata).toMatchObject({ deletionTimestamp: expect.any(String), finalizers: ['kubernetes.io/pvc-protection'] })
+    expect((await send('GET', at(ns, 'persistentvolumeclaims', 'data'))).code).toBe(200)
+    await send('DELETE', at(ns, 'pods', 'user'))
+    await expect.poll(async () => (await send('GET', at(ns, 'persistentvolumeclaims', 'data'))).code).toBe(404)
+  })
+
+  test('a pod is resized in place: processor and memory, in its class of service', async () => {
+    const ns = await namespace()
+    const resources = { requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '200m' } }
+    await send('POST', at(ns, 'pods'), pod('r', {}, { containers: [{ name: 'c', image: 'x', resources }] }))
+    const resize = (c: object) =>
+      send('PATCH', `${at(ns, 'pods', 'r')}/resize`, { spec: { containers: [{ name: 'c', ...c }] } }, undefined, STRATEGIC)
+    const larger = await resize({ image: 'another', resources: { requests: { cpu: '150m' } } })
+    expect(larger.body.spec.containers[0]).toMatchObject({ image: 'x', resources: { requests: { cpu: '150m', memory: '64Mi' } } })
+    expect(larger.body.metadata.generation).toBe(2)
+    const refused = async (c: object) => (await resize(c)).body.message
+    expect(await refused({ resources: { requests: { memory: null } } })).toContain('resource requests cannot be removed')
+    expect(await refused({ resources: { requests: { 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } } })).toContain(
+      'only cpu and memory resources are mutable',
+    )
+    expect(await refused({ resources: { requests: { cpu: '200m' }, limits: { memory: '64Mi' } } })).toContain(
+      'Pod QOS Class may not change as a result of resizing',
+    )
+  })
+
+  test('a scheduler binds by Binding objects', async () => {
+    const ns = await namespace()
+    await send('POST', at(ns, 'pods'), pod('b', {}, { schedulerName: 'mine' }))
+    const bound = await send('POST', at(ns, 'bindings'), { metadata: { name: 'b' }, target: { kind: 'Node', name: 'n' } })
+    expect(bound.code).toBe(201)
+    expect((await send('GET', at(ns, 'pods', 'b'))).body.spec.nodeName).toBe('n')
+  })
+
+  test('the parts of the control plane are well, and asking for them is deprecated', async () => {
+    const all = await send('GET', '/api/v1/componentstatuses')
+    expect(all.body.items.map((i: any) => [i.metadata.name, i.conditions[0].status])).toContainEqual(['scheduler', 'True'])
+    expect(all.warnings).toEqual(['v1 ComponentStatus is deprecated in v1.19+'])
+    expect((await send('GET', '/api/v1/componentstatuses/none')).code).toBe(404)
   })
 
   describe('PodSecurity', () => {

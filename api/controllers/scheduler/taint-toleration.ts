@@ -1,5 +1,5 @@
 // TaintToleration and NodeUnschedulable: which taints a pod bears, and which it would rather not.
-import { tolerates } from '../taint-eviction.ts'
+import { tolerates } from '../../../shared/meta/taints.ts'
 import type { FilterPlugin, ScorePlugin } from './types.ts'
 
 export const taintToleration: FilterPlugin & ScorePlugin = {

@@ -46,7 +46,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       database: databases.open(record.database),
       alone: true,
       sealKey: await host.clusters.keyOf(record),
-      settings: hostedSettings(record, account, origin, folder.ca),
+      settings: { ...hostedSettings(record, account, origin, folder.ca), ...o.settings },
       ...(fill ? { fill } : {}),
       prepare: (c) => bootstrap(c),
       prefix: `/clusters/${record.name}`,

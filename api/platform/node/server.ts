@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import { parseTokenFile } from '../../auth/authentication.ts'
 import { bootstrap } from '../../cluster.ts'
-import type { Identity } from '../../registry/context.ts'
+import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
 import { openRemote } from '../remote-database.ts'
 import { withDownloads } from './downloads.ts'
@@ -35,6 +35,8 @@ export interface ServeOptions {
   hooksReach?: 'internet' | 'everything'
   /** How long a node may be silent before it counts as lost, ms. */
   nodeMonitorGracePeriod?: number
+  /** What clusters here have beyond the defaults. */
+  settings?: Partial<Settings>
 }
 
 export interface Serving {
@@ -67,7 +69,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     database: o.databaseUrl ? openRemote({ url: o.databaseUrl }) : openEmbedded(path.join(o.data, 'cluster.db')),
     alone: !o.databaseUrl,
     sealKey: folder.sealKey,
-    settings: { ...defaultSettings, caCertificate: folder.ca },
+    settings: { ...defaultSettings, ...o.settings, caCertificate: folder.ca },
     statics,
     ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
     prepare: (c) => bootstrap(c, { ip: advertised(o.host), port: o.port }),

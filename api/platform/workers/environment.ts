@@ -27,6 +27,8 @@ export interface WorkerEnvironment {
   /** PEM of a private CA, where the Worker is not served under a public one. */
   CA_CERTIFICATE?: string
   NODE_MONITOR_GRACE_PERIOD?: string
+  /** Settings of the clusters here beyond the defaults, as JSON. */
+  SETTINGS?: string
   /** Where the builds for machines lie: what /install.sh and /downloads give out. */
   DOWNLOADS_URL?: string
   /** `true`: accounts and many clusters instead of one. The following are for that. */
@@ -82,11 +84,13 @@ export interface ClusterPlace {
   oidc?: Oidc
 }
 
+const configured = (env: WorkerEnvironment): Partial<Settings> => JSON.parse(env.SETTINGS || '{}')
+
 /** The one cluster of a Worker that is no host. */
 export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
   database: openRemote({ url: env.DATABASE_URL, ...(env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}) }),
   sealKey: fromBase64(env.ENCRYPTION_KEY),
-  settings: { ...defaultSettings, ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}) },
+  settings: { ...defaultSettings, ...configured(env), ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}) },
   statics: parseTokenFile(env.TOKENS ?? ''),
   ...oidcOf(env),
 })
@@ -169,7 +173,7 @@ export async function openHost(
   const place = async (record: ClusterRecord, account: Account): Promise<ClusterPlace> => ({
     database: databases.open(record.database),
     sealKey: await host.clusters.keyOf(record),
-    settings: hostedSettings(record, account, env.PUBLIC_URL ?? 'https://localhost', env.CA_CERTIFICATE),
+    settings: { ...hostedSettings(record, account, env.PUBLIC_URL ?? 'https://localhost', env.CA_CERTIFICATE), ...configured(env) },
     statics: new Map(),
   })
   const host: Host = createHost({

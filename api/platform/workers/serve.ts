@@ -200,6 +200,7 @@ export async function serve(o: ServeOptions & { signup?: 'open' | 'operator' }):
                 }
               : {}),
             ...oidcBindings(o.oidc, text),
+            SETTINGS: text(JSON.stringify(o.settings ?? {})),
             NODE_MONITOR_GRACE_PERIOD: text(String(o.nodeMonitorGracePeriod ?? '')),
             CLUSTER: { type: 'durable-object', worker: 'kedge', exportName: 'ClusterObject' },
           },
