@@ -5,8 +5,8 @@ import { apiServiceIp } from '../shared/meta/address.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
 import type { Authenticators } from './auth/authentication.ts'
 import { Authorizer } from './auth/authorizer.ts'
-import { addRules, addSubjects, clusterRoleBindings, clusterRoles } from './auth/bootstrap-roles.ts'
-import { ClusterAuthority } from './auth/cluster-authority.ts'
+import { addRules, addSubjects, clusterRoleBindings, clusterRoles, kubeSystemRoles } from './auth/bootstrap-roles.ts'
+import { ClusterAuthority, PROXY_NAME } from './auth/cluster-authority.ts'
 import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
 import { Nodes } from './auth/nodes.ts'
 import type { Oidc } from './auth/oidc.ts'
@@ -182,6 +182,21 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
     })
     await ensure('discovery.k8s.io', 'EndpointSlice', 'default', slice)
   }
+  // What aggregated API servers check this server's certificate and its users' with.
+  const ca = await cluster.authority.bundle()
+  await ensure('', 'ConfigMap', 'kube-system', {
+    metadata: { name: 'extension-apiserver-authentication' },
+    data: {
+      'client-ca-file': ca,
+      'requestheader-allowed-names': JSON.stringify([PROXY_NAME]),
+      'requestheader-client-ca-file': ca,
+      'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+      'requestheader-group-headers': '["X-Remote-Group"]',
+      'requestheader-uid-headers': '["X-Remote-Uid"]',
+      'requestheader-username-headers': '["X-Remote-User"]',
+    },
+  })
+  for (const r of kubeSystemRoles) await ensure('rbac.authorization.k8s.io', 'Role', 'kube-system', r)
   await ensure('', 'ConfigMap', 'kube-public', { metadata: { name: 'cluster-info' }, data: { created: timeString(cluster.clock.now()) } })
 }
 

@@ -14,6 +14,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have ip || missing="$missing iproute2"
   have /bin/busybox || missing="$missing busybox-static"
   have wget || missing="$missing wget"
+  have openssl || missing="$missing openssl"
   have nginx || missing="$missing nginx-light"
   have redis-server || missing="$missing redis-server"
   have debootstrap || missing="$missing debootstrap"

@@ -61,7 +61,9 @@ function isNode(a: Asked): string | undefined {
 
 /** What each of Kubernetes' signers certifies: why not, or undefined. */
 const signers: Record<string, (a: Asked, usages: string[]) => string | undefined> = {
-  [APISERVER_CLIENT]: (_, usages) => {
+  [APISERVER_CLIENT]: (a, usages) => {
+    // Aggregated API servers believe whoever has this name.
+    if (a.commonName === 'front-proxy-client') return 'the common name front-proxy-client is taken'
     if (!usages.includes('client auth')) return 'usages did not include client auth'
     const strange = usages.find((u) => !['client auth', 'digital signature', 'key encipherment'].includes(u))
     return strange ? `usages did not match: ${strange}` : undefined

@@ -6,6 +6,7 @@ import type { Statement } from '../ports/database.ts'
 import type { Environment, RequestContext, WriteOptions } from '../registry/context.ts'
 import type { Part } from '../registry/update.ts'
 import type { Beside } from '../store/store.ts'
+import { apiServices } from './api-services.ts'
 import { signingRequests, signingRights } from './certificates.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
@@ -101,6 +102,7 @@ const mutating: readonly Step[] = [
   rbacEscalation,
   definitions,
   signingRequests,
+  apiServices,
 ]
 
 const validating: readonly Step[] = [

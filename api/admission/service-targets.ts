@@ -4,13 +4,19 @@ import type { NodeCall } from '../ports/hub.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { Environment } from '../registry/context.ts'
 
-/** Throws 404 and 503. */
-export async function serviceTargets(env: Environment, ns: string, name: string, port: number): Promise<NodeCall['targets']> {
+/** By a port's number or name; the only one where neither is said. Throws 404 and 503. */
+export async function serviceTargets(env: Environment, ns: string, name: string, port: number | string): Promise<NodeCall['targets']> {
   const service = await env.lookup.get('services', ns, name)
   if (!service) throw notFound({ group: '', resource: 'services', name })
-  if (service.spec.type === 'ExternalName') return [{ address: service.spec.externalName, port }]
-  const wanted = service.spec.ports?.find((p: any) => p.port === port)
-  if (!wanted) throw unavailable(`service "${name}" has no port ${port}`)
+  if (service.spec.type === 'ExternalName') return [{ address: service.spec.externalName, port: Number(port) || 443 }]
+  const ports: any[] = service.spec.ports ?? []
+  const wanted = port === '' && ports.length === 1 ? ports[0] : ports.find((p) => p.port === Number(port || -1) || (p.name ?? '') === port)
+  if (!wanted)
+    throw unavailable(
+      port === ''
+        ? `no endpoints available for service ${JSON.stringify(name)}`
+        : `no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`,
+    )
   const { items } = await env.store.list({
     resource: 'endpointslices.discovery.k8s.io',
     ns,

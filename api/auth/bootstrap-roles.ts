@@ -40,6 +40,13 @@ const corePlain = [
   'services',
 ]
 
+/** Namespaced ones, in kube-system: aggregated API servers are bound to it. */
+export const kubeSystemRoles = [
+  role('extension-apiserver-authentication-reader', [
+    { apiGroups: [''], resources: ['configmaps'], resourceNames: ['extension-apiserver-authentication'], verbs: read },
+  ]),
+]
+
 export const clusterRoles = [
   role('cluster-admin', [
     { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
@@ -52,6 +59,10 @@ export const clusterRoles = [
   role('system:basic-user', [
     rule('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
     rule('authentication.k8s.io', ['selfsubjectreviews'], ['create']),
+  ]),
+  role('system:auth-delegator', [
+    rule('authentication.k8s.io', ['tokenreviews'], ['create']),
+    rule('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
   ]),
   role('system:monitoring', [paths('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*')]),
   aggregated('admin', 'admin'),

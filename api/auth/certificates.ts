@@ -86,6 +86,29 @@ export async function issueServer(ca: AuthorityPair, publicKey: CryptoKey, names
   return `${cert.toString('pem')}\n${ca.certificate}`
 }
 
+/** A client's certificate and its key, PEM. */
+export async function issueClient(ca: AuthorityPair, commonName: string, now: number): Promise<{ cert: string; key: string }> {
+  const keys = await generateKeys()
+  const authority = new x509.X509Certificate(ca.certificate)
+  const cert = await x509.X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: `CN=${commonName}`,
+    issuer: authority.subject,
+    notBefore: new Date(now - HOUR),
+    notAfter: new Date(now + 10 * YEAR),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey: await signingKeyOf(ca),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([extendedUsages['client auth']!]),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey),
+    ],
+  })
+  return { cert: `${cert.toString('pem')}\n`, key: await privatePem(keys.privateKey) }
+}
+
 /** What a signing request asks to be certified. */
 export interface SigningRequest {
   commonName: string

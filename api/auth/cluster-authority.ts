@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts'
 import {
   type AuthorityPair,
   importPublic,
+  issueClient,
   issueServer,
   makeAuthority,
   readClient,
@@ -17,6 +18,8 @@ import {
 } from './certificates.ts'
 
 const KEY = 'cluster-ca'
+/** Who passes requests on to aggregated API servers, by its certificate's common name. */
+export const PROXY_NAME = 'front-proxy-client'
 const CONTEXT = `meta/${KEY}`
 /** How many clients' certificates are remembered. */
 const MAX_CLIENTS = 1000
@@ -68,6 +71,14 @@ export class ClusterAuthority {
   /** Certifies it, for so many ms from now. */
   async sign(pem: string, usages: string[], ttl: number): Promise<string> {
     return signRequest(await this.#load(), pem, usages, ttl, this.#clock.now())
+  }
+
+  #proxy?: Promise<{ cert: string; key: string }>
+
+  /** The certificate that this server shows to aggregated API servers, PEM. */
+  proxyCertificate(): Promise<{ cert: string; key: string }> {
+    this.#proxy ??= this.#load().then((ca) => issueClient(ca, PROXY_NAME, this.#clock.now()))
+    return this.#proxy
   }
 
   readonly #clients = new Map<string, { identity: Identity; until: number }>()

@@ -1,5 +1,6 @@
 // The controllers that the engine runs, one file each.
 import type { Controller } from '../engine/types.ts'
+import { apiServiceAvailability } from './api-service.ts'
 import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
@@ -33,4 +34,5 @@ export const controllers: readonly Controller[] = [
   definitionCleanup,
   claimProtection,
   volumeProtection,
+  apiServiceAvailability,
 ]

@@ -13,6 +13,7 @@ import type { Connection } from '../ports/socket.ts'
 import type { Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import { versionInfo } from '../version.ts'
+import { aggregate, apiServiceOf, attributesOfPath, foreignResources, foreignVersions } from './aggregation.ts'
 import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
@@ -129,7 +130,7 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   )
   app.get(
     '/apis',
-    guarded((c) => aggregatedOr(c, false, () => apiGroupList(kinds))),
+    guarded((c) => aggregatedOr(c, false, async () => apiGroupList(kinds, await elsewhere()))),
   )
   app.get(
     '/api/v1',
@@ -139,22 +140,29 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
     '/apis/:group',
     guarded(async (c) => {
       await kinds.current()
-      return found(apiGroup(kinds, c.req.param('group')!))
+      return found(apiGroup(kinds, c.req.param('group')!, await elsewhere()))
     }),
   )
   app.get(
     '/apis/:group/:version',
     guarded(async (c) => {
+      const { group, version } = c.req.param() as { group: string; version: string }
+      const service = await apiServiceOf(env, group, version)
+      if (service) return aggregate(env, service, c.get('user'), c.req.raw, pathAndQuery(c))
       await kinds.current()
-      return found(resourceList(kinds, c.req.param('group')!, c.req.param('version')!))
+      return found(resourceList(kinds, group, version))
     }),
   )
   const found = (value: unknown) => (value ? answer(value) : textAnswer('404 page not found\n', 404))
+  /** Versions that aggregated API servers serve. */
+  const elsewhere = async () =>
+    (await foreignVersions(env)).map((s) => ({ group: s.spec.group as string, version: s.spec.version as string }))
+  const pathAndQuery = (c: Context<Env>) => c.req.path + new URL(c.req.url).search
   const aggregatedOr = async (c: Context<Env>, core: boolean, plain: () => unknown) => {
     await kinds.current()
     const version = wantsAggregated(c.req.header('accept'))
-    if (!version) return answer(plain())
-    return new Response(JSON.stringify(aggregated(kinds, core, version)), {
+    if (!version) return answer(await plain())
+    return new Response(JSON.stringify(aggregated(kinds, core, version, core ? [] : await foreignResources(env))), {
       headers: { 'content-type': `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`, vary: 'Accept' },
     })
   }
@@ -162,8 +170,13 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   app.all('/api/v1/*', (c) => resource('', 'v1', segmentsAfter(c, 3), c))
   app.all('/apis/:group/:version/*', async (c) => {
     const { group, version } = c.req.param()
-    if (!isBuiltIn(group)) await kinds.current()
     const segments = segmentsAfter(c, 4)
+    const service = isBuiltIn(group) ? undefined : await apiServiceOf(env, group, version)
+    if (service) {
+      await authorizer.require(c.get('user'), attributesOfPath(c.req.method, group, segments, new URL(c.req.url).searchParams))
+      return aggregate(env, service, c.get('user'), c.req.raw, pathAndQuery(c))
+    }
+    if (!isBuiltIn(group)) await kinds.current()
     // A definition that another process has just made: it is looked for once more before it is not there.
     if (!isBuiltIn(group) && !kinds.byResource(group, version, pluralOf(segments))) await kinds.current(RECHECK)
     if (!apiGroup(kinds, group)) {
@@ -194,7 +207,7 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
     '/openapi/v3',
     guarded(async () => {
       await kinds.current()
-      return answer(openapiIndex(kinds, KEDGE_VERSION))
+      return answer(openapiIndex(kinds, KEDGE_VERSION, await foreignVersions(env)))
     }),
   )
   app.get(
@@ -203,9 +216,11 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
   )
   app.get(
     '/openapi/v3/apis/:group/:version',
-    guarded((c) => document(c.req.param('group')!, c.req.param('version')!)),
+    guarded((c) => document(c.req.param('group')!, c.req.param('version')!, c)),
   )
-  const document = async (group: string, version: string) => {
+  const document = async (group: string, version: string, c?: Context<Env>) => {
+    const service = await apiServiceOf(env, group, version)
+    if (service && c) return aggregate(env, service, c.get('user'), c.req.raw, pathAndQuery(c))
     await kinds.current()
     const text = openapiV3(kinds, group, version)
     if (!text) return textAnswer('404 page not found\n', 404)

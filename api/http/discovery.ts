@@ -2,6 +2,7 @@
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
+import type { ForeignVersion } from './aggregation.ts'
 
 const kindsOf = (kinds: KindTable, group: string, version: string) => kinds.all.filter((k) => k.group === group && k.version === version)
 
@@ -43,28 +44,25 @@ export const coreVersions = (host: string) => ({
   serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: host }],
 })
 
-export function apiGroup(kinds: KindTable, group: string) {
-  const versions = kinds
-    .groupVersions()
+type Versions = { group: string; version: string }[]
+
+/** `others`: versions that are served elsewhere; here they come after our own. */
+export function apiGroup(kinds: KindTable, group: string, others: Versions = []) {
+  const versions = [...kinds.groupVersions(), ...others]
     .filter((g) => g.group === group)
     .map((g) => ({ groupVersion: apiVersionOf(g), version: g.version }))
   return versions.length ? { kind: 'APIGroup', apiVersion: 'v1', name: group, versions, preferredVersion: versions[0] } : undefined
 }
 
-const groupsOf = (kinds: KindTable): string[] => [
-  ...new Set(
-    kinds
-      .groupVersions()
-      .map((g) => g.group)
-      .filter(Boolean),
-  ),
+const groupsOf = (kinds: KindTable, others: Versions): string[] => [
+  ...new Set([...kinds.groupVersions(), ...others].map((g) => g.group).filter(Boolean)),
 ]
 
-export const apiGroupList = (kinds: KindTable) => ({
+export const apiGroupList = (kinds: KindTable, others: Versions) => ({
   kind: 'APIGroupList',
   apiVersion: 'v1',
-  groups: groupsOf(kinds).map((g) => {
-    const { kind: _, apiVersion: __, ...rest } = apiGroup(kinds, g)!
+  groups: groupsOf(kinds, others).map((g) => {
+    const { kind: _, apiVersion: __, ...rest } = apiGroup(kinds, g, others)!
     return rest
   }),
 })
@@ -94,8 +92,8 @@ function aggregatedResource(k: Kind) {
 }
 
 /** The aggregated form: the core group at /api, all others at /apis. */
-export function aggregated(kinds: KindTable, core: boolean, version: 'v2' | 'v2beta1') {
-  const names = core ? [''] : groupsOf(kinds)
+export function aggregated(kinds: KindTable, core: boolean, version: 'v2' | 'v2beta1', others: ForeignVersion[]) {
+  const names = core ? [''] : groupsOf(kinds, others)
   const versions = kinds.groupVersions()
   return {
     kind: 'APIGroupDiscoveryList',
@@ -103,9 +101,18 @@ export function aggregated(kinds: KindTable, core: boolean, version: 'v2' | 'v2b
     metadata: {},
     items: names.map((group) => ({
       metadata: { name: group, creationTimestamp: null },
-      versions: versions
-        .filter((g) => g.group === group)
-        .map((g) => ({ version: g.version, freshness: 'Current', resources: kindsOf(kinds, g.group, g.version).map(aggregatedResource) })),
+      versions: [
+        ...versions
+          .filter((g) => g.group === group)
+          .map((g) => ({
+            version: g.version,
+            freshness: 'Current',
+            resources: kindsOf(kinds, g.group, g.version).map(aggregatedResource),
+          })),
+        ...others
+          .filter((g) => g.group === group)
+          .map((g) => ({ version: g.version, freshness: g.fresh ? 'Current' : 'Stale', resources: g.resources })),
+      ],
     })),
   }
 }

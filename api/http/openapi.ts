@@ -4,6 +4,7 @@ import type { Structural } from '../../shared/crd/structural.ts'
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
+import type { KObject } from '../../shared/meta/object.ts'
 import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
 import { ownDescriptions } from '../../shared/schema/own-types.ts'
 import { type Schema, schemaOf } from '../../shared/schema/types.ts'
@@ -206,18 +207,17 @@ export function openapiV3(kinds: KindTable, group: string, version: string): str
 }
 
 /** The index that /openapi/v3 answers with. The hash lets clients keep what they have. */
-export const openapiIndex = (kinds: KindTable, build: string) => ({
-  paths: Object.fromEntries(
-    kinds.groupVersions().map((g) => {
-      const path = g.group ? `apis/${g.group}/${g.version}` : `api/${g.version}`
-      const custom = kinds.all.some((k) => k.custom && k.group === g.group && k.version === g.version)
-      return [
-        path,
-        { serverRelativeURL: `/openapi/v3/${path}?hash=${build}${custom ? `-${fnv(openapiV3(kinds, g.group, g.version)!)}` : ''}` },
-      ]
-    }),
-  ),
-})
+export function openapiIndex(kinds: KindTable, build: string, others: KObject[]) {
+  const at = (path: string, hash: string) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]
+  const own = kinds.groupVersions().map((g) => {
+    const custom = kinds.all.some((k) => k.custom && k.group === g.group && k.version === g.version)
+    const text = custom ? `-${fnv(openapiV3(kinds, g.group, g.version)!)}` : ''
+    return at(g.group ? `apis/${g.group}/${g.version}` : `api/${g.version}`, `${build}${text}`)
+  })
+  // What aggregated servers publish is theirs to change: the hash moves with their registration alone.
+  const theirs = others.map(({ spec, metadata }) => at(`apis/${spec.group}/${spec.version}`, `${metadata.uid}-${metadata.resourceVersion}`))
+  return { paths: Object.fromEntries([...own, ...theirs]) }
+}
 
 /** 32 bits of FNV-1a, in hex: enough to tell one state of a document from the next. */
 function fnv(text: string): string {

@@ -24,6 +24,7 @@ import { list, watch } from './list.ts'
 import { nodeLease } from './node-lease.ts'
 import { podExec, podPortForward } from './pod-exec.ts'
 import { podLog } from './pod-log.ts'
+import { proxy } from './proxy.ts'
 import { attributesOf, integerParam, isTrue, methodRefused, type ResourceRequest, verbOf, writeOptions } from './request.ts'
 import { review } from './reviews.ts'
 import { getScale, writeScale } from './scale.ts'
@@ -257,6 +258,8 @@ function subresource(a: Asked): Promise<Response> {
       return podLog(a)
     case 'portforward':
       return podPortForward(a)
+    case 'proxy':
+      return proxy(a)
     default:
       return podExec(a)
   }

@@ -1,7 +1,7 @@
 // HTTP requests into the cluster, through the sessions that its nodes opened.
 import { Channel, type NodeAnswer } from '../../shared/session/frames.ts'
 import { StatusError, unavailable } from '../../shared/status/index.ts'
-import type { NodeCall } from '../ports/hub.ts'
+import type { Duplex, NodeCall } from '../ports/hub.ts'
 import type { Sessions } from './sessions.ts'
 
 /** The first target whose own node is there, or any through any node. */
@@ -13,6 +13,13 @@ function routeOf(sessions: Sessions, { targets }: NodeCall): { node: string; add
   if (!target) throw unavailable('there is nothing that could be reached')
   if (node === undefined) throw unavailable('no node has an open session: nothing in the cluster can be reached')
   return { node, address: target.address, port: target.port }
+}
+
+async function sendBody(stream: Duplex, body: NodeCall['body']): Promise<void> {
+  if (body instanceof ReadableStream)
+    for await (const part of body as unknown as AsyncIterable<Uint8Array>) await stream.send(Channel.stdin, part)
+  else if (body?.length) await stream.send(Channel.stdin, body)
+  await stream.send(Channel.closeStdin, new Uint8Array(0))
 }
 
 /** Resolves when the head of the answer is there. Throws 503 or 504 as StatusErrors. */
@@ -56,7 +63,8 @@ export async function reach(sessions: Sessions, call: NodeCall): Promise<Respons
       }
     })
   })
-  if (body?.length) await stream.send(Channel.stdin, body)
-  await stream.send(Channel.closeStdin, new Uint8Array(0))
+  // The answer may come before the question is over.
+  const asked = sendBody(stream, body).catch(() => stream.close())
+  if (body instanceof Uint8Array) await asked
   return answered
 }

@@ -36,7 +36,7 @@ export interface Duplex {
 export interface NodeCall extends Omit<NodeFetch, 'kind' | 'address' | 'port'> {
   /** `node`: whose daemon is to dial; any, where it is not said. */
   targets: { node?: string; address: string; port: number }[]
-  body?: Uint8Array
+  body?: Uint8Array | ReadableStream<Uint8Array>
 }
 
 export interface Hub {

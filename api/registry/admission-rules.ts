@@ -1,5 +1,6 @@
-// The cluster's webhooks and policies as this process knows them: every write asks, so they are kept like the kinds are.
+// The cluster's webhooks and policies, and who serves which API, as this process knows them: every request asks, so they are kept like the kinds are.
 import { GROUP } from '../../shared/kinds/admission-registration.ts'
+import { API_SERVICES } from '../../shared/kinds/api-service.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LogEvent, Store } from '../store/store.ts'
@@ -14,9 +15,10 @@ const plurals = [
   'validatingadmissionpolicybindings',
   'mutatingadmissionpolicies',
   'mutatingadmissionpolicybindings',
+  'apiservices',
 ] as const
 type Plural = (typeof plurals)[number]
-const resourceOfPlural = (p: string): string => `${p}.${GROUP}`
+const resourceOfPlural = (p: string): string => (p === 'apiservices' ? API_SERVICES : `${p}.${GROUP}`)
 const resources = new Set(plurals.map(resourceOfPlural))
 
 export class AdmissionRules {

@@ -64,6 +64,7 @@ export interface Environment {
   authority: {
     readRequest: (pem: string) => Promise<{ commonName: string; organizations: string[]; names: { type: string; value: string }[] }>
     sign: (pem: string, usages: string[], ttl: number) => Promise<string>
+    proxyCertificate: () => Promise<{ cert: string; key: string }>
   }
   /** HTTP into the cluster, and to servers elsewhere. */
   reach: Hub['reach']

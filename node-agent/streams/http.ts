@@ -6,13 +6,25 @@ import { Channel, type NodeAnswer, type NodeFetch } from '../../shared/session/f
 import { failure } from '../runtime/exec.ts'
 import type { NodeStream } from '../session/session.ts'
 
+const DIAL_TIMEOUT = 30_000
+
 export function serveFetch(r: NodeFetch, stream: NodeStream): void {
   const { tls } = r
   const options = { host: r.address, port: r.port, method: r.method, path: r.path, headers: r.headers, agent: false as const }
   const request = tls
-    ? secure({ ...options, ...(isIP(tls.serverName) ? {} : { servername: tls.serverName }), ...(tls.ca ? { ca: tls.ca } : {}) })
+    ? secure({
+        ...options,
+        ...(isIP(tls.serverName) ? {} : { servername: tls.serverName }),
+        ...(tls.ca ? { ca: tls.ca } : {}),
+        ...(tls.insecure ? { rejectUnauthorized: false } : {}),
+        ...(tls.cert ? { cert: tls.cert, key: tls.key } : {}),
+      })
     : plain(options)
-  const timer = setTimeout(() => request.destroy(new Error('context deadline exceeded')), r.timeoutMs)
+  const stop = (ms: number, why: string) => setTimeout(() => request.destroy(new Error(why)), ms)
+  const timer = r.timeoutMs === undefined ? undefined : stop(r.timeoutMs, 'context deadline exceeded')
+  const dialling = stop(DIAL_TIMEOUT, `dial tcp ${r.address}:${r.port}: i/o timeout`)
+  request.once('socket', (socket) => socket.once('connect', () => clearTimeout(dialling)))
+  request.once('close', () => clearTimeout(dialling))
   const fail = (cause: Error) => {
     clearTimeout(timer)
     stream.end(failure(502, 'BadGateway', cause.message))
@@ -20,8 +32,9 @@ export function serveFetch(r: NodeFetch, stream: NodeStream): void {
   request.on('error', fail)
   request.on('response', async (response) => {
     try {
-      const headers: Record<string, string> = {}
-      for (const [k, v] of Object.entries(response.headers)) if (v !== undefined) headers[k] = Array.isArray(v) ? v.join(', ') : v
+      const headers: NodeAnswer['headers'] = []
+      const { rawHeaders: raw } = response
+      for (let i = 0; i < raw.length; i += 2) headers.push([raw[i]!, raw[i + 1]!])
       const head: NodeAnswer = { status: response.statusCode ?? 502, headers }
       await stream.write(Channel.error, Buffer.from(JSON.stringify(head)))
       for await (const part of response) await stream.write(Channel.stdout, part as Buffer)

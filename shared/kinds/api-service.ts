@@ -1,8 +1,9 @@
 // apiregistration.k8s.io: who serves which version of which group. Without a service it is this server.
 import { dns1035Label, dnsSubdomain, pathSegment, portNumber } from '../meta/names.ts'
-import type { KObject } from '../meta/object.ts'
+import { type KObject, timeString } from '../meta/object.ts'
 import { ageColumn, ageOf, type Kind, nameColumn, plainKind, statusSubresource, text, withStatus } from './kind.ts'
 
+export const API_SERVICES = 'apiservices.apiregistration.k8s.io'
 const STATUSES = ['False', 'True', 'Unknown']
 
 const availability = (o: KObject): string => {
@@ -10,6 +11,15 @@ const availability = (o: KObject): string => {
   if (!c) return 'Unknown'
   return c.status === 'True' ? 'True' : `${c.status} (${c.reason})`
 }
+
+/** The condition that says whether it answers. */
+export const available = (status: 'True' | 'False', reason: string, message: string, now: number, before?: any) => ({
+  type: 'Available',
+  status,
+  lastTransitionTime: before?.status === status ? before.lastTransitionTime : timeString(now),
+  reason,
+  message,
+})
 
 export const apiService: Kind = plainKind({
   group: 'apiregistration.k8s.io',

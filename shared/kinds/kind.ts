@@ -130,6 +130,10 @@ export const withStatus = (
   },
 })
 
+/** What a proxy passes on, by the verbs that rights name. */
+const proxyVerbs = ['create', 'delete', 'get', 'patch', 'update']
+export const proxySubresource = (kind: string): Kind['subresources'] => ({ proxy: { kind, verbs: proxyVerbs } })
+
 export const statusSubresource = { status: { verbs: statusVerbs } }
 export const scaleSubresource = { scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: statusVerbs } }
 

@@ -2,7 +2,7 @@
 
 import { parseCidr } from '../meta/address.ts'
 import type { KObject } from '../meta/object.ts'
-import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
+import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
 
 const emptyInfo = Object.fromEntries(
@@ -38,7 +38,7 @@ export const node: Kind = {
   namespaced: false,
   type: 'V1Node',
   verbs: allVerbs,
-  subresources: { status: { verbs: statusVerbs } },
+  subresources: { ...proxySubresource('NodeProxyOptions'), status: { verbs: statusVerbs } },
   defaults: (o) => {
     o.spec ??= {}
     if (o.spec.podCIDR && !o.spec.podCIDRs) o.spec.podCIDRs = [o.spec.podCIDR]

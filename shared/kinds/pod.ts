@@ -2,7 +2,7 @@
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
 import { equal } from '../schema/field-set.ts'
-import { ageColumn, ageOf, allVerbs, humanDuration, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
+import { ageColumn, ageOf, allVerbs, humanDuration, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { defaultPodSpec, qosClass } from './pod-defaults.ts'
 import { validatePodSpec } from './pod-validation.ts'
 
@@ -159,6 +159,7 @@ export const pod: Kind = {
     portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
     exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
     log: { verbs: ['get'] },
+    ...proxySubresource('PodProxyOptions'),
     resize: { verbs: ['get', 'patch', 'update'], part: { take: takeResources, validate: validateResize } },
     status: { verbs: statusVerbs },
   },

@@ -2,7 +2,7 @@
 import type { FieldErrors } from '../meta/field-error.ts'
 import { dns1035Label, dnsLabel, dnsSubdomain, isIP, portName, portNumber } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
-import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, statusVerbs, text } from './kind.ts'
+import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
 
 const exposed = (type: string) => type === 'NodePort' || type === 'LoadBalancer'
@@ -84,7 +84,7 @@ export const service: Kind = {
   namespaced: true,
   type: 'V1Service',
   verbs: allVerbs,
-  subresources: { status: { verbs: statusVerbs } },
+  subresources: { ...proxySubresource('ServiceProxyOptions'), status: { verbs: statusVerbs } },
   nameFormat: dns1035Label,
   defaults,
   prepareForCreate: (o) => {

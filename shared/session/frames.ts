@@ -61,18 +61,20 @@ export interface NodeFetch {
   kind: 'http'
   address: string
   port: number
-  /** HTTPS, as this name, trusting this CA (PEM) alone where it is given. */
-  tls?: { serverName: string; ca?: string }
+  /** HTTPS, as this name, trusting this CA (PEM) alone where it is given, or whoever answers; with this certificate and key of ours (PEM). */
+  tls?: { serverName: string; ca?: string; insecure?: boolean; cert?: string; key?: string }
   method: string
   path: string
-  headers: Record<string, string>
-  timeoutMs: number
+  /** Several values of a name are sent as lines of their own. */
+  headers: Record<string, string | string[]>
+  /** How long it may take, the whole answer included; as long as it takes where absent. */
+  timeoutMs?: number
 }
 
 /** The head of the answer to a NodeFetch, as JSON on the error channel; the body follows on stdout. */
 export interface NodeAnswer {
   status: number
-  headers: Record<string, string>
+  headers: [name: string, value: string][]
 }
 
 /** From the daemon to the hub. */

@@ -1,14 +1,11 @@
 // Admission webhooks on both platforms: services behind a node's session, URLs, what they may change and refuse, and what becomes of a
 // request when they do not answer.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { quietLog } from '../../node-agent/log.ts'
-import { openIdentity } from '../../node-agent/session/identity.ts'
-import { Session } from '../../node-agent/session/session.ts'
-import { serveFetch } from '../../node-agent/streams/http.ts'
-import { eventually } from '../rig/hosts.ts'
+import type { Session } from '../../node-agent/session/session.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
 import type { Ask } from './ask.ts'
 import { HookServer } from './hook-server.ts'
+import { openNodeSession } from './node-session.ts'
 import { type Server, startServer } from './server.ts'
 
 const API = '/apis/admissionregistration.k8s.io/v1'
@@ -29,22 +26,7 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     hook = await HookServer.start([SERVICE])
     server = await startServer(platform)
     send = server.send
-    // A machine's session, without the machine: it makes the requests that the control plane cannot.
-    const identity = await openIdentity({
-      data: folder.path,
-      server: server.cp.url,
-      token: server.cp.joinToken(),
-      name: 'n1',
-      log: quietLog,
-    })
-    session = new Session(
-      identity,
-      quietLog,
-      (request, stream) => request.kind === 'http' && serveFetch(request, stream),
-      () => {},
-    )
-    session.start()
-    await eventually('the session is open', () => session.connected)
+    session = await openNodeSession(server, folder.path, 'n1')
     await send('POST', '/api/v1/namespaces', { metadata: { name: 'hooks' } })
     await send('POST', '/api/v1/namespaces/hooks/services', { metadata: { name: 'hook' }, spec: { ports: [{ port: 443 }] } })
     await send('POST', '/apis/discovery.k8s.io/v1/namespaces/hooks/endpointslices', {

@@ -19,8 +19,8 @@ describe.each(kinds.map((k) => [`${apiVersionOf(k)} ${k.kind}`, k] as const))('%
     const list = resourceList(table, k.group, k.version)!.resources.map((r) => r.name)
     expect(list).toContain(k.plural)
     for (const s of Object.keys(k.subresources ?? {})) expect(list).toContain(`${k.plural}/${s}`)
-    const group = aggregated(table, k.group === '', 'v2').items.find((i) => i.metadata.name === k.group)!
-    expect(group.versions.find((v) => v.version === k.version)!.resources.map((r) => r.resource)).toContain(k.plural)
+    const group = aggregated(table, k.group === '', 'v2', []).items.find((i) => i.metadata.name === k.group)!
+    expect(group.versions.find((v) => v.version === k.version)!.resources.map((r: any) => r.resource)).toContain(k.plural)
   })
   test('is in OpenAPI with its group, version and kind', () => {
     const schemas = Object.values<any>(JSON.parse(openapiV3(table, k.group, k.version)!).components.schemas)

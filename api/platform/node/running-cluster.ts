@@ -4,6 +4,7 @@ import type { Oidc } from '../../auth/oidc.ts'
 import { type Cluster, createCluster } from '../../cluster.ts'
 import { callThrough, deployTasks } from '../../deploy/tasks.ts'
 import { startEngine } from '../../engine/engine.ts'
+import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { Database } from '../../ports/database.ts'
@@ -88,10 +89,13 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     cluster,
     hub,
     alarm: timerAlarm(() => engine?.wake()),
-    tasks: deployTasks(
-      cluster,
-      callThrough((request, connection) => app.fetch(request, connection), o.prefix),
-    ),
+    tasks: {
+      ...apiServiceTasks(cluster),
+      ...deployTasks(
+        cluster,
+        callThrough((request, connection) => app.fetch(request, connection), o.prefix),
+      ),
+    },
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })
   return {

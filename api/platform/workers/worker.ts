@@ -7,6 +7,7 @@ import type { Cluster } from '../../cluster.ts'
 import { callThrough, deployTasks } from '../../deploy/tasks.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
+import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
 import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
@@ -116,10 +117,13 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     const engine = await startEngine({
       cluster,
       hub,
-      tasks: deployTasks(
-        cluster,
-        callThrough((request, connection) => app.fetch(request, connection), at.prefix),
-      ),
+      tasks: {
+        ...apiServiceTasks(cluster),
+        ...deployTasks(
+          cluster,
+          callThrough((request, connection) => app.fetch(request, connection), at.prefix),
+        ),
+      },
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
     })
