@@ -4,13 +4,10 @@ import type { KObject } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { jsonPatch } from '../../shared/schema/patch.ts'
 import { badRequest, internalError, StatusError } from '../../shared/status/index.ts'
-import type { Environment } from '../registry/context.ts'
 import { changeTo } from './change.ts'
 import type { Request, Step } from './index.ts'
 import { type Ask, askOf, conditionsHold, Evaluation, type Operation, refreshed, requestFacts, webhookMatches } from './matching.ts'
-import { serviceTargets } from './service-targets.ts'
-
-const MAX_ANSWER = 3 * 1024 * 1024
+import { CallFailed, callWebhook, textOf } from './webhook-client.ts'
 
 interface Answer {
   uid: string
@@ -20,52 +17,6 @@ interface Answer {
   patchType?: string
   warnings?: string[]
 }
-
-const textOf = (base64: string): string => new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)))
-
-/** Posts a review; the answer's text. */
-async function post(env: Environment, w: any, body: string): Promise<{ url: string; answer: Promise<Response> }> {
-  const { service, url, caBundle } = w.clientConfig
-  const timeoutMs = w.timeoutSeconds * 1000
-  const ca = caBundle ? { ca: textOf(caBundle) } : {}
-  const headers = { 'content-type': 'application/json', accept: 'application/json' }
-  if (url) {
-    const to = `${url}?timeout=${w.timeoutSeconds}s`
-    return { url: to, answer: env.outbound(to, { method: 'POST', headers, body, signal: AbortSignal.timeout(timeoutMs), ...ca }) }
-  }
-  const host = `${service.name}.${service.namespace}.svc`
-  const path = `${service.path ?? '/'}?timeout=${w.timeoutSeconds}s`
-  const call = async () =>
-    env.reach({
-      targets: await serviceTargets(env, service.namespace, service.name, service.port ?? 443),
-      tls: { serverName: host, ...ca },
-      method: 'POST',
-      path,
-      headers: { ...headers, host, 'content-length': String(new TextEncoder().encode(body).length) },
-      timeoutMs,
-      body: new TextEncoder().encode(body),
-    })
-  return { url: `https://${host}:${service.port ?? 443}${path}`, answer: call() }
-}
-
-async function bounded(response: Response): Promise<string> {
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of response.body ?? []) {
-    size += part.length
-    if (size > MAX_ANSWER) throw new Error(`the answer is longer than ${MAX_ANSWER} bytes`)
-    parts.push(part as Uint8Array)
-  }
-  const all = new Uint8Array(size)
-  let at = 0
-  for (const p of parts) {
-    all.set(p, at)
-    at += p.length
-  }
-  return new TextDecoder().decode(all)
-}
-
-class CallFailed extends Error {}
 
 /** Asks one webhook. Throws CallFailed when it cannot be asked, or answers with what is no review. */
 async function call(a: Ask, w: any): Promise<Answer> {
@@ -78,24 +29,7 @@ async function call(a: Ask, w: any): Promise<Answer> {
     apiVersion: `admission.k8s.io/${version}`,
     request: { uid, ...requestFacts(a), object: a.object ?? null, oldObject: a.oldObject ?? null, dryRun: !!options.dryRun },
   }
-  const { url, answer } = await post(env, w, JSON.stringify(review))
-  let text: string
-  let status: number
-  const timer = Promise.withResolvers<never>()
-  const timeout = setTimeout(() => timer.reject(new Error('context deadline exceeded')), w.timeoutSeconds * 1000)
-  try {
-    const response = await Promise.race([answer, timer.promise])
-    status = response.status
-    text = await Promise.race([bounded(response), timer.promise])
-  } catch (e) {
-    // Whoever comes too late is heard by nobody.
-    answer.catch(() => {})
-    const why = (e as Error).name === 'TimeoutError' ? 'context deadline exceeded' : (e as Error).message
-    throw new CallFailed(`failed to call webhook: Post ${JSON.stringify(url)}: ${why}`)
-  } finally {
-    clearTimeout(timeout)
-  }
-  if (status !== 200) throw new CallFailed(`failed to call webhook: the server answered ${status}`)
+  const text = await callWebhook(env, w.clientConfig, w.timeoutSeconds, review, 'failed to call webhook')
   let response: Answer | undefined
   try {
     response = JSON.parse(text).response

@@ -5,7 +5,8 @@ import { parseFieldSelector, parseLabelSelector, type Selector } from '../../sha
 import { badRequest, expired, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Rider } from '../ports/database.ts'
-import { decodeBody, itemText, objectText } from '../registry/codec.ts'
+import { decodeBody, encodeBody, itemText, objectText } from '../registry/codec.ts'
+import { readAs } from '../registry/conversion.ts'
 import { type IncludeObject, partial, partialList, table } from '../registry/table.ts'
 import { Compacted, type Page } from '../store/store.ts'
 import { JSON_TYPE, json, negotiate } from './answer.ts'
@@ -128,6 +129,7 @@ export async function list(
     throw cause
   }
   if (rv !== undefined && rv > page.rv) throw tooLarge(rv, page.rv)
+  page.items = await readAs(cluster.env, r.kind, page.items)
   const meta = {
     resourceVersion: String(page.rv),
     ...(page.next ? { continue: encodeContinue({ v: 'meta.k8s.io/v1', rv: page.rv, ...page.next }) } : {}),
@@ -213,6 +215,39 @@ function initialEvents(
   })
 }
 
+/** A watch of stored objects as one of the kind's version. A webhook that fails ends it: the client lists anew. */
+function converted(
+  cluster: Cluster,
+  { kind }: ResourceRequest,
+  face: 'object' | 'table' | 'partial',
+  inc: IncludeObject,
+  first: Uint8Array[] = [],
+): TransformStream<Uint8Array, Uint8Array> {
+  let rest = ''
+  const text = new TextDecoder()
+  const shown = async (line: string): Promise<string> => {
+    const { type, object } = JSON.parse(line)
+    if (type === 'ERROR') return line
+    const rv = Number(object.metadata.resourceVersion)
+    const of = async (body: string) => (await readAs(cluster.env, kind, [{ body, rv }]))[0]!.body
+    const body = type === 'BOOKMARK' ? encodeBody(object) : await of(encodeBody(object))
+    const o = () => decodeBody(body, rv)
+    if (face === 'object' || type === 'BOOKMARK') return `{"type":"${type}","object":${objectText(kind, body, rv)}}`
+    const seen = face === 'partial' ? partial(o()) : table(kind, [o()], { resourceVersion: String(rv) }, cluster.clock.now(), inc, false)
+    return JSON.stringify({ type, object: seen })
+  }
+  return new TransformStream({
+    start: (controller) => {
+      for (const line of first) controller.enqueue(line)
+    },
+    transform: async (chunk, controller) => {
+      const lines = (rest + text.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) if (line) controller.enqueue(encoder.encode(`${await shown(line)}\n`))
+    },
+  })
+}
+
 export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSearchParams, accept: string | undefined): Promise<Response> {
   const face = negotiate(accept)
   const s = selection(r, query)
@@ -225,6 +260,7 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
   let first: Uint8Array[] | undefined
   if (!rv || isTrue(initial)) {
     const page = await cluster.store.list(s)
+    page.items = await readAs(cluster.env, r.kind, page.items)
     start = page.rv
     first = initial !== null && !isTrue(initial) ? [] : initialEvents(cluster, r, page, face, include(query))
     if (isTrue(initial) && bookmarks)
@@ -238,16 +274,19 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
     if (rv < floor) throw expired(`too old resource version: ${rv} (${floor})`)
     if (rv > head) throw tooLarge(rv, head)
   }
-  const stream = await cluster.hub.watch({
+  // What a webhook has to convert is converted here: the hub shows it as it is stored.
+  const { conversion } = r.kind
+  const shown = await cluster.hub.watch({
     ...s,
     ...(r.kind.stored ? { as: { group: r.kind.group, version: r.kind.version, plural: r.kind.plural } } : {}),
     rv: start,
     bookmarks,
     timeoutMs,
-    encoding: face,
+    encoding: conversion ? 'object' : face,
     includeObject: include(query),
-    ...(first ? { first } : {}),
+    ...(first && !conversion ? { first } : {}),
   })
+  const stream = conversion ? shown.pipeThrough(converted(cluster, r, face, include(query), first)) : shown
   // Nothing on the way may hold a watch back: no compression, no transformation.
   return new Response(stream, {
     headers: { 'content-type': JSON_TYPE, 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' },

@@ -1,13 +1,15 @@
 // One request for a stored resource: authorize, then the verb's handler. Subresources with a life of their own are in files beside this one.
 import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
+import { storedKindOf } from '../../shared/kinds/table.ts'
 import { DecodeError, decode } from '../../shared/schema/decode.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Rider } from '../ports/database.ts'
 import type { Connection } from '../ports/socket.ts'
-import { decodeBody, inVersion, type Outcome, objectText, outcomeText } from '../registry/codec.ts'
+import { decodeBody, encodeBody, inVersion, type Outcome, objectText, outcomeText } from '../registry/codec.ts'
 import type { Identity, RequestContext } from '../registry/context.ts'
+import { readAs } from '../registry/conversion.ts'
 import { create } from '../registry/create.ts'
 import { decodeObject } from '../registry/decode.ts'
 import { type DeleteOptions, keyFor, remove } from '../registry/delete.ts'
@@ -120,8 +122,9 @@ async function get(a: Asked, accept: string | undefined, rider: Rider | undefine
     if (made) return json(JSON.stringify(made))
     throw notFound(subjectOf(a.r.kind, a.r.name))
   }
-  if (encoding === 'object') return json(objectText(a.r.kind, stored.body, stored.rv))
-  const o = decodeBody(stored.body, stored.rv)
+  const { body } = (await readAs(a.cluster.env, a.r.kind, [stored]))[0]!
+  if (encoding === 'object') return json(objectText(a.r.kind, body, stored.rv))
+  const o = decodeBody(body, stored.rv)
   return json(
     JSON.stringify(
       encoding === 'partial' ? partial(o) : table(a.r.kind, [o], { resourceVersion: String(stored.rv) }, a.cluster.clock.now(), 'Metadata'),
@@ -191,7 +194,11 @@ async function deleteOne(a: Asked): Promise<Response> {
   const { cluster, r } = a
   if (r.subresource) throw methodRefused()
   const options = await deleteOptions(a)
-  const done = await remove(cluster.env, r.kind.stored?.kind ?? r.kind, key(a), options, a.ctx)
+  const done = await remove(cluster.env, storedKindOf(r.kind), key(a), options, a.ctx)
+  if (r.kind.conversion) {
+    const shown = (await readAs(cluster.env, r.kind, [{ body: encodeBody(done.object), rv: done.rv }]))[0]!
+    done.object = decodeBody(shown.body, done.rv)
+  }
   const text = JSON.stringify({
     kind: r.kind.kind,
     apiVersion: apiVersionOf(r.kind),
@@ -214,7 +221,7 @@ async function deleteCollection(a: Asked): Promise<Response> {
       page.items.slice(i, i + 32).map((o: any) =>
         remove(
           cluster.env,
-          r.kind.stored?.kind ?? r.kind,
+          storedKindOf(r.kind),
           { resource: resourceOf(r.kind), ns: o.metadata.namespace ?? '', name: o.metadata.name },
           options,
           a.ctx,

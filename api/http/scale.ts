@@ -4,6 +4,7 @@ import type { KObject } from '../../shared/meta/object.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError, staleVersion } from '../../shared/status/index.ts'
 import { decodeBody } from '../registry/codec.ts'
+import { readAs } from '../registry/conversion.ts'
 import { type PatchType, patched } from '../registry/patch.ts'
 import { mutate } from '../registry/update.ts'
 import { subjectOf } from '../registry/validate.ts'
@@ -29,7 +30,8 @@ function scaleOf(kind: Kind, o: KObject) {
 export async function getScale(a: Asked): Promise<Response> {
   const stored = await a.cluster.store.get(key(a))
   if (!stored) throw notFound(subjectOf(a.r.kind, a.r.name))
-  return json(JSON.stringify(scaleOf(a.r.kind, decodeBody(stored.body, stored.rv))))
+  const { body } = (await readAs(a.cluster.env, a.r.kind, [stored]))[0]!
+  return json(JSON.stringify(scaleOf(a.r.kind, decodeBody(body, stored.rv))))
 }
 
 const types: Record<string, PatchType> = {

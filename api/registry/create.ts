@@ -2,6 +2,7 @@
 
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import { type Kind, schemaOfKind } from '../../shared/kinds/kind.ts'
+import { storedKindOf } from '../../shared/kinds/table.ts'
 import { FieldErrors } from '../../shared/meta/field-error.ts'
 import { generatedName } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
@@ -11,6 +12,7 @@ import { type Admission, admit } from '../admission/index.ts'
 import { namespaceGuard } from '../store/store.ts'
 import { encodeBody, type Outcome, outcomeOf, unstoredText, versionOf } from './codec.ts'
 import type { Environment, RequestContext, WriteOptions } from './context.ts'
+import { storedForm } from './conversion.ts'
 import { decodeObject } from './decode.ts'
 import { placeInNamespace, subjectOf, validateObject } from './validate.ts'
 
@@ -43,7 +45,7 @@ export function create(
   ctx: RequestContext,
 ): Promise<Outcome> {
   const given = decodeObject(kind, raw, options, ctx)
-  const o = storedForm(kind, given)
+  const o = upgraded(kind, given)
   if ((raw as KObject).metadata?.resourceVersion)
     throw new StatusError(400, 'BadRequest', 'resourceVersion should not be set on objects to be created')
   placeInNamespace(kind, o, ns)
@@ -51,7 +53,7 @@ export function create(
 }
 
 /** A new object as it is stored; what its version asks beyond that is checked here. */
-function storedForm(kind: Kind, o: KObject): KObject {
+function upgraded(kind: Kind, o: KObject): KObject {
   if (!kind.stored) return o
   const e = new FieldErrors()
   kind.validateCreate?.(o, e)
@@ -87,9 +89,14 @@ export async function createObject(
   }
   for (let tries = 1; ; tries++) {
     const body = encodeBody(o)
+    const form = await storedForm(env, kind, o)
     const claims = admission.claims?.() ?? []
     const guards = kind.namespaced ? [namespaceGuard(o.metadata.namespace!)] : []
-    const written = await env.store.create(versionOf(kind, o, body, ctx.by), [...guards, ...claims], admission.besides?.())
+    const written = await env.store.create(
+      versionOf(storedKindOf(kind), form.object, form.body, ctx.by),
+      [...guards, ...claims],
+      admission.besides?.(),
+    )
     if (written.ok) return outcomeOf(kind, o, body, written.rv, true)
     if (written.why === 'exists') {
       if (!generate || tries >= NAME_TRIES) throw alreadyExists(subjectOf(kind, o.metadata.name))

@@ -1,6 +1,7 @@
 // Update: read, change, admit, validate, compare-and-swap. Two round trips; a write that changes nothing is none.
 import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
 import { type Kind, schemaOfKind } from '../../shared/kinds/kind.ts'
+import { storedKindOf } from '../../shared/kinds/table.ts'
 import { type KObject, type ManagedFieldsEntry, timeString } from '../../shared/meta/object.ts'
 import { managedByUpdate } from '../../shared/schema/apply.ts'
 import { equal } from '../../shared/schema/field-set.ts'
@@ -9,6 +10,7 @@ import { type Admission, admit } from '../admission/index.ts'
 import type { Key, Stored } from '../store/store.ts'
 import { decodeBody, encodeBody, type Outcome, outcomeOf, storedOutcome, unstoredText, versionOf } from './codec.ts'
 import type { Environment, RequestContext, WriteOptions } from './context.ts'
+import { readAs, storedForm } from './conversion.ts'
 import { decodeObject } from './decode.ts'
 import { placeInNamespace, subjectOf, validateObject } from './validate.ts'
 
@@ -37,23 +39,25 @@ export async function mutate(
   ctx: RequestContext,
 ): Promise<Outcome> {
   for (let tries = 1; ; tries++) {
-    const stored = await env.store.get(key)
-    if (!stored) throw notFound(subjectOf(kind, key.name))
+    const found = await env.store.get(key)
+    if (!found) throw notFound(subjectOf(kind, key.name))
+    const stored = (await readAs(env, kind, [found]))[0]!
     const old = decodeBody(stored.body, stored.rv)
     const changed = change(decodeBody(stored.body, stored.rv), stored)
     if (!changed) return storedOutcome(kind, stored)
     const pinned = changed.object.metadata.resourceVersion
     if (pinned && pinned !== String(stored.rv)) throw staleVersion(subjectOf(kind, key.name))
-    const done = await replace(env, kind, stored, old, changed, part, options, ctx)
+    const done = await replace(env, kind, found, stored, old, changed, part, options, ctx)
     if (done) return done
     if (tries >= TRIES) throw conflict(subjectOf(kind, key.name), 'the object keeps being modified; please try again')
   }
 }
 
-/** One attempt: undefined when another writer was faster. */
+/** One attempt, at what was found in the store and is `stored` in the kind's version: undefined when another writer was faster. */
 async function replace(
   env: Environment,
   kind: Kind,
+  found: Stored,
   stored: Stored,
   old: KObject,
   changed: Change,
@@ -89,8 +93,11 @@ async function replace(
   const body = encodeBody(o)
   if (sameButManagers(o, old)) return outcomeOf(kind, decodeBody(stored.body, stored.rv), stored.body, stored.rv)
   if (options.dryRun) return { object: o, text: unstoredText(kind, body, stored.rv), created: false }
-  const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: kind.fields?.(old) ?? {}, body: stored.body }
-  const version = versionOf(kind, o, body, ctx.by)
+  const form = await storedForm(env, kind, o)
+  const at = storedKindOf(kind)
+  const before = at === kind ? old : decodeBody(found.body, found.rv)
+  const replaced = { rv: stored.rv, labels: old.metadata.labels ?? {}, fields: at.fields?.(before) ?? {}, body: found.body }
+  const version = versionOf(at, form.object, form.body, ctx.by)
   const claims = admission.claims?.() ?? []
   const finished =
     o.metadata.deletionTimestamp && !o.metadata.finalizers?.length && !o.metadata.deletionGracePeriodSeconds && isFinal(kind, o)

@@ -1,5 +1,6 @@
 // CustomResourceDefinition: the kind itself, and the kinds that its objects make.
 
+import { validateClient, validateReviewVersions } from '../kinds/admission-registration.ts'
 import {
   ageColumn,
   ageOf,
@@ -140,8 +141,13 @@ function validateVersions(o: KObject, e: FieldErrors): void {
       'must have exactly one version marked as storage version',
     )
   const strategy = o.spec.conversion?.strategy
-  if (strategy === 'Webhook') e.forbidden('spec.conversion.strategy', 'webhook conversion is not served yet')
-  else if (strategy !== 'None') e.notSupported('spec.conversion.strategy', strategy, ['None', 'Webhook'])
+  const webhook = o.spec.conversion?.webhook
+  if (strategy === 'Webhook') {
+    if (!webhook?.clientConfig) e.required('spec.conversion.webhook.clientConfig', 'required when strategy is set to Webhook')
+    else validateClient(webhook.clientConfig, 'spec.conversion.webhook.clientConfig', e)
+    validateReviewVersions(webhook?.conversionReviewVersions, 'spec.conversion.webhook.conversionReviewVersions', e)
+  } else if (strategy !== 'None') e.notSupported('spec.conversion.strategy', strategy, ['None', 'Webhook'])
+  else if (webhook) e.forbidden('spec.conversion.webhook', 'should not be set when strategy is not set to Webhook')
 }
 
 function readable(path: string): boolean {
@@ -174,6 +180,8 @@ export const customResourceDefinition: Kind = plainKind({
       names.listKind ||= `${names.kind}List`
     }
     o.spec.conversion ??= { strategy: 'None' }
+    const service = o.spec.conversion.webhook?.clientConfig?.service
+    if (service) service.port ??= 443
   },
   prepareForCreate: (o) => {
     o.status = {}
@@ -333,6 +341,15 @@ export function kindsOfDefinition(crd: KObject): Kind[] {
   const storage = crd.spec.versions.find((v: any) => v.storage)
   const stored = kindOfVersion(crd, storage, undefined)
   const served = crd.spec.versions.filter((v: any) => v.served)
-  const kinds = served.map((v: any) => (v === storage ? stored : kindOfVersion(crd, v, stored)))
+  const { conversion, versions } = crd.spec
+  const storedVersions: string[] = crd.status?.storedVersions ?? []
+  // What a webhook converts is of its own version all the way to the store. One version that was never stored in another needs none.
+  const byWebhook = conversion?.strategy === 'Webhook' && (versions.length > 1 || storedVersions.length > 1)
+  const kinds: Kind[] = served.map((v: any) => (v === storage ? stored : kindOfVersion(crd, v, byWebhook ? undefined : stored)))
+  if (byWebhook) {
+    const { clientConfig, conversionReviewVersions: reviewVersions } = conversion.webhook
+    const first = storedVersions[0] ?? storage.name
+    for (const k of new Set([...kinds, stored])) k.conversion = { clientConfig, reviewVersions, storage: stored, first }
+  }
   return kinds.sort((a: Kind, b: Kind) => byVersionPriority(a.version, b.version))
 }

@@ -93,7 +93,7 @@ function validateSelectors(o: any, at: string, e: FieldErrors): void {
   for (const f of ['namespaceSelector', 'objectSelector']) if (o[f]) validateLabelSelector(o[f], `${at}.${f}`, e)
 }
 
-function validateClient(c: any, at: string, e: FieldErrors): void {
+export function validateClient(c: any, at: string, e: FieldErrors): void {
   if (!c || (c.url === undefined) === (c.service === undefined)) return void e.required(at, 'exactly one of url or service is required')
   if (c.url !== undefined) {
     const here = `${at}.url`
@@ -113,7 +113,7 @@ function validateClient(c: any, at: string, e: FieldErrors): void {
   if (path !== undefined && !path.startsWith('/')) e.invalid(`${at}.service.path`, path, "must start with a '/'")
 }
 
-function validateVersions(list: string[] | undefined, at: string, e: FieldErrors): void {
+export function validateReviewVersions(list: string[] | undefined, at: string, e: FieldErrors): void {
   if (!list?.length) return void e.required(at, 'must specify one of v1, v1beta1')
   const seen = new Set<string>()
   for (const [i, v] of list.entries()) {
@@ -149,7 +149,7 @@ function validateWebhooks(o: KObject, e: FieldErrors): void {
     validateSelectors(w, at, e)
     validateClient(w.clientConfig, `${at}.clientConfig`, e)
     validateConditions(w.matchConditions, `${at}.matchConditions`, false, e)
-    validateVersions(w.admissionReviewVersions, `${at}.admissionReviewVersions`, e)
+    validateReviewVersions(w.admissionReviewVersions, `${at}.admissionReviewVersions`, e)
   })
 }
 

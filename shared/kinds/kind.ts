@@ -89,6 +89,8 @@ export interface Kind {
     /** The stored name of a selectable field. */
     field?: (name: string) => string
   }
+  /** Versions of it that a webhook makes of each other: whom to call, the kind that is stored, and the version of what says of itself nothing. */
+  conversion?: { clientConfig: any; reviewVersions: string[]; storage: Kind; first: string }
   /** Deletion answers with the object instead of a Status. */
   deleteReturnsObject?: boolean
   /** Seconds that a deletion may wait for the object's agents; absent: objects go at once. */

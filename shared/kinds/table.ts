@@ -4,6 +4,9 @@ import type { KObject } from '../meta/object.ts'
 import { apiVersionOf, kindByName, kindByResource, kindOfResource, kinds, resourceOf } from './index.ts'
 import type { Kind } from './kind.ts'
 
+/** In which version a kind's objects are stored. */
+export const storedKindOf = (k: Kind): Kind => k.stored?.kind ?? k.conversion?.storage ?? k
+
 export class KindTable {
   readonly #definitions = new Map<string, { rv: number; kinds: Kind[] }>()
   #custom: Kind[] = []
@@ -35,7 +38,7 @@ export class KindTable {
     this.generation++
     this.#custom = [...this.#definitions.values()].flatMap((d) => d.kinds)
     this.#byResource = new Map(this.#custom.map((k) => [`${k.group}/${k.version}/${k.plural}`, k]))
-    const stored = this.#custom.map((k) => k.stored?.kind ?? k)
+    const stored = this.#custom.map(storedKindOf)
     this.#byName = new Map(stored.map((k) => [`${k.group}/${k.kind}`, k]))
     this.#ofResource = new Map(stored.map((k) => [resourceOf(k), k]))
   }
