@@ -1,4 +1,5 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
+import { flowSchemas, priorityLevels } from '../shared/kinds/flow-defaults.ts'
 import { kindByName, resourceOf } from '../shared/kinds/index.ts'
 import { systemPriorities } from '../shared/kinds/scheduling.ts'
 import { apiServiceIp } from '../shared/meta/address.ts'
@@ -144,15 +145,18 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
   const { env } = cluster
   const ctx = systemContext('bootstrap')
   const options = { fieldManager: 'kedge', fieldValidation: 'Strict' as const }
-  const known = new Map<string, Map<string, Stored>>()
+  const known = new Map<string, Promise<Map<string, Stored>>>()
   const ensure = async (group: string, name: string, ns: string, object: object, missing?: (o: KObject) => boolean) => {
     const kind = kindByName(group, name)!
     const resource = resourceOf(kind)
     const { metadata } = object as KObject
     const id = `${ns}/${metadata.name}`
     if (!known.has(resource))
-      known.set(resource, new Map((await cluster.store.list({ resource })).items.map((i) => [`${i.ns}/${i.name}`, i])))
-    const there = known.get(resource)!.get(id)
+      known.set(
+        resource,
+        cluster.store.list({ resource }).then(({ items }) => new Map(items.map((i) => [`${i.ns}/${i.name}`, i]))),
+      )
+    const there = (await known.get(resource))!.get(id)
     if (there && missing?.(decodeBody(there.body, there.rv))) {
       await mutate(env, kind, keyFor(kind, ns, metadata.name), 'main', (o) => (missing(o) ? { object: o } : undefined), options, ctx)
       return
@@ -182,6 +186,11 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
     })
     await ensure('discovery.k8s.io', 'EndpointSlice', 'default', slice)
   }
+  const flow = 'flowcontrol.apiserver.k8s.io'
+  await Promise.all([
+    ...priorityLevels.map((o) => ensure(flow, 'PriorityLevelConfiguration', '', o)),
+    ...flowSchemas.map((o) => ensure(flow, 'FlowSchema', '', o)),
+  ])
   // What aggregated API servers check this server's certificate and its users' with.
   const ca = await cluster.authority.bundle()
   await ensure('', 'ConfigMap', 'kube-system', {

@@ -62,12 +62,16 @@ function together(all: Admission[]): Admission {
   }
 }
 
+type OtherSubresource = 'attach' | 'binding' | 'eviction' | 'exec' | 'portforward' | 'proxy' | 'token'
+
 export interface Request {
   env: Environment
   kind: Kind
   object: KObject
   old?: KObject
-  part: Part
+  part: Part | OtherSubresource
+  /** What is asked of a subresource that is no part of the object: options of a connection, an Eviction, a Binding, with kind and apiVersion. */
+  asked?: { kind: string; apiVersion: string }
   options: WriteOptions
   ctx: RequestContext
 }
@@ -78,6 +82,8 @@ export interface Step {
   create?: (r: Request) => Promise<Admission | undefined> | Admission | undefined
   update?: (r: Request) => Promise<Admission | undefined> | Admission | undefined
   delete?: (r: Request) => Promise<void> | void
+  /** Connections to the object, and what else is asked of it by name. */
+  other?: (r: Request, operation: 'CONNECT' | 'CREATE') => Promise<void>
 }
 
 const mutating: readonly Step[] = [
@@ -129,6 +135,12 @@ export async function admit(r: Request, validate: () => string[]): Promise<Admis
   r.ctx.warnings.push(...validate())
   await through(validating)
   return together(all)
+}
+
+/** What is asked of an object by way of a subresource of its own kind: exec, eviction and the like. `object` may be no more than its name. */
+export async function admitOther(r: Request, operation: 'CONNECT' | 'CREATE'): Promise<void> {
+  await r.env.rules.current()
+  for (const step of validating) await step.other?.(r, operation)
 }
 
 export async function admitDelete(r: Request): Promise<void> {

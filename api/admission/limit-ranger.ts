@@ -86,12 +86,12 @@ function claimFaults(claim: KObject, range: KObject): string[] {
 }
 
 async function admit({ env, kind, object, old, part }: Request): Promise<undefined> {
-  const pod = kind.kind === 'Pod' && !old
+  const pod = kind.kind === 'Pod' && (!old || part === 'resize')
   const claim = kind.kind === 'PersistentVolumeClaim' && part === 'main'
   if (!pod && !claim) return
   const ranges = await env.lookup.list('limitranges', object.metadata.namespace!)
   if (!ranges.length) return
-  const said = pod ? ranges.flatMap((r) => fill(object, r)) : []
+  const said = pod && !old ? ranges.flatMap((r) => fill(object, r)) : []
   if (said.length)
     object.metadata.annotations = { ...object.metadata.annotations, [ANNOTATION]: `LimitRanger plugin set: ${said.join('; ')}` }
   const found = ranges.flatMap((r) => (pod ? podFaults(object, r) : claimFaults(object, r)))

@@ -38,7 +38,7 @@ export async function askOf(r: Request, operation: Operation): Promise<Ask | und
   return {
     r,
     operation,
-    ...(operation === 'DELETE' ? {} : { object: typed(r, r.object) }),
+    ...(operation === 'DELETE' ? {} : { object: r.asked ?? typed(r, r.object) }),
     ...(old ? { oldObject: typed(r, old) } : {}),
     ...(namespace ? { namespace } : {}),
   }
@@ -81,7 +81,7 @@ function selected(a: Ask, m: { namespaceSelector?: LabelSelector; objectSelector
     if ((r.kind.namespaced || r.kind.kind === 'Namespace') && !met(m.namespaceSelector, labels)) return false
   }
   if (empty(m.objectSelector)) return true
-  return [a.object, a.oldObject].some((o) => o && met(m.objectSelector, o.metadata.labels ?? {}))
+  return [a.object, a.oldObject].some((o) => o && met(m.objectSelector, o.metadata?.labels ?? {}))
 }
 
 /** Webhooks have their rules beside the selectors. */
@@ -96,13 +96,17 @@ export function resourcesMatch(a: Ask, m: any): boolean {
   return (!m.resourceRules?.length || m.resourceRules.some(by)) && selected(a, m)
 }
 
+const versionParts = (apiVersion: string) => {
+  const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
+  return { group, version }
+}
 const groupVersion = (kind: { group: string; version: string }) => ({ group: kind.group, version: kind.version })
 
 /** The part of an AdmissionRequest that says who asks for what; `request` in expressions. */
 export function requestFacts(a: Ask): any {
-  const { kind, object, ctx, options } = a.r
+  const { kind, object, ctx, options, asked } = a.r
   const sub = subresourceOf(a.r)
-  const what = { ...groupVersion(kind), kind: kind.kind }
+  const what = asked ? { ...versionParts(asked.apiVersion), kind: asked.kind } : { ...groupVersion(kind), kind: kind.kind }
   const resource = { ...groupVersion(kind), resource: kind.plural }
   return {
     kind: what,

@@ -56,7 +56,7 @@ function charge(kind: Kind, object: KObject, quota: KObject, amounts: Amounts): 
 async function admit(r: Request): Promise<Admission | undefined> {
   const { env, kind, object, old, part } = r
   const ns = object.metadata.namespace
-  if (!ns || part !== 'main' || kind.kind === 'Event' || (kind.kind === 'ResourceQuota' && old)) return undefined
+  if (!ns || !['main', 'resize'].includes(part) || kind.kind === 'Event' || (kind.kind === 'ResourceQuota' && old)) return undefined
   const resource = resourceOf(kind)
   const known = await env.lookup.list(RESOURCE, ns)
   if (!known.length) return undefined

@@ -85,4 +85,5 @@ export const validatingPolicies: Step = {
   create: (r) => check(r, 'CREATE'),
   update: (r) => check(r, 'UPDATE'),
   delete: (r) => check(r, 'DELETE'),
+  other: check,
 }

@@ -125,4 +125,4 @@ const onWrites = (name: string, run: (r: Request, operation: Operation) => Promi
 })
 
 export const mutatingWebhooks = onWrites('MutatingAdmissionWebhook', mutate)
-export const validatingWebhooks = onWrites('ValidatingAdmissionWebhook', validate)
+export const validatingWebhooks: Step = { ...onWrites('ValidatingAdmissionWebhook', validate), other: validate }

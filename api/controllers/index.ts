@@ -5,6 +5,7 @@ import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
 import { endpoints } from './endpoints.ts'
+import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { namespace } from './namespace.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
@@ -35,4 +36,5 @@ export const controllers: readonly Controller[] = [
   claimProtection,
   volumeProtection,
   apiServiceAvailability,
+  flowSchemaStatus,
 ]

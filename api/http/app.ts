@@ -10,12 +10,13 @@ import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Connection } from '../ports/socket.ts'
-import type { Identity } from '../registry/context.ts'
+import type { Attributes, Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import { versionInfo } from '../version.ts'
 import { aggregate, apiServiceOf, attributesOfPath, foreignResources, foreignVersions } from './aggregation.ts'
 import { errorAnswer, json } from './answer.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
+import { FlowControl } from './flow-control.ts'
 import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
 import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
@@ -47,6 +48,7 @@ const RECHECK = 200
 export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<Env> {
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
+  const flows = new FlowControl(env.rules)
 
   app.onError((cause, c) => errorAnswer(cause, log, c.req.path))
   app.notFound(() => textAnswer('404 page not found\n', 404))
@@ -56,6 +58,21 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
     const { namespace, name, token } = c.req.param()
     return receive(cluster, namespace, name, token, c.req.raw)
   })
+
+  /** What a request asks, as far as its path tells. */
+  const asked = (c: Context<Env>): Attributes => {
+    const m = /^\/(?:api|apis\/([^/]+))\/[^/]+\/(.+)$/.exec(c.req.path)
+    if (!m) return { verb: c.req.method.toLowerCase(), path: c.req.path }
+    const at = c.req.url.indexOf('?')
+    return attributesOfPath(c.req.method, m[1] ?? '', m[2]!.split('/'), new URLSearchParams(at < 0 ? '' : c.req.url.slice(at)))
+  }
+  /** Streams hold no seat: a session, a shell, a log that is followed. */
+  const longRunning = (c: Context<Env>): boolean => /\/(exec|attach|portforward|proxy|log)(\/|$)|^\/kedge\/v1\/session$/.test(c.req.path)
+
+  const seatFor = async (c: Context<Env>, user: Identity) => {
+    await env.rules.current()
+    return flows.enter(user, asked(c))
+  }
 
   /** By the token, or by the certificate where there is none. */
   const identityOf = async (c: Context<Env>): Promise<Identity> => {
@@ -78,7 +95,16 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
     if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid'))
       user = await impersonate(user, c.req.raw.headers, (u, a) => authorizer.allows(u, a))
     c.set('user', user)
-    await next()
+    // Administrators never wait.
+    const seat = user.groups.includes('system:masters') || longRunning(c) ? undefined : await seatFor(c, user)
+    if (!seat) return next()
+    try {
+      await next()
+    } finally {
+      seat.release()
+    }
+    c.res.headers.set('x-kubernetes-pf-flowschema-uid', seat.schema)
+    c.res.headers.set('x-kubernetes-pf-prioritylevel-uid', seat.level)
   })
 
   /** Non-resource paths are guarded by path. */

@@ -2,6 +2,7 @@
 import { badRequest, invalid, StatusError } from '../../shared/status/index.ts'
 import { bindPod } from '../registry/bind.ts'
 import { json } from './answer.ts'
+import { admitted } from './other-admission.ts'
 import { writeOptions } from './request.ts'
 import { type Asked, body } from './resource.ts'
 
@@ -26,6 +27,7 @@ export async function bind(a: Asked): Promise<Response> {
   if (!name) throw badRequest('name must be provided')
   if (raw?.metadata?.name && raw.metadata.name !== name)
     throw new StatusError(400, 'BadRequest', 'name in URL does not match name in Binding object')
+  if (a.r.subresource) await admitted(a, 'CREATE', 'v1', 'Binding', raw)
   await bindPod(
     a.cluster.env,
     a.r.namespace!,

@@ -2,6 +2,7 @@
 import { badRequest, StatusError } from '../../shared/status/index.ts'
 import { type DeleteOptions, remove } from '../registry/delete.ts'
 import { json } from './answer.ts'
+import { admitted } from './other-admission.ts'
 import { type Asked, body, key } from './resource.ts'
 
 export async function evict(a: Asked): Promise<Response> {
@@ -11,6 +12,7 @@ export async function evict(a: Asked): Promise<Response> {
     throw new StatusError(400, 'BadRequest', 'name in URL does not match name in Eviction object')
   const asked: DeleteOptions & { dryRun?: string[] } = raw?.deleteOptions ?? {}
   const dryRun = a.query.get('dryRun') === 'All' || asked.dryRun?.includes('All')
+  await admitted(a, 'CREATE', 'policy/v1', 'Eviction', raw, !!dryRun)
   await remove(a.cluster.env, a.r.kind, key(a), { ...asked, dryRun: !!dryRun }, a.ctx)
   return json(JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }), 201)
 }

@@ -5,6 +5,7 @@ import { Channel, type StreamRequest } from '../../shared/session/frames.ts'
 import { badRequest, StatusError } from '../../shared/status/index.ts'
 import type { Duplex } from '../ports/hub.ts'
 import { type Socket, SPDY } from '../ports/socket.ts'
+import { admitted } from './other-admission.ts'
 import { containerOf, podOf, target } from './pod-stream.ts'
 import { isTrue } from './request.ts'
 import type { Asked } from './resource.ts'
@@ -50,6 +51,7 @@ export async function podPortForward(a: Asked): Promise<Response> {
 /** Upgrades the request and joins it to a stream of the pod's node. */
 async function connect(a: Asked, pod: KObject, protocols: string[], requestFor: (spdy: boolean) => StreamRequest): Promise<Response> {
   if (!pod.spec.nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
+  await admitted(a, 'CONNECT', 'v1', a.r.kind.subresources![a.r.subresource!]!.kind!)
   const upgrade = a.connection.upgrade?.(protocols)
   if (!upgrade)
     throw new StatusError(400, 'BadRequest', `unable to upgrade: the client must offer a WebSocket speaking one of ${protocols.join(', ')}`)

@@ -6,6 +6,7 @@ import { badRequest, StatusError, unavailable } from '../../shared/status/index.
 import { serviceTargets } from '../admission/service-targets.ts'
 import type { NodeCall } from '../ports/hub.ts'
 import type { Environment } from '../registry/context.ts'
+import { admitted } from './other-admission.ts'
 import { podOf } from './pod-stream.ts'
 import type { Asked } from './resource.ts'
 
@@ -142,6 +143,7 @@ export async function proxy(a: Asked): Promise<Response> {
   const url = new URL(a.request.url)
   const [, prefix, path] = /^(.*?\/(?:pods|services|nodes)\/[^/]+\/proxy)(\/.*)?$/.exec(url.pathname)!
   if (path === undefined && a.verb === 'get') return new Response(null, { status: 301, headers: { location: `${prefix}/${url.search}` } })
+  await admitted(a, 'CONNECT', 'v1', a.r.kind.subresources!.proxy!.kind!, { path: path ?? '/' })
   const place = await placeOf(a)
   return forward(a.cluster.env, a.request, {
     targets: place.targets,

@@ -4,6 +4,7 @@ import { conflict, forbidden, invalid, notFound } from '../../shared/status/inde
 import { nodeOf } from '../admission/node-restriction.ts'
 import { subjectOf } from '../registry/validate.ts'
 import { json } from './answer.ts'
+import { admitted } from './other-admission.ts'
 import { type Asked, body } from './resource.ts'
 
 const MIN_SECONDS = 600
@@ -41,6 +42,7 @@ export async function createToken(a: Asked): Promise<Response> {
       throw forbidden(subjectOf(r.kind, r.name), 'node requested token bound to a pod scheduled on a different node')
     bound.uid = object.metadata.uid
   }
+  await admitted(a, 'CREATE', 'authentication.k8s.io/v1', 'TokenRequest', raw)
   const audiences: string[] = spec.audiences?.length ? spec.audiences : [cluster.authenticators.accounts.issuer]
   const token = await cluster.authenticators.accounts.issue(r.namespace!, r.name!, account.metadata.uid, audiences, seconds, bound)
   return json(

@@ -1,6 +1,8 @@
-// The cluster's webhooks and policies, and who serves which API, as this process knows them: every request asks, so they are kept like the kinds are.
+// The cluster's webhooks and policies, who serves which API and who waits for whom, as this process knows them: every request asks, so they are kept
+// like the kinds are.
 import { GROUP } from '../../shared/kinds/admission-registration.ts'
 import { API_SERVICES } from '../../shared/kinds/api-service.ts'
+import { FLOW_CONTROL } from '../../shared/kinds/flow-control.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LogEvent, Store } from '../store/store.ts'
@@ -16,9 +18,16 @@ const plurals = [
   'mutatingadmissionpolicies',
   'mutatingadmissionpolicybindings',
   'apiservices',
+  'flowschemas',
+  'prioritylevelconfigurations',
 ] as const
 type Plural = (typeof plurals)[number]
-const resourceOfPlural = (p: string): string => (p === 'apiservices' ? API_SERVICES : `${p}.${GROUP}`)
+const elsewhere: Record<string, string> = {
+  apiservices: API_SERVICES,
+  flowschemas: `flowschemas.${FLOW_CONTROL}`,
+  prioritylevelconfigurations: `prioritylevelconfigurations.${FLOW_CONTROL}`,
+}
+const resourceOfPlural = (p: string): string => elsewhere[p] ?? `${p}.${GROUP}`
 const resources = new Set(plurals.map(resourceOfPlural))
 
 export class AdmissionRules {
@@ -27,6 +36,8 @@ export class AdmissionRules {
   readonly #objects = new Map<string, Map<string, KObject>>()
   #readAt = Number.NEGATIVE_INFINITY
   #reading?: Promise<void>
+  /** Moves with every change: what was made of them before is stale then. */
+  generation = 0
   /** Set where every event of the log is seen: nothing is read again then. */
   live = false
 
@@ -37,6 +48,7 @@ export class AdmissionRules {
 
   observe(e: LogEvent): void {
     if (!resources.has(e.resource)) return
+    this.generation++
     const all = this.#of(e.resource)
     if (e.verb === 'delete') all.delete(e.name)
     // Events come by two ways, from the commit and from the log: the newer stays.
@@ -69,6 +81,7 @@ export class AdmissionRules {
       }),
     )
     this.#readAt = at
+    this.generation++
   }
 
   /** Makes sure that what is known is at most five seconds old. */

@@ -4,7 +4,7 @@ import { dnsLabel, dnsSubdomain } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, type Kind, nameColumn, plainKind, statusSubresource, text, withStatus } from './kind.ts'
 
-const GROUP = 'flowcontrol.apiserver.k8s.io'
+export const FLOW_CONTROL = 'flowcontrol.apiserver.k8s.io'
 const MAX_PRECEDENCE = 10_000
 const DEFAULT_PRECEDENCE = 1000
 const MAX_QUEUES = 10_000_000
@@ -95,7 +95,7 @@ function validateConditions(o: KObject, e: FieldErrors): void {
 }
 
 export const flowSchema: Kind = plainKind({
-  group: GROUP,
+  group: FLOW_CONTROL,
   kind: 'FlowSchema',
   plural: 'flowschemas',
   namespaced: false,
@@ -184,7 +184,7 @@ function validateShares(s: any, at: string, e: FieldErrors): void {
 }
 
 export const priorityLevelConfiguration: Kind = plainKind({
-  group: GROUP,
+  group: FLOW_CONTROL,
   kind: 'PriorityLevelConfiguration',
   plural: 'prioritylevelconfigurations',
   namespaced: false,

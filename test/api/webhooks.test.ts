@@ -187,4 +187,27 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
       'admission webhook "url.hooks.example.com" denied the request without explanation',
     ])
   })
+
+  test('what is asked of a pod beside writing it: an eviction, a connection', async () => {
+    const rules = [{ operations: ['CONNECT', 'CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods/eviction', 'pods/exec'] }]
+    await configure('validating', webhook('other', { rules }))
+    hook.handlers.set('/other', () => ({ allowed: false, status: { message: 'not this one' } }))
+    const at = `/api/v1/namespaces/${ns}/pods`
+    await send('POST', at, { metadata: { name: 'p' }, spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'x' }] } })
+    const evicted = await send('POST', `${at}/p/eviction`, { metadata: { name: 'p' } })
+    expect(evicted.body.message).toContain('not this one')
+    expect(hook.asked[0]!.request).toMatchObject({
+      kind: { group: 'policy', version: 'v1', kind: 'Eviction' },
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      subResource: 'eviction',
+      operation: 'CREATE',
+      name: 'p',
+    })
+    const connection = await send('GET', `${at}/p/exec?command=sh&command=-c&stdout=true`)
+    expect(connection.body.message).toContain('not this one')
+    expect(hook.asked[1]!.request).toMatchObject({
+      operation: 'CONNECT',
+      object: { kind: 'PodExecOptions', apiVersion: 'v1', command: ['sh', '-c'], stdout: true },
+    })
+  })
 })
