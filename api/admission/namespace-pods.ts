@@ -3,7 +3,6 @@
 
 import { qosClass } from '../../shared/kinds/pod-defaults.ts'
 import type { KObject } from '../../shared/meta/object.ts'
-import { tolerates } from '../../shared/meta/taints.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { badRequest, forbidden, type StatusError } from '../../shared/status/index.ts'
 import { subjectOf } from '../registry/validate.ts'
@@ -60,9 +59,11 @@ async function tolerationsFrom(r: Request, name: string): Promise<any[] | undefi
 }
 
 const sameTaint = (a: any, b: any): boolean => (a.key ?? '') === (b.key ?? '') && (a.effect ?? '') === (b.effect ?? '')
-/** Whether whoever tolerates by `a` is allowed everything that `b` would tolerate. */
+/** Whether whoever is allowed `a` is allowed everything that `b` tolerates. */
 const covers = (a: any, b: any): boolean =>
-  equal(a, b) || ((b.operator ?? 'Equal') === 'Equal' && !!b.key && tolerates(a, b)) || (!a.key && a.operator === 'Exists')
+  (!a.effect || a.effect === b.effect) &&
+  (!a.key || a.key === b.key) &&
+  (a.operator === 'Exists' || (b.operator !== 'Exists' && (a.value ?? '') === (b.value ?? '')))
 
 async function restrict(r: Request): Promise<undefined> {
   const { env, kind, object: o, old } = r

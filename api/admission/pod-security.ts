@@ -6,7 +6,7 @@ import { against, detailsText, policyOf, type Standard, sameStandard, standardTe
 import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden, invalid } from '../../shared/status/index.ts'
 import { decodeBody } from '../registry/codec.ts'
-import type { Environment } from '../registry/context.ts'
+import type { Environment, RequestContext } from '../registry/context.ts'
 import { subjectOf } from '../registry/validate.ts'
 import type { Request, Step } from './index.ts'
 
@@ -31,11 +31,22 @@ function significant(pod: KObject, old: KObject): boolean {
   return (pod.spec.ephemeralContainers ?? []).some((c: any) => before.get(c.name) !== c.image)
 }
 
+const note = ({ annotations }: RequestContext, key: string, text: string): undefined => {
+  if (annotations) annotations[`pod-security.kubernetes.io/${key}`] = text
+}
+
 async function judge({ env, kind, object, ctx }: Request, pod: any, enforce: boolean): Promise<undefined> {
   const namespace = await env.lookup.get('namespaces', '', object.metadata.namespace!)
   if (!namespace) return
-  const policy = policyOf(namespace.metadata.labels)
+  const { defaults, exemptions } = env.settings.podSecurity ?? {}
+  const exempt =
+    (exemptions?.namespaces?.includes(namespace.metadata.name) && 'namespace') ||
+    (exemptions?.usernames?.includes(ctx.user.username) && 'user') ||
+    (exemptions?.runtimeClasses?.includes(pod.spec.runtimeClassName ?? '') && 'runtimeClass')
+  if (exempt) return note(ctx, 'exempt', exempt)
+  const policy = policyOf(namespace.metadata.labels, undefined, defaults)
   if (enforce) {
+    note(ctx, 'enforce-policy', standardText(policy.enforce))
     const found = against(policy.enforce, pod)
     if (found.length)
       throw forbidden(
@@ -43,6 +54,8 @@ async function judge({ env, kind, object, ctx }: Request, pod: any, enforce: boo
         `violates PodSecurity "${standardText(policy.enforce)}": ${detailsText(found)}`,
       )
   }
+  const noted = against(policy.audit, pod)
+  if (noted.length) note(ctx, 'audit-violations', `would violate PodSecurity "${standardText(policy.audit)}": ${detailsText(noted)}`)
   const found = against(policy.warn, pod)
   if (found.length) ctx.warnings.push(`would violate PodSecurity "${standardText(policy.warn)}": ${detailsText(found)}`)
 }

@@ -54,6 +54,21 @@ function refusal({ r }: Ask, message: string, reason: string): StatusError {
   })
 }
 
+/** What a policy wants to be written down. */
+async function annotationsOf(a: Ask, { metadata, spec }: KObject, params: any): Promise<Record<string, string>> {
+  const out: Record<string, string> = {}
+  if (!spec.auditAnnotations?.length) return out
+  const evaluation = new Evaluation(a, { params: !!spec.paramKind, variables: spec.variables }, params)
+  for (const { key, valueExpression } of spec.auditAnnotations)
+    try {
+      const value = await evaluation.run(valueExpression, ['string', 'null_type'])
+      if (typeof value === 'string' && value) out[`${metadata.name}/${key}`] = value
+    } catch {
+      // What cannot be said is left out: the request is not at fault.
+    }
+  return out
+}
+
 async function judge(a: Ask, b: Bound): Promise<void> {
   const { policy, binding } = b
   const names = `ValidatingAdmissionPolicy '${policy.metadata.name}' with binding '${binding.metadata.name}'`
@@ -61,15 +76,22 @@ async function judge(a: Ask, b: Bound): Promise<void> {
     if (policy.spec.failurePolicy !== 'Ignore') throw refusal(a, `${names} denied request: ${b.fault}`, 'Invalid')
     return
   }
-  for (const params of b.params)
+  const { annotations } = a.r.ctx
+  const failures: object[] = []
+  for (const params of b.params) {
+    if (annotations) Object.assign(annotations, await annotationsOf(a, policy, params))
     for (const d of await denials(a, policy, params)) {
       const actions: string[] = binding.spec.validationActions ?? []
       if (actions.includes('Warn'))
         a.r.ctx.warnings.push(
           `Validation failed for ValidatingAdmissionPolicy '${policy.metadata.name}' with binding '${binding.metadata.name}': ${d.message}`,
         )
+      if (actions.includes('Audit'))
+        failures.push({ message: d.message, policy: policy.metadata.name, binding: binding.metadata.name, validationActions: actions })
       if (actions.includes('Deny')) throw refusal(a, `${names} denied request: ${d.message}`, d.reason)
     }
+  }
+  if (annotations && failures.length) annotations['validation.policy.admission.k8s.io/validation_failure'] = JSON.stringify(failures)
 }
 
 async function check(r: Request, operation: Operation): Promise<undefined> {

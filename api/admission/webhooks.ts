@@ -16,6 +16,7 @@ interface Answer {
   patch?: string
   patchType?: string
   warnings?: string[]
+  auditAnnotations?: Record<string, string>
 }
 
 /** Asks one webhook. Throws CallFailed when it cannot be asked, or answers with what is no review. */
@@ -72,6 +73,8 @@ async function ask(a: Ask, w: any): Promise<Answer | undefined> {
     throw internalError(`failed calling webhook ${JSON.stringify(w.name)}: ${e.message}`)
   }
   a.r.ctx.warnings.push(...(answer.warnings ?? []))
+  const { annotations } = a.r.ctx
+  if (annotations) for (const [k, v] of Object.entries(answer.auditAnnotations ?? {})) annotations[`${w.name}/${k}`] = String(v)
   if (!answer.allowed) throw denied(w, answer)
   return answer
 }

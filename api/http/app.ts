@@ -9,12 +9,14 @@ import { anonymous, authenticate, impersonate, withAuthenticated } from '../auth
 import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
+import type { Audit } from '../ports/audit.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import { versionInfo } from '../version.ts'
 import { aggregate, apiServiceOf, attributesOfPath, foreignResources, foreignVersions } from './aggregation.ts'
 import { errorAnswer, json } from './answer.ts'
+import { AuditTrail } from './audit.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { FlowControl } from './flow-control.ts'
 import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
@@ -25,12 +27,14 @@ import { asJson, withProtobuf } from './protobuf.ts'
 import { isTrue, parseResourcePath } from './request.ts'
 import { handleResource } from './resource.ts'
 
-type Env = { Bindings: Connection; Variables: { user: Identity } }
+type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string> } }
 
 export interface AppOptions {
   cluster: Cluster
   /** Where node sessions live; absent in a stateless handler, whose platform routes them to the hub. */
   sessions?: Sessions
+  /** Where the audit log goes, if there is a policy. */
+  audit?: Audit
   /** What every path begins with, `/clusters/NAME`, where the app is one of many. */
   prefix?: string
 }
@@ -45,10 +49,12 @@ const textAnswer = (text: string, status = 200) =>
 /** How old the knowledge of definitions may be that says that something is not there, ms. */
 const RECHECK = 200
 
-export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<Env> {
+export function createApp({ cluster, sessions, audit, prefix = '' }: AppOptions): Hono<Env> {
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
   const flows = new FlowControl(env.rules)
+  const { auditPolicy } = env.settings
+  const trail = auditPolicy && audit ? new AuditTrail(audit, auditPolicy, () => cluster.clock.now()) : undefined
 
   app.onError((cause, c) => errorAnswer(cause, log, c.req.path))
   app.notFound(() => textAnswer('404 page not found\n', 404))
@@ -92,19 +98,44 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
       if (cause instanceof StatusError && open.has(c.req.path) && env.settings.anonymous) user = anonymous
       else throw cause
     }
+    const behind = user
     if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid'))
       user = await impersonate(user, c.req.raw.headers, (u, a) => authorizer.allows(u, a))
     c.set('user', user)
-    // Administrators never wait.
-    const seat = user.groups.includes('system:masters') || longRunning(c) ? undefined : await seatFor(c, user)
-    if (!seat) return next()
-    try {
-      await next()
-    } finally {
-      seat.release()
+    const served = async () => {
+      // Administrators never wait.
+      const seat = user.groups.includes('system:masters') || longRunning(c) ? undefined : await seatFor(c, user)
+      if (!seat) return next()
+      try {
+        await next()
+      } finally {
+        seat.release()
+      }
+      c.res.headers.set('x-kubernetes-pf-flowschema-uid', seat.schema)
+      c.res.headers.set('x-kubernetes-pf-prioritylevel-uid', seat.level)
     }
-    c.res.headers.set('x-kubernetes-pf-flowschema-uid', seat.schema)
-    c.res.headers.set('x-kubernetes-pf-prioritylevel-uid', seat.level)
+    if (!trail) return served()
+    const id = c.req.header('audit-id')?.slice(0, 64) || env.random.uuid()
+    const annotations: Record<string, string> = {}
+    c.set('annotations', annotations)
+    const at = c.req.url.indexOf('/', 'https://'.length)
+    await trail.around(
+      {
+        id,
+        request: c.req.raw,
+        uri: c.req.url.slice(at),
+        ...(c.env?.address ? { address: c.env.address } : {}),
+        attributes: asked(c),
+        user,
+        ...(user === behind ? {} : { behind }),
+      },
+      annotations,
+      async () => {
+        await served()
+        c.res.headers.set('audit-id', id)
+        return c.res
+      },
+    )
   })
 
   /** Non-resource paths are guarded by path. */
@@ -131,8 +162,9 @@ export function createApp({ cluster, sessions, prefix = '' }: AppOptions): Hono<
       ...(c.env?.address ? { from: c.env.address } : {}),
       ...(c.req.header('x-request-id') ? { request: c.req.header('x-request-id') } : {}),
     })
-    const handle = (request: Request) =>
-      handleResource({ cluster, request, r, query, user, ctx: { user, by, warnings: [] }, connection: c.env ?? {} })
+    const annotations = c.get('annotations')
+    const ctx = { user, by, warnings: [], ...(annotations ? { annotations } : {}) }
+    const handle = (request: Request) => handleResource({ cluster, request, r, query, user, ctx, connection: c.env ?? {} })
     const accept = asJson(c.req.header('accept'))
     if (accept === undefined) return handle(c.req.raw)
     const watch = isTrue(query.get('watch')) || segments[0] === 'watch'

@@ -1,4 +1,7 @@
 // Who asks for a write and how: carried from the door to the log row.
+
+import type { AuditPolicy } from '../../shared/audit/policy.ts'
+import type { PodSecurityConfiguration } from '../../shared/pod-security/policy.ts'
 import type { Clock, Random } from '../ports/clock.ts'
 import type { Hub } from '../ports/hub.ts'
 import type { Outbound } from '../ports/outbound.ts'
@@ -39,6 +42,8 @@ export interface RequestContext {
   by: string
   /** Warnings that travel back as headers. */
   warnings: string[]
+  /** What admission has to say for the audit log. */
+  annotations?: Record<string, string>
 }
 
 export interface WriteOptions {
@@ -89,6 +94,9 @@ export interface Settings {
   anonymous: boolean
   /** Admission steps that are off where they are not named, by Kubernetes' names. */
   admissionPlugins: readonly string[]
+  podSecurity?: PodSecurityConfiguration
+  /** Of which requests how much is written down; without it there is no audit log. */
+  auditPolicy?: AuditPolicy
   /** How many objects the cluster may hold; no bound where absent. */
   maxObjects?: number
   /** How many watches may be open at once. */

@@ -1,7 +1,10 @@
 // kedge serve: the control plane in the foreground.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { optionalAdmission } from '../../shared/admission.ts'
+import { parsePolicy } from '../../shared/audit/policy.ts'
+import { parseYaml } from '../../shared/manifests/yaml.ts'
+import { parseConfiguration } from '../../shared/pod-security/policy.ts'
 import { parseFlags } from '../flags.ts'
 import { launcher } from '../processes.ts'
 
@@ -19,6 +22,8 @@ function oidcOptions(v: Record<string, any>) {
     ...(v['oidc-ca-file'] ? { caFile: v['oidc-ca-file'] } : {}),
   }
 }
+
+const yamlFile = (file: string): unknown => parseYaml(readFileSync(file, 'utf8'))
 
 export async function run(args: string[]): Promise<number | undefined> {
   const parsed = parseFlags(
@@ -56,6 +61,14 @@ export async function run(args: string[]): Promise<number | undefined> {
         value: 'NAMES',
         about: `admission beyond what is always on: ${optionalAdmission.join(', ')}`,
       },
+      'admission-control-config-file': { type: 'string', value: 'FILE', about: 'defaults and exemptions of PodSecurity' },
+      'audit-policy-file': { type: 'string', value: 'FILE', about: 'of which requests how much is written to the audit log' },
+      'audit-log-path': {
+        type: 'string',
+        value: 'FILE|-',
+        about: 'where the audit log goes (with --platform workers to its own log)',
+        default: '-',
+      },
       'node-monitor-grace-period': {
         type: 'string',
         value: 'SECONDS',
@@ -86,7 +99,12 @@ export async function run(args: string[]): Promise<number | undefined> {
     ...(v.name ? { names: v.name } : {}),
     ...(v['oidc-issuer-url'] ? { oidc: oidcOptions(v) } : {}),
     nodeMonitorGracePeriod: grace * 1000,
-    settings: { admissionPlugins: plugins },
+    settings: {
+      admissionPlugins: plugins,
+      ...(v['admission-control-config-file'] ? { podSecurity: parseConfiguration(yamlFile(v['admission-control-config-file'])) } : {}),
+      ...(v['audit-policy-file'] ? { auditPolicy: parsePolicy(yamlFile(v['audit-policy-file'])) } : {}),
+    },
+    ...(v['audit-policy-file'] ? { auditLog: v['audit-log-path'] } : {}),
     ...(v['hooks-reach'] ? { hooksReach: v['hooks-reach'] } : {}),
     ...(v['public-url'] ? { publicUrl: v['public-url'] } : {}),
     ...(v.downloads || existsSync(built) ? { downloads: path.resolve(v.downloads ?? built) } : {}),

@@ -23,8 +23,31 @@ export const stricter = (a: Level, b: Level): boolean => LEVELS.indexOf(a) > LEV
 export const sameStandard = (a: Standard, b: Standard): boolean => a.level === b.level && a.minor === b.minor
 export const detailsText = (found: Violation[]): string => found.map((v) => `${v.reason}${v.detail ? ` (${v.detail})` : ''}`).join(', ')
 
+/** What an operator says of it (pod-security.admission.config.k8s.io/v1): the levels where labels are silent, and whom no level binds. */
+export interface PodSecurityConfiguration {
+  defaults?: Record<string, string>
+  exemptions?: { usernames?: string[]; runtimeClasses?: string[]; namespaces?: string[] }
+}
+
+/** A configuration as its file has it, inside an AdmissionConfiguration or alone. Throws on what is none. */
+export function parseConfiguration(o: any): PodSecurityConfiguration {
+  const found = o?.kind === 'AdmissionConfiguration' ? o.plugins?.find((x: any) => x.name === 'PodSecurity')?.configuration : o
+  if (o?.kind === 'AdmissionConfiguration' && !found) return {}
+  if (found?.kind !== 'PodSecurityConfiguration') throw new Error('admission configuration: only PodSecurity can be configured')
+  const defaults = Object.entries((found.defaults ?? {}) as Record<string, string>)
+  const e = new FieldErrors()
+  policyOf(Object.fromEntries(defaults.map(([k, v]) => [PREFIX + k, v])), e)
+  if (e.any) throw new Error(`admission configuration: ${e.causes[0]!.message}`)
+  return { defaults: Object.fromEntries(defaults), exemptions: found.exemptions ?? {} }
+}
+
 /** The policy of a namespace; wrong labels go to `e`. A wrong level is enforced as restricted, and neither warned of nor noted. */
-export function policyOf(labels: Record<string, string> | undefined, e: Errors = new FieldErrors()): Policy {
+export function policyOf(
+  own: Record<string, string> | undefined,
+  e: Errors = new FieldErrors(),
+  defaults: Record<string, string> = {},
+): Policy {
+  const labels = { ...Object.fromEntries(Object.entries(defaults).map(([k, v]) => [PREFIX + k, v])), ...own }
   const at = (mode: string): string => `metadata.labels[${PREFIX}${mode}]`
   const level = (mode: 'enforce' | 'audit' | 'warn', wrong: Level): Level => {
     const given = labels?.[PREFIX + mode]

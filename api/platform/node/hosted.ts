@@ -8,6 +8,7 @@ import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, hostedSettings } from '../../directory/host.ts'
 import type { ClusterDatabases } from '../../ports/cluster-databases.ts'
 import { createSeal } from '../../store/seal.ts'
+import { auditFile } from './audit-file.ts'
 import { withDownloads } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
@@ -34,6 +35,7 @@ function fileDatabases(folder: string): ClusterDatabases {
 
 export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator' }): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)
+  const audit = o.auditLog ? auditFile(o.auditLog, stderrLog) : undefined
   const seal = await createSeal(folder.sealKey)
   const database = openEmbedded(path.join(o.data, 'directory.db'))
   await database.migrate(directoryMigrations)
@@ -52,6 +54,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       prefix: `/clusters/${record.name}`,
       reachesInside: o.hooksReach === 'everything',
       nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
+      ...(audit ? { audit } : {}),
     })
   const ensure = (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> => {
     let cluster = running.get(record.id)

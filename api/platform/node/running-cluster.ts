@@ -7,6 +7,7 @@ import { startEngine } from '../../engine/engine.ts'
 import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
+import type { Audit } from '../../ports/audit.ts'
 import type { Database } from '../../ports/database.ts'
 import type { Connection } from '../../ports/socket.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
@@ -28,6 +29,8 @@ export interface RunOptions {
   fill?: (database: Database) => Promise<void>
   /** Brings the first objects in, before the engine starts. */
   prepare?: (cluster: Cluster) => Promise<void>
+  /** Where the audit log goes. */
+  audit?: Audit
   /** What the paths of requests begin with, `/clusters/NAME`. */
   prefix?: string
   /** Whether deploy hooks may call machines of this network. */
@@ -84,7 +87,12 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     o.settings.maxWatches,
   )
   hub.fanOut.subscribe((e) => cluster.observe(e))
-  const app = createApp({ cluster, sessions: hub.sessions, ...(o.prefix ? { prefix: o.prefix } : {}) })
+  const app = createApp({
+    cluster,
+    sessions: hub.sessions,
+    ...(o.audit ? { audit: o.audit } : {}),
+    ...(o.prefix ? { prefix: o.prefix } : {}),
+  })
   engine = await startEngine({
     cluster,
     hub,

@@ -7,6 +7,7 @@ import { bootstrap } from '../../cluster.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
 import { openRemote } from '../remote-database.ts'
+import { auditFile } from './audit-file.ts'
 import { withDownloads } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
@@ -35,6 +36,8 @@ export interface ServeOptions {
   hooksReach?: 'internet' | 'everything'
   /** How long a node may be silent before it counts as lost, ms. */
   nodeMonitorGracePeriod?: number
+  /** The file of the audit log; `-` for the standard output. */
+  auditLog?: string
   /** What clusters here have beyond the defaults. */
   settings?: Partial<Settings>
 }
@@ -63,6 +66,7 @@ export const publicOrigin = (o: ServeOptions): string =>
 /** Starts everything; resolves when requests are answered. */
 export async function serve(o: ServeOptions): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)
+  const audit = o.auditLog ? auditFile(o.auditLog, stderrLog) : undefined
   const statics = o.tokenFile ? parseTokenFile(readFileSync(o.tokenFile, 'utf8')) : new Map<string, Identity>()
   statics.set(folder.adminToken, { username: 'kubernetes-admin', groups: ['system:masters'] })
   const cluster = await runCluster({
@@ -75,6 +79,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     prepare: (c) => bootstrap(c, { ip: advertised(o.host), port: o.port }),
     reachesInside: o.hooksReach !== 'internet',
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
+    ...(audit ? { audit } : {}),
   })
   const listening = await listen(o, folder.leaf, withDownloads(o, folder.ca, cluster.fetch))
   const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
@@ -90,6 +95,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     close: async () => {
       await listening.close()
       await cluster.close()
+      await audit?.close()
     },
   }
 }

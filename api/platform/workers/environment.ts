@@ -6,6 +6,7 @@ import { bootstrap, type Cluster, createCluster } from '../../cluster.ts'
 import type { Account, ClusterRecord } from '../../directory/directory.ts'
 import { createHost, type Host, type HostOptions, hostedSettings } from '../../directory/host.ts'
 import type { DownloadOptions } from '../../http/downloads.ts'
+import type { Audit } from '../../ports/audit.ts'
 import type { Database } from '../../ports/database.ts'
 import type { Hub, NodeCall } from '../../ports/hub.ts'
 import type { Fields, Log } from '../../ports/log.ts'
@@ -57,6 +58,9 @@ export const consoleLog: Log = {
   warn: (m, f) => write('warn', m, f),
   error: (m, cause, f) => write('error', m, { ...f, cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) }),
 }
+
+/** A Worker's log is where its platform takes it: an event a line. */
+export const consoleAudit: Audit = { write: (event) => console.log(JSON.stringify(event)) }
 
 const clock = { now: () => Date.now() }
 const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n)), uuid: () => crypto.randomUUID() }

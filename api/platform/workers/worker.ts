@@ -19,6 +19,7 @@ import type { Identity } from '../../registry/context.ts'
 import type { LogEvent } from '../../store/store.ts'
 import {
   type ClusterPlace,
+  consoleAudit,
   consoleLog,
   downloadsOf,
   onlyPlace,
@@ -113,7 +114,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
       ws.send('{"t":"resubscribe"}')
     }
     const grace = Number(env.NODE_MONITOR_GRACE_PERIOD)
-    const app = createApp({ cluster, sessions: hub.sessions, ...(at.prefix ? { prefix: at.prefix } : {}) })
+    const app = createApp({ cluster, sessions: hub.sessions, audit: consoleAudit, ...(at.prefix ? { prefix: at.prefix } : {}) })
     const engine = await startEngine({
       cluster,
       hub,
@@ -279,7 +280,7 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
     },
     () => ({ publish: () => {}, watch: nobody, open: nobody, reach: (c) => reachThrough(stubOf(env, id), id, c), connected: () => [] }),
   )
-  const made = { app: createApp({ cluster, ...(prefix ? { prefix } : {}) }), pokes }
+  const made = { app: createApp({ cluster, audit: consoleAudit, ...(prefix ? { prefix } : {}) }), pokes }
   if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
   apps.set(id, made)
   return made
