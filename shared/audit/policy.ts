@@ -1,6 +1,6 @@
 // Audit policies (audit.k8s.io/v1): of which requests how much is written down. The first rule that matches decides.
 
-export type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse'
+type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse'
 export type Stage = 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete' | 'Panic'
 
 const LEVELS: readonly string[] = ['None', 'Metadata', 'Request', 'RequestResponse']
