@@ -74,7 +74,10 @@ export async function createObject(
   stamp(kind, o, env)
   kind.defaults?.(o)
   kind.prepareForCreate?.(o)
-  const admission: Admission = await admit({ env, kind, object: o, part: 'main', options, ctx }, () => validateObject(kind, o))
+  const admission: Admission = await admit({ env, kind, object: o, part: 'main', options, ctx }, () => {
+    kind.settle?.(o)
+    return validateObject(kind, o)
+  })
   const fields =
     managed?.(o) ??
     managedByUpdate(schemaOfKind(kind), undefined, o, {

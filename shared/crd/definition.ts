@@ -4,7 +4,6 @@ import { validateClient, validateReviewVersions } from '../kinds/admission-regis
 import {
   ageColumn,
   ageOf,
-  allVerbs,
   type Column,
   type Kind,
   nameColumn,
@@ -242,6 +241,9 @@ function setAt(o: any, path: string, value: unknown): void {
   here[keys.at(-1)!] = value
 }
 
+/** In the order in which upstream tells them of custom resources. */
+const customVerbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
+
 function kindOfVersion(crd: KObject, version: any, stored: Kind | undefined): Kind {
   const { group, scope } = crd.spec
   const names = crd.status?.acceptedNames?.kind ? crd.status.acceptedNames : crd.spec.names
@@ -269,7 +271,7 @@ function kindOfVersion(crd: KObject, version: any, stored: Kind | undefined): Ki
     structural,
     custom: crd.metadata.name,
     ...(version.deprecated ? { deprecation: version.deprecationWarning || `${group}/${version.name} ${names.kind} is deprecated` } : {}),
-    verbs: terminating ? allVerbs.filter((v) => v !== 'create') : allVerbs,
+    verbs: terminating ? customVerbs.filter((v) => v !== 'create') : customVerbs,
     subresources: {
       ...(status ? { status: { verbs: statusVerbs } } : {}),
       ...(scale ? { scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: statusVerbs } } : {}),

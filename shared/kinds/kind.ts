@@ -55,6 +55,8 @@ export interface Kind {
   defaults?: (o: KObject) => void
   /** Strategy: what a client may not set at creation is reset here. */
   prepareForCreate?: (o: KObject) => void
+  /** What follows from the rest of a new object, once admission has changed it. */
+  settle?: (o: KObject) => void
   /** Strategy of a main-resource update: what only a subresource may change is taken from `old`. */
   prepareForUpdate?: (o: KObject, old: KObject) => void
   validate?: (o: KObject, errors: FieldErrors) => void

@@ -170,7 +170,10 @@ export const pod: Kind = {
     o.spec.enableServiceLinks ??= true
   },
   prepareForCreate: (o) => {
-    o.status = { phase: 'Pending', qosClass: qosClass(o.spec) }
+    o.status = { phase: 'Pending' }
+  },
+  settle: (o) => {
+    o.status.qosClass = qosClass(o.spec)
   },
   validateCreate: (o, e) => {
     if (o.spec.ephemeralContainers?.length) e.forbidden('spec.ephemeralContainers', 'cannot be set on create')
