@@ -6,7 +6,7 @@ import { badRequest, expired, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Rider } from '../ports/database.ts'
 import { decodeBody, encodeBody, itemText, objectText } from '../registry/codec.ts'
-import { readAs } from '../registry/conversion.ts'
+import { isMadeOnRead, readAs } from '../registry/conversion.ts'
 import { type IncludeObject, partial, partialList, table } from '../registry/table.ts'
 import { Compacted, type Page } from '../store/store.ts'
 import { JSON_TYPE, json, negotiate } from './answer.ts'
@@ -274,19 +274,19 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
     if (rv < floor) throw expired(`too old resource version: ${rv} (${floor})`)
     if (rv > head) throw tooLarge(rv, head)
   }
-  // What a webhook has to convert is converted here: the hub shows it as it is stored.
-  const { conversion } = r.kind
+  // What is made of what is stored is made here: the hub shows it as it is stored.
+  const made = isMadeOnRead(r.kind)
   const shown = await cluster.hub.watch({
     ...s,
     ...(r.kind.stored ? { as: { group: r.kind.group, version: r.kind.version, plural: r.kind.plural } } : {}),
     rv: start,
     bookmarks,
     timeoutMs,
-    encoding: conversion ? 'object' : face,
+    encoding: made ? 'object' : face,
     includeObject: include(query),
-    ...(first && !conversion ? { first } : {}),
+    ...(first && !made ? { first } : {}),
   })
-  const stream = conversion ? shown.pipeThrough(converted(cluster, r, face, include(query), first)) : shown
+  const stream = made ? shown.pipeThrough(converted(cluster, r, face, include(query), first)) : shown
   // Nothing on the way may hold a watch back: no compression, no transformation.
   return new Response(stream, {
     headers: { 'content-type': JSON_TYPE, 'content-encoding': 'identity', 'cache-control': 'no-cache, private, no-transform' },

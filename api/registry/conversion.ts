@@ -1,5 +1,6 @@
-// Custom resources whose versions a webhook makes of each other. They are of the version that was asked for from the door to the store, and are
-// converted at its edge: on the way in to the version that is stored, on the way out from the version that they were stored in.
+// Custom resources that are not stored as they are shown: their schema got new defaults, or a webhook makes their versions of each other. The latter are
+// of the version that was asked for from the door to the store, and are converted at its edge: on the way in to the version that is stored, on the way
+// out from the version that they were stored in.
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { internalError } from '../../shared/status/index.ts'
@@ -49,8 +50,19 @@ async function call(env: Environment, kind: Kind, objects: KObject[], from: stri
   })
 }
 
+/** A body with the defaults that its schema has now. What a webhook makes of it gets those of its own version. */
+function defaulted(kind: Kind, { body, rv }: Pick<Stored, 'body' | 'rv'>): string {
+  const o = decodeBody(body, rv)
+  if (o[MARK] === undefined || o[MARK] === kind.version) kind.defaults!(o)
+  return encodeBody(o)
+}
+
+/** Whether what is stored is not simply what is shown. */
+export const isMadeOnRead = (kind: Kind): boolean => !!kind.conversion || !!kind.defaultsOnRead
+
 /** Stored objects with their bodies in the version of `kind`. */
 export async function readAs<S extends Pick<Stored, 'body' | 'rv'>>(env: Environment, kind: Kind, items: S[]): Promise<S[]> {
+  if (kind.defaultsOnRead) items = items.map((i) => ({ ...i, body: defaulted(kind, i) }))
   if (!kind.conversion) return items
   const out = [...items]
   const byVersion = new Map<string, number[]>()

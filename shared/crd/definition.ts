@@ -241,6 +241,15 @@ function setAt(o: any, path: string, value: unknown): void {
   here[keys.at(-1)!] = value
 }
 
+function hasDefaults(s: Structural): boolean {
+  const below = [
+    s.items,
+    typeof s.additionalProperties === 'object' ? s.additionalProperties : undefined,
+    ...Object.values(s.properties ?? {}),
+  ]
+  return s.default !== undefined || below.some((c) => c && hasDefaults(c as Structural))
+}
+
 /** In the order in which upstream tells them of custom resources. */
 const customVerbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
 
@@ -277,6 +286,7 @@ function kindOfVersion(crd: KObject, version: any, stored: Kind | undefined): Ki
       ...(scale ? { scale: { kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: statusVerbs } } : {}),
     },
     generation: true,
+    ...((crd.metadata.generation ?? 1) > 1 && hasDefaults(own) ? { defaultsOnRead: true } : {}),
     decode: (raw, unknown) => {
       const { apiVersion, kind, metadata: meta, ...rest } = raw
       const known = decode(metadata, meta ?? {}, unknown, 'metadata')

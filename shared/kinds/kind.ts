@@ -93,6 +93,8 @@ export interface Kind {
   }
   /** Versions of it that a webhook makes of each other: whom to call, the kind that is stored, and the version of what says of itself nothing. */
   conversion?: { clientConfig: any; reviewVersions: string[]; storage: Kind; first: string }
+  /** Its schema has changed, and has defaults: what was stored before gets those that came since when it is read. */
+  defaultsOnRead?: boolean
   /** Deletion answers with the object instead of a Status. */
   deleteReturnsObject?: boolean
   /** Seconds that a deletion may wait for the object's agents; absent: objects go at once. */

@@ -265,4 +265,30 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     await eventually('it is served again', async () => (await send('GET', at).catch(() => ({ code: 0 }))).code === 200)
     expect((await send('GET', at)).body.items).toEqual([])
   })
+
+  test('a default that came later is there when older objects are read, listed, watched and changed', async () => {
+    const properties = { size: { type: 'integer' } }
+    const version = (more: object) => ({
+      name: 'v1',
+      served: true,
+      storage: true,
+      schema: { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties: { ...properties, ...more } } } } },
+    })
+    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const names = { plural: 'laters', kind: 'Later' }
+    const spec = { group: 'example.com', scope: 'Namespaced', names, versions: [version({})] }
+    await send('POST', definitions, { metadata: { name: 'laters.example.com' }, spec })
+    const at = '/apis/example.com/v1/namespaces/default/laters'
+    await eventually('it is served', async () => (await send('GET', at)).code === 200)
+    await send('POST', at, { metadata: { name: 'old' }, spec: { size: 1 } })
+    const versions = [version({ colour: { type: 'string', default: 'blue' } })]
+    await send('PATCH', `${definitions}/laters.example.com`, { spec: { versions } }, undefined, 'application/merge-patch+json')
+    const wanted = { size: 1, colour: 'blue' }
+    await eventually('the default is known', async () => (await send('GET', `${at}/old`)).body.spec.colour === 'blue')
+    expect((await send('GET', at)).body.items[0].spec).toEqual(wanted)
+    const [event] = await server.lines(`${at}?watch=1&timeoutSeconds=1`)
+    expect(event.object.spec).toEqual(wanted)
+    const labelled = await send('PATCH', `${at}/old`, { metadata: { labels: { a: 'b' } } }, undefined, 'application/merge-patch+json')
+    expect(labelled.body.spec).toEqual(wanted)
+  })
 })
