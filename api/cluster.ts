@@ -1,6 +1,7 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
 import { flowSchemas, priorityLevels } from '../shared/kinds/flow-defaults.ts'
 import { kindByName, resourceOf } from '../shared/kinds/index.ts'
+import { olderKinds } from '../shared/kinds/older.ts'
 import { systemPriorities } from '../shared/kinds/scheduling.ts'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
@@ -95,7 +96,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     ...(o.oidc ? { oidc: o.oidc } : {}),
   }
   const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
-  const kinds = new ClusterKinds(store, o.clock)
+  const kinds = new ClusterKinds(store, o.clock, o.settings.olderVersions ? olderKinds : [])
   const rules = new AdmissionRules(store, o.clock)
   const hub = o.hub(store)
   const authority = new ClusterAuthority(store, o.seal, o.clock, o.settings)

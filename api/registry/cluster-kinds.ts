@@ -1,5 +1,6 @@
 // A cluster's kinds as this process knows them: read from the store, kept by what it sees of the log, read again where it does not see all of it.
 import { CRD_RESOURCE } from '../../shared/crd/definition.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
 import { KindTable } from '../../shared/kinds/table.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -16,8 +17,8 @@ export class ClusterKinds extends KindTable {
   /** Set where every event of the log is seen: nothing is read again then. */
   live = false
 
-  constructor(store: Store, clock: Clock) {
-    super()
+  constructor(store: Store, clock: Clock, more: readonly Kind[] = []) {
+    super(more)
     this.#store = store
     this.#clock = clock
   }

@@ -94,6 +94,8 @@ export interface Settings {
   anonymous: boolean
   /** Admission steps that are off where they are not named, by Kubernetes' names. */
   admissionPlugins: readonly string[]
+  /** Whether versions that Kubernetes removed are served, too. */
+  olderVersions?: boolean
   podSecurity?: PodSecurityConfiguration
   /** Of which requests how much is written down; without it there is no audit log. */
   auditPolicy?: AuditPolicy

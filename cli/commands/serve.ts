@@ -62,6 +62,7 @@ export async function run(args: string[]): Promise<number | undefined> {
         about: `admission beyond what is always on: ${optionalAdmission.join(', ')}`,
       },
       'admission-control-config-file': { type: 'string', value: 'FILE', about: 'defaults and exemptions of PodSecurity' },
+      'serve-older-versions': { type: 'boolean', about: 'API versions that Kubernetes has removed are served, too: extensions/v1beta1, …' },
       'audit-policy-file': { type: 'string', value: 'FILE', about: 'of which requests how much is written to the audit log' },
       'audit-log-path': {
         type: 'string',
@@ -101,6 +102,7 @@ export async function run(args: string[]): Promise<number | undefined> {
     nodeMonitorGracePeriod: grace * 1000,
     settings: {
       admissionPlugins: plugins,
+      ...(v['serve-older-versions'] ? { olderVersions: true } : {}),
       ...(v['admission-control-config-file'] ? { podSecurity: parseConfiguration(yamlFile(v['admission-control-config-file'])) } : {}),
       ...(v['audit-policy-file'] ? { auditPolicy: parsePolicy(yamlFile(v['audit-policy-file'])) } : {}),
     },

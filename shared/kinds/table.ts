@@ -8,6 +8,8 @@ import type { Kind } from './kind.ts'
 export const storedKindOf = (k: Kind): Kind => k.stored?.kind ?? k.conversion?.storage ?? k
 
 export class KindTable {
+  /** Served besides those that always are. */
+  readonly #more: readonly Kind[]
   readonly #definitions = new Map<string, { rv: number; kinds: Kind[] }>()
   #custom: Kind[] = []
   #byResource = new Map<string, Kind>()
@@ -15,6 +17,11 @@ export class KindTable {
   #ofResource = new Map<string, Kind>()
   /** Moves with every change: what was made of the table before is stale then. */
   generation = 0
+
+  constructor(more: readonly Kind[] = []) {
+    this.#more = more
+    this.#changed()
+  }
 
   /** A definition as it is now; an older state than the one known is nothing new. */
   set(crd: KObject): void {
@@ -37,14 +44,14 @@ export class KindTable {
   #changed(): void {
     this.generation++
     this.#custom = [...this.#definitions.values()].flatMap((d) => d.kinds)
-    this.#byResource = new Map(this.#custom.map((k) => [`${k.group}/${k.version}/${k.plural}`, k]))
+    this.#byResource = new Map([...this.#more, ...this.#custom].map((k) => [`${k.group}/${k.version}/${k.plural}`, k]))
     const stored = this.#custom.map(storedKindOf)
     this.#byName = new Map(stored.map((k) => [`${k.group}/${k.kind}`, k]))
     this.#ofResource = new Map(stored.map((k) => [resourceOf(k), k]))
   }
 
   get all(): readonly Kind[] {
-    return this.#custom.length ? [...kinds, ...this.#custom] : kinds
+    return this.#custom.length || this.#more.length ? [...kinds, ...this.#more, ...this.#custom] : kinds
   }
   byResource = (group: string, version: string, plural: string): Kind | undefined =>
     kindByResource(group, version, plural) ?? this.#byResource.get(`${group}/${version}/${plural}`)

@@ -6,6 +6,8 @@ interface Move {
   to: string
   /** What else changed between the two. */
   change?: (o: any) => void
+  /** And the way back, for those who read it in the old version. */
+  back?: (o: any) => void
 }
 
 /** In the old versions a selector could be left out: it was what the template's labels are. */
@@ -40,6 +42,35 @@ function ingress(o: any): void {
     }
 }
 
+function oldIngress(o: any): void {
+  const backend = ({ service, ...rest }: any) =>
+    service ? { ...rest, serviceName: service.name, servicePort: service.port?.number ?? service.port?.name } : rest
+  const s = o.spec ?? {}
+  if (s.defaultBackend) {
+    s.backend = backend(s.defaultBackend)
+    delete s.defaultBackend
+  }
+  for (const rule of s.rules ?? []) for (const p of rule.http?.paths ?? []) p.backend = backend(p.backend ?? {})
+}
+
+function oldDefinition(o: any): void {
+  const s = o.spec ?? {}
+  const columns = (list: any[] | undefined) => list?.map(({ jsonPath, ...c }: any) => ({ ...c, JSONPath: jsonPath }))
+  s.version = s.versions?.[0]?.name
+  s.versions = s.versions?.map((v: any) =>
+    v.additionalPrinterColumns ? { ...v, additionalPrinterColumns: columns(v.additionalPrinterColumns) } : v,
+  )
+  if (s.versions?.length !== 1) return
+  // What holds for all versions stood beside them.
+  const [{ schema, subresources, additionalPrinterColumns, ...version }] = s.versions
+  Object.assign(s, {
+    versions: [version],
+    ...(schema ? { validation: schema } : {}),
+    ...(subresources ? { subresources } : {}),
+    ...(additionalPrinterColumns ? { additionalPrinterColumns } : {}),
+  })
+}
+
 /** v1beta1 had one version, its schema beside it. */
 function definition(o: any): void {
   const s = o.spec ?? {}
@@ -58,7 +89,7 @@ function definition(o: any): void {
 
 const workloads = ['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet']
 const rbac = ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']
-const moves: Move[] = [
+export const moves: readonly Move[] = [
   ...['extensions/v1beta1', 'apps/v1beta1', 'apps/v1beta2'].map((from) => ({ from, kinds: workloads, to: 'apps/v1', change: selector })),
   ...['apps/v1beta1', 'apps/v1beta2'].map((from) => ({ from, kinds: ['ControllerRevision'], to: 'apps/v1' })),
   ...['extensions/v1beta1', 'networking.k8s.io/v1beta1'].map((from) => ({
@@ -66,6 +97,7 @@ const moves: Move[] = [
     kinds: ['Ingress'],
     to: 'networking.k8s.io/v1',
     change: ingress,
+    back: oldIngress,
   })),
   { from: 'networking.k8s.io/v1beta1', kinds: ['IngressClass'], to: 'networking.k8s.io/v1' },
   { from: 'extensions/v1beta1', kinds: ['NetworkPolicy'], to: 'networking.k8s.io/v1' },
@@ -86,9 +118,17 @@ const moves: Move[] = [
     kinds: ['StorageClass', 'VolumeAttachment', 'CSIDriver', 'CSINode', 'CSIStorageCapacity'],
     to: 'storage.k8s.io/v1',
   },
+  { from: 'node.k8s.io/v1beta1', kinds: ['RuntimeClass'], to: 'node.k8s.io/v1' },
+  { from: 'events.k8s.io/v1beta1', kinds: ['Event'], to: 'events.k8s.io/v1' },
   { from: 'coordination.k8s.io/v1beta1', kinds: ['Lease'], to: 'coordination.k8s.io/v1' },
   { from: 'discovery.k8s.io/v1beta1', kinds: ['EndpointSlice'], to: 'discovery.k8s.io/v1' },
-  { from: 'apiextensions.k8s.io/v1beta1', kinds: ['CustomResourceDefinition'], to: 'apiextensions.k8s.io/v1', change: definition },
+  {
+    from: 'apiextensions.k8s.io/v1beta1',
+    kinds: ['CustomResourceDefinition'],
+    to: 'apiextensions.k8s.io/v1',
+    change: definition,
+    back: oldDefinition,
+  },
   {
     from: 'admissionregistration.k8s.io/v1beta1',
     kinds: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
@@ -100,6 +140,7 @@ const moves: Move[] = [
     kinds: ['HorizontalPodAutoscaler'],
     to: 'autoscaling/v2',
     change: autoscaler,
+    ...(from === 'autoscaling/v2beta1' ? { back: oldAutoscaler } : {}),
   })),
 ]
 
@@ -114,6 +155,18 @@ function autoscaler(o: any): void {
         targetAverageUtilization !== undefined
           ? { type: 'Utilization', averageUtilization: targetAverageUtilization }
           : { type: 'AverageValue', averageValue: targetAverageValue },
+    }
+  }
+}
+
+function oldAutoscaler(o: any): void {
+  for (const m of o.spec?.metrics ?? []) {
+    const t = m.resource?.target
+    if (!t) continue
+    const { target: _, ...rest } = m.resource
+    m.resource = {
+      ...rest,
+      ...(t.averageUtilization === undefined ? { targetAverageValue: t.averageValue } : { targetAverageUtilization: t.averageUtilization }),
     }
   }
 }

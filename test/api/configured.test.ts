@@ -48,7 +48,7 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
       '{security.yaml}',
     ]
     const plugins = 'PodNodeSelector,PodTolerationRestriction,OwnerReferencesPermissionEnforcement'
-    server = await startServer(platform, [...args, '--enable-admission-plugins', plugins], {
+    server = await startServer(platform, [...args, '--serve-older-versions', '--enable-admission-plugins', plugins], {
       'policy.yaml': policy,
       'security.yaml': security,
     })
@@ -137,5 +137,33 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     expect(conflict.body.message).toContain('pod node label selector conflicts with its namespace node label selector')
     const strange = await send('POST', at, pod('strange', { tolerations: [{ key: 'gpu', operator: 'Exists' }] }))
     expect(strange.body.message).toContain('conflict with its namespace whitelist')
+  })
+
+  test('versions that Kubernetes has removed are written and read, with a warning', async () => {
+    const at = '/apis/extensions/v1beta1/namespaces/default/ingresses'
+    const backend = { serviceName: 'web', servicePort: 80 }
+    const made = await send('POST', at, {
+      apiVersion: 'extensions/v1beta1',
+      kind: 'Ingress',
+      metadata: { name: 'i' },
+      spec: { backend, rules: [{ host: 'a.b', http: { paths: [{ path: '/', backend }] } }] },
+    })
+    expect([made.code, made.warnings]).toEqual([
+      201,
+      ['extensions/v1beta1 Ingress was removed from Kubernetes; use networking.k8s.io/v1 Ingress'],
+    ])
+    expect(made.body).toMatchObject({ apiVersion: 'extensions/v1beta1', spec: { backend, rules: [{ http: { paths: [{ backend }] } }] } })
+    const now = await send('GET', '/apis/networking.k8s.io/v1/namespaces/default/ingresses/i')
+    expect(now.body.spec.defaultBackend).toEqual({ service: { name: 'web', port: { number: 80 } } })
+    const patched = await send('PATCH', `${at}/i`, { spec: { backend: { serviceName: 'other' } } }, undefined, MERGE)
+    expect(patched.body.spec.backend).toEqual({ serviceName: 'other', servicePort: 80 })
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'x' }] } }
+    const config = { apiVersion: 'apps/v1beta1', kind: 'Deployment', metadata: { name: 'd' }, spec: { replicas: 0, template } }
+    const path = '/apis/apps/v1beta1/namespaces/default/deployments/d?fieldManager=t'
+    const applied = await send('PATCH', path, config, undefined, 'application/apply-patch+yaml')
+    expect([applied.code, applied.body.spec.selector]).toEqual([201, { matchLabels: { a: 'b' } }])
+    expect((await send('GET', '/apis')).body.groups.find((g: any) => g.name === 'apps').preferredVersion.version).toBe('v1')
+    const seen = await server.lines(`${at}?watch=1&timeoutSeconds=1`)
+    expect(seen[0].object).toMatchObject({ apiVersion: 'extensions/v1beta1', spec: { backend: { serviceName: 'other' } } })
   })
 })
