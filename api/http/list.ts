@@ -10,6 +10,7 @@ import { isMadeOnRead, readAs } from '../registry/conversion.ts'
 import { type IncludeObject, partial, partialList, table } from '../registry/table.ts'
 import { Compacted, type Page } from '../store/store.ts'
 import { JSON_TYPE, json, negotiate } from './answer.ts'
+import { difference, tooOld, versionOfMoment } from './history.ts'
 import { integerParam, isTrue, type ResourceRequest } from './request.ts'
 
 const encoder = new TextEncoder()
@@ -96,6 +97,9 @@ export async function list(
 ): Promise<Response> {
   const face = negotiate(accept)
   const s = selection(r, query)
+  const diff = query.get('diff')
+  if (diff !== null) return difference(cluster, r, s, diff)
+  const moment = query.get('at')
   const limit = Math.max(0, integerParam(query, 'limit') ?? 0) || undefined
   const token = query.get('continue')
   const rv = versionParam(query)
@@ -109,7 +113,8 @@ export async function list(
   if (match && rv === undefined) throw badRequest('resourceVersionMatch is forbidden for an unset resourceVersion')
   const from = token ? decodeContinue(token) : undefined
   if (from && rv) throw badRequest('specifying resource version is not allowed when using continue')
-  const at = from?.rv ?? (match === 'Exact' ? rv : undefined)
+  const past = moment === null || from ? undefined : await versionOfMoment(cluster, moment)
+  const at = from?.rv ?? past ?? (match === 'Exact' ? rv : undefined)
   // Whole lists of now: their items stay the same until something of the resource changes, only the version at the head moves.
   const key =
     face === 'object' && !limit && !from && !at
@@ -125,10 +130,11 @@ export async function list(
       rider,
     )
   } catch (cause) {
-    if (cause instanceof Compacted) throw gone(at ?? 0)
+    if (cause instanceof Compacted) throw past === undefined ? gone(at ?? 0) : tooOld(cause, past)
     throw cause
   }
   if (rv !== undefined && rv > page.rv) throw tooLarge(rv, page.rv)
+  if (past !== undefined && past > page.rv) throw tooLarge(past, page.rv)
   page.items = await readAs(cluster.env, r.kind, page.items)
   const meta = {
     resourceVersion: String(page.rv),

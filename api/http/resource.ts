@@ -22,6 +22,7 @@ import { bind } from './binding.ts'
 import { parseBody, readBody, readText } from './body.ts'
 import { componentStatuses } from './component-status.ts'
 import { evict } from './eviction.ts'
+import { difference, pastObject } from './history.ts'
 import { list, watch } from './list.ts'
 import { nodeLease } from './node-lease.ts'
 import { podExec, podPortForward } from './pod-exec.ts'
@@ -61,7 +62,10 @@ async function handle(a: Omit<Asked, 'verb'>): Promise<Response> {
   const { cluster, request, r, query, user } = a
   const verb = verbOf(request.method, r, query)
   const accept = request.headers.get('accept') ?? undefined
-  const reads = (verb === 'get' || verb === 'list') && !r.kind.virtual && (!r.subresource || hasBody(r))
+  const past = query.has('at') || query.has('diff')
+  if (past && verb !== 'get' && verb !== 'list') throw badRequest('at and diff are for reads')
+  // Rights ride with the read of the present alone: the past takes several.
+  const reads = (verb === 'get' || verb === 'list') && !past && !r.kind.virtual && (!r.subresource || hasBody(r))
   const rider = reads ? await cluster.authorizer.requireRiding(user, attributesOf(r, verb)) : undefined
   if (!reads) await cluster.authorizer.require(user, attributesOf(r, verb))
   const asked: Asked = { ...a, verb }
@@ -116,7 +120,10 @@ function face(a: Asked, outcome: Outcome, status: number): Response {
 async function get(a: Asked, accept: string | undefined, rider: Rider | undefined): Promise<Response> {
   const encoding = negotiate(accept)
   const at = key(a)
-  const stored = await a.cluster.store.get(at, rider)
+  const diff = a.query.get('diff')
+  const moment = a.query.get('at')
+  if (diff !== null) return difference(a.cluster, a.r, at, diff)
+  const stored = moment === null ? await a.cluster.store.get(at, rider) : await pastObject(a.cluster, a.r, at.resource, moment)
   if (!stored) {
     const made = await nodeLease(a.cluster, at.resource, at.ns, at.name)
     if (made) return json(JSON.stringify(made))

@@ -73,6 +73,8 @@ export type Written =
 export interface ListQuery {
   resource: string
   ns?: string
+  /** This one alone. */
+  name?: string
   labels?: Selector
   fields?: Selector
   limit?: number
@@ -288,7 +290,7 @@ export class Store {
     let items = rows!.map(
       (r): Stored => ({ resource: q.resource, ns: r[0] as string, name: r[1] as string, rv: r[2] as number, body: r[3] as string }),
     )
-    const page: Page = { rv: q.at ?? head, items }
+    const page: Page = { rv: Math.min(q.at ?? head, head), items }
     if (q.limit !== undefined && items.length > q.limit) {
       items = items.slice(0, q.limit)
       page.items = items
@@ -306,6 +308,10 @@ export class Store {
     if (q.ns !== undefined) {
       sql += ' AND o.ns = ?'
       args.push(q.ns)
+    }
+    if (q.name !== undefined) {
+      sql += ' AND o.name = ?'
+      args.push(q.name)
     }
     if (q.after) {
       sql += q.ns === undefined ? ' AND (o.ns, o.name) > (?, ?)' : ' AND o.name > ?'
@@ -361,6 +367,13 @@ export class Store {
   async head(): Promise<{ rv: number; floor: number }> {
     const [rows] = await this.database.read([NEWEST])
     return { rv: rows![0]![0] as number, floor: Number(rows![0]![1]) }
+  }
+
+  /** The newest version that was there at a time (ms); 0 where there was none. */
+  async versionAt(time: number): Promise<number> {
+    // Versions and times rise together: from the newest down it is not far to what is asked for.
+    const [rows] = await this.database.read([{ sql: 'SELECT rv FROM log WHERE at <= ? ORDER BY rv DESC LIMIT 1', args: [time] }])
+    return (rows![0]?.[0] as number) ?? 0
   }
 
   /**
