@@ -32,8 +32,12 @@ const headerText = (text: string): string => String.fromCharCode(...encoder.enco
 /** One warning as its header has it. */
 export const warningText = (text: string): string => `299 - ${headerText(JSON.stringify(text.slice(0, 500)))}`
 
+/** From here on compression is worth its time (as upstream: 128 KiB); the platform does it. */
+const LARGE = 128 * 1024
+
 export function json(text: string | ReadableStream<Uint8Array>, status = 200, warnings?: string[]): Response {
   const headers: Record<string, string> = { 'content-type': JSON_TYPE, ...cacheControl }
+  if (typeof text !== 'string' || text.length > LARGE) headers.vary = 'Accept-Encoding'
   // Several warnings travel in one header, as RFC 7234 lets them.
   if (warnings?.length) headers.warning = warnings.slice(0, 20).map(warningText).join(', ')
   return new Response(text as string, { status, headers })

@@ -93,6 +93,7 @@ export class FanOut {
   #head: number
   readonly #early = new Map<number, LogEvent>()
   #gapTimer?: ReturnType<typeof setTimeout>
+  #closed = false
   #filling = false
 
   constructor(store: Store, kinds: ClusterKinds, clock: Clock, log: Log, head: number) {
@@ -201,6 +202,7 @@ export class FanOut {
 
   /** Ends every watch: clients come back and resume. */
   close(): void {
+    this.#closed = true
     for (const set of this.#watchers.values()) for (const w of [...set]) this.#end(w)
     clearTimeout(this.#gapTimer)
   }
@@ -221,7 +223,8 @@ export class FanOut {
           const set = this.#watchers.get(request.resource) ?? new Set()
           this.#watchers.set(request.resource, set.add(watcher))
           for (const bytes of request.first ?? []) this.#send(watcher, bytes)
-          void this.#start(watcher)
+          if (this.#closed) this.#end(watcher)
+          else void this.#start(watcher)
         },
         cancel: () => this.#end(watcher),
       },

@@ -105,6 +105,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
     files: [['operator token', path.join(o.data, 'admin.token')]],
     close: async () => {
       clearInterval(timer)
+      for (const cluster of running.values()) (await cluster.catch(() => undefined))?.drain()
       await listening.close()
       for (const cluster of running.values()) await (await cluster.catch(() => undefined))?.close()
       if (host.directory.pending) await host.directory.flush()

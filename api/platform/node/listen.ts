@@ -1,6 +1,10 @@
 // HTTPS on Node: requests and WebSocket upgrades of one address, all answered by one fetch function.
 import type { Server } from 'node:http'
 import { createServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { constants, createGzip } from 'node:zlib'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Connection } from '../../ports/socket.ts'
 import { peerOf, serveUpgrades } from './sockets.ts'
@@ -12,10 +16,28 @@ export interface Listening {
 
 export type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>
 
+/** How long requests under way have when the server ends, ms. */
+const DRAIN = 10_000
+/** How often connections without a request are looked for meanwhile, ms. */
+const SWEEP = 20
+
+/** What is large, and no watch, goes out by gzip to those who take it; zlib works beside the event loop. */
+function compressed(request: Request, response: Response): Response {
+  if (!/\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')) return response
+  if (!response.headers.get('vary')?.includes('Accept-Encoding') || !response.body) return response
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED })
+  pipeline(Readable.fromWeb(response.body as never), gzip).catch(() => {})
+  const headers = new Headers(response.headers)
+  headers.delete('content-length')
+  headers.set('content-encoding', 'gzip')
+  return new Response(Readable.toWeb(gzip) as unknown as ReadableStream, { status: response.status, headers })
+}
+
 /** Resolves when connections are accepted. */
 export async function listen(o: { host: string; port: number }, leaf: { cert: string; key: string }, fetch: Fetch): Promise<Listening> {
   const server = createAdaptorServer({
-    fetch: (request, env) => fetch(request, peerOf((env as { incoming: { socket: object } }).incoming.socket)),
+    fetch: async (request, env) =>
+      compressed(request, await fetch(request, peerOf((env as { incoming: { socket: object } }).incoming.socket))),
     createServer: createServer as never,
     // Clients may show certificates; whether the cluster's CA signed them is asked later, by the cluster they call.
     serverOptions: {
@@ -28,6 +50,11 @@ export async function listen(o: { host: string; port: number }, leaf: { cert: st
     } as never,
   }) as unknown as Server
   serveUpgrades(server, fetch)
+  const sockets = new Set<Socket>()
+  server.on('secureConnection', (s: Socket) => {
+    sockets.add(s)
+    s.once('close', () => sockets.delete(s))
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(o.port, o.host, () => resolve())
@@ -36,8 +63,15 @@ export async function listen(o: { host: string; port: number }, leaf: { cert: st
   return {
     url: `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${port}`,
     close: async () => {
-      server.closeAllConnections()
-      await new Promise<void>((r) => server.close(() => r()))
+      // Whoever is being answered is answered to the end; connections go after it.
+      const closed = new Promise<void>((r) => server.close(() => r()))
+      const idle = setInterval(() => server.closeIdleConnections(), SWEEP)
+      const timer = setTimeout(() => {
+        for (const s of sockets) s.destroy()
+      }, DRAIN)
+      await closed
+      clearTimeout(timer)
+      clearInterval(idle)
     },
   }
 }

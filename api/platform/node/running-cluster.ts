@@ -41,6 +41,8 @@ export interface RunOptions {
 
 export interface RunningCluster {
   fetch(request: Request, connection: Connection): Response | Promise<Response>
+  /** Ends watches and sessions: clients come back, and find whoever serves then. */
+  drain(): void
   close(): Promise<void>
 }
 
@@ -108,6 +110,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
   })
   return {
     fetch: (request, connection) => app.fetch(request, connection),
+    drain: () => hub?.close(),
     close: async () => {
       await engine?.close()
       hub?.close()

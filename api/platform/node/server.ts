@@ -93,6 +93,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     caFile: folder.caFile,
     files: [['kubeconfig', kubeconfig]],
     close: async () => {
+      cluster.drain()
       await listening.close()
       await cluster.close()
       await audit?.close()
