@@ -1,8 +1,9 @@
 // List and watch: pages at a version, selectors, tables; answers are concatenations of stored bytes.
 import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import { FieldErrors } from '../../shared/meta/field-error.ts'
 import { parseFieldSelector, parseLabelSelector, type Selector } from '../../shared/meta/selector.ts'
-import { badRequest, expired, StatusError } from '../../shared/status/index.ts'
+import { badRequest, expired, invalid, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import type { Rider } from '../ports/database.ts'
 import { decodeBody, encodeBody, itemText, objectText } from '../registry/codec.ts'
@@ -88,6 +89,29 @@ const gone = (rv: number) =>
     `The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. (version ${rv})`,
   )
 
+/** What goes together of a list's and a watch's options. Throws 422 (apimachinery's ValidateListOptions). */
+function checkOptions(query: URLSearchParams, watching: boolean): void {
+  const e = new FieldErrors()
+  const match = query.get('resourceVersionMatch')
+  const initial = query.get('sendInitialEvents')
+  const at = 'resourceVersionMatch'
+  const paged = !!query.get('continue')
+  if (watching) {
+    if (initial && match !== 'NotOlderThan') e.forbidden(at, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')
+    if (match && !initial) e.forbidden(at, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')
+    if (match && match !== 'NotOlderThan') e.notSupported(at, match, ['NotOlderThan'])
+    if (match && paged) e.forbidden(at, 'resourceVersionMatch is forbidden when continue is provided')
+  } else {
+    if (match && !query.get('resourceVersion')) e.forbidden(at, 'resourceVersionMatch is forbidden unless resourceVersion is provided')
+    if (match && paged) e.forbidden(at, 'resourceVersionMatch is forbidden when continue is provided')
+    if (match && !['Exact', 'NotOlderThan'].includes(match)) e.notSupported(at, match, ['Exact', 'NotOlderThan', ''])
+    if (match === 'Exact' && query.get('resourceVersion') === '0')
+      e.forbidden(at, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if (initial) e.forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list')
+  }
+  if (e.any) throw invalid('meta.k8s.io', 'ListOptions', '', e.causes)
+}
+
 export async function list(
   cluster: Cluster,
   r: ResourceRequest,
@@ -104,13 +128,7 @@ export async function list(
   const token = query.get('continue')
   const rv = versionParam(query)
   const match = query.get('resourceVersionMatch')
-  if (match && match !== 'Exact' && match !== 'NotOlderThan')
-    throw new StatusError(
-      400,
-      'BadRequest',
-      `resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
-    )
-  if (match && rv === undefined) throw badRequest('resourceVersionMatch is forbidden for an unset resourceVersion')
+  checkOptions(query, false)
   const from = token ? decodeContinue(token) : undefined
   if (from && rv) throw badRequest('specifying resource version is not allowed when using continue')
   const past = moment === null || from ? undefined : await versionOfMoment(cluster, moment)
@@ -258,6 +276,7 @@ export async function watch(cluster: Cluster, r: ResourceRequest, query: URLSear
   const face = negotiate(accept)
   const s = selection(r, query)
   const rv = versionParam(query)
+  checkOptions(query, true)
   const seconds = integerParam(query, 'timeoutSeconds')
   const bookmarks = isTrue(query.get('allowWatchBookmarks'))
   const initial = query.get('sendInitialEvents')

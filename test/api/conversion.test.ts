@@ -123,7 +123,9 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
       ['a', 'g'],
       ['b', 'x'],
     ])
-    const seen = await server.lines(`${at('v2')}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true`)
+    const seen = await server.lines(
+      `${at('v2')}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan`,
+    )
     expect(seen.slice(0, 2).map((e: any) => [e.type, e.object.apiVersion, e.object.spec])).toEqual([
       ['ADDED', `${GROUP}/v2`, { host: 'g', port: '4' }],
       ['ADDED', `${GROUP}/v2`, { host: 'x', port: '2' }],

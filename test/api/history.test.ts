@@ -76,6 +76,11 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     [`${MAPS}/a?at=99999999`, 400],
     [`${MAPS}?at=99999999`, 504],
     [`${MAPS}?watch=1&at=1`, 400],
+    [`${MAPS}?resourceVersionMatch=Exact`, 422],
+    [`${MAPS}?resourceVersionMatch=Exact&resourceVersion=0`, 422],
+    [`${MAPS}?sendInitialEvents=true`, 422],
+    [`${MAPS}?watch=1&sendInitialEvents=true`, 422],
+    [`${MAPS}?watch=1&resourceVersionMatch=NotOlderThan`, 422],
   ])('GET %s is %i', async (path, code) => expect((await send('GET', path)).code).toBe(code))
 
   test('nobody reads of the past what they may not read now, and it is not changed', async () => {
