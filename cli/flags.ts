@@ -1,6 +1,9 @@
 // Flags of our commands: declared once, parsed by node:util, shown by --help.
 import { parseArgs } from 'node:util'
 
+/** Where the texts of flags begin, less their indent. */
+const WIDTH = 30
+
 export interface Flag {
   type: 'string' | 'boolean'
   about: string
@@ -34,7 +37,9 @@ export function parseFlags(command: string, about: string, flags: Record<string,
   if (!(values as { help?: boolean }).help) return { values, positionals }
   const lines = Object.entries(flags).map(([name, f]) => {
     const left = `${f.short ? `-${f.short}, ` : ''}--${name}${f.type === 'string' ? ` ${f.value ?? 'VALUE'}` : ''}`
-    return `  ${left.padEnd(30)}${f.about}${f.default !== undefined && f.default !== false ? ` (default ${f.default})` : ''}`
+    // A flag that leaves no room has its text on the next line.
+    const head = left.length < WIDTH ? left.padEnd(WIDTH) : `${left}\n${' '.repeat(WIDTH + 2)}`
+    return `  ${head}${f.about}${f.default !== undefined && f.default !== false ? ` (default ${f.default})` : ''}`
   })
   process.stdout.write(`${about}\n\nUsage: kedge ${command} [flags]\n\nFlags:\n${lines.join('\n')}\n`)
   return undefined
