@@ -55,6 +55,7 @@ const sections: Record<string, Record<string, Command>> = {
     rollout: { about: 'status, history, undo, restart, pause, resume', load: () => import('./commands/rollout.ts') },
     scale: { about: 'set how many', load: () => import('./commands/scale.ts') },
     autoscale: { about: 'have that decided by load', load: () => import('./commands/autoscale.ts') },
+    certificate: { about: 'approve or deny signing requests', load: () => import('./commands/certificate.ts') },
     wait: { about: 'wait for a condition', load: () => import('./commands/wait.ts') },
     kustomize: { about: 'what a kustomization comes to', load: () => import('./commands/kustomize.ts') },
   },

@@ -288,6 +288,12 @@ export const looks: string[] = [
   'drain h1 --dry-run=client',
   'taint node h1 a=b:NoSchedule --dry-run=client',
   'taint node h1 a=b:Bogus',
+  'certificate approve',
+  'certificate approve nobody',
+  'certificate approve jane',
+  'certificate approve jane -o name',
+  'certificate deny jane',
+  'get csr',
   // debug, top, port-forward: what they refuse
   'debug',
   'debug tools',
