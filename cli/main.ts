@@ -13,6 +13,7 @@ const sections: Record<string, Record<string, Command>> = {
     up: { about: 'start a cluster on this machine and deploy a small example', load: () => import('./commands/up.ts') },
     down: { about: 'stop it; --purge forgets it', load: () => import('./commands/down.ts') },
     serve: { about: 'run the control plane', load: () => import('./commands/serve.ts') },
+    'rotate-key': { about: 'a new key for the Secrets of a data folder', load: () => import('./commands/rotate-key.ts') },
     node: { about: 'run the node daemon; machines: ls, upgrade, doctor', load: () => import('./commands/node.ts') },
     login: { about: 'sign in to a Kedge host, or open an account there', load: () => import('./commands/login.ts') },
     logout: { about: 'forget the token of a host', load: () => import('./commands/logout.ts') },

@@ -24,6 +24,8 @@ export async function movingState(cluster: Cluster): Promise<MovedTo | undefined
 /** GET /kedge/v1/export: whoever may do everything gets everything, the key of the Secrets too. */
 export async function exportCluster(cluster: Cluster, user: Identity): Promise<Response> {
   await cluster.authorizer.require(user, { verb: '*', group: '*', resource: '*' })
+  // The archive has one key.
+  await cluster.store.reseal()
   const lines = archive(cluster.store.database, cluster.sealKey)
   const body = new ReadableStream<Uint8Array>(
     {

@@ -6,7 +6,7 @@ import { StatusError } from '../../shared/status/index.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Database, guard, type Rider, type Row, type Statement, type Value } from '../ports/database.ts'
 import { MOVING } from './archive.ts'
-import type { Seal } from './seal.ts'
+import { isSealed, type Seal } from './seal.ts'
 import { selectorSql } from './selector-sql.ts'
 
 export interface Key {
@@ -395,6 +395,43 @@ export class Store {
       },
     ])
     return outcome.ok ? outcome.rows[0]!.length : 0
+  }
+
+  /** Seals what older keys sealed with the newest, so that they may go; returns how much that was. */
+  async reseal(): Promise<number> {
+    const seal = this.#seal
+    if (!seal?.rotating) return 0
+    let done = 0
+    const change = async (from: string, to: (context: string) => Statement, context: string) =>
+      this.database.write([to(await seal.close(context, await seal.open(context, from)))])
+    const [meta] = await this.database.read([{ sql: 'SELECT key, value FROM meta', args: [] }])
+    for (const [key, value] of meta as [string, string][]) {
+      if (!isSealed(value) || value.startsWith(seal.newest)) continue
+      await change(
+        value,
+        (text) => ({ sql: 'UPDATE meta SET value = ? WHERE key = ? AND value = ?', args: [text, key, value] }),
+        `meta/${key}`,
+      )
+      done++
+    }
+    for (const resource of this.#sealed)
+      for (let after = 0; ; ) {
+        const sql = 'SELECT rv, ns, name, body FROM log WHERE resource = ? AND rv > ? AND body NOT LIKE ? ORDER BY rv LIMIT 100'
+        const [rows] = await this.database.read([{ sql, args: [resource, after, `${seal.newest}%`] }])
+        if (!rows!.length) break
+        for (const [rv, ns, name, body] of rows as [number, string, string, string][]) {
+          after = rv
+          // The last version of what was deleted may have no body.
+          if (!isSealed(body)) continue
+          await change(
+            body,
+            (text) => ({ sql: 'UPDATE log SET body = ? WHERE rv = ?', args: [text, rv] }),
+            this.#context({ resource, ns, name }),
+          )
+          done++
+        }
+      }
+    return done
   }
 
   /** A value of the meta table, made by `make` when it is not there yet; the first writer wins. */

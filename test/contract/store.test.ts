@@ -1,5 +1,6 @@
 // The store's contract, on every database: compare-and-swap, one order, consistent lists, history, compaction.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createSeal } from '../../api/store/seal.ts'
 import { Compacted, namespaceGuard, type Replaced, Store, type Version } from '../../api/store/store.ts'
 import { parseLabelSelector } from '../../shared/meta/selector.ts'
 import { databases, type TestDatabase } from './databases.ts'
@@ -201,5 +202,32 @@ for (const { name: platform, open } of databases)
       rvOf(await store.create(version('a'), [claim('a')]))
       expect(await store.create(version('b'), [claim('b')])).toEqual({ ok: false, why: 'extra', index: 0 })
       expect(await store.get({ resource: 'things', ns: 'd', name: 'b' })).toBeUndefined()
+    })
+
+    test('sealed bodies are ciphertext; with a new key they are read, sealed anew, and the old key may go', async () => {
+      const [first, second] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
+      const sealedBy = async (...keys: [Uint8Array, ...Uint8Array[]]) =>
+        new Store({ database: db.database, clock: { now: () => clock }, seal: await createSeal(...keys), sealed: new Set(['things']) })
+      const at = { resource: 'things', ns: 'd', name: 'a' }
+      const dataOf = async (s: Store) => JSON.parse((await s.get(at))!.body).data
+      const old = await sealedBy(first)
+      const rv = rvOf(await old.create(version('a', 'hidden')))
+      rvOf(await old.update(version('a', 'hidden too'), replaced(rv)))
+      const seal = await createSeal(first)
+      await old.metaValue('k', () => seal.close('meta/k', 'of the cluster'))
+      const stored = async () =>
+        (await db.database.read([{ sql: 'SELECT body FROM log UNION SELECT value FROM meta', args: [] }]))[0]!.flat().join()
+      expect(await stored()).not.toContain('hidden')
+      expect(await old.reseal()).toBe(0)
+      const both = await sealedBy(second, first)
+      expect(await dataOf(both)).toBe('hidden too')
+      expect(await both.reseal()).toBe(3)
+      expect(await both.reseal()).toBe(0)
+      const now = await sealedBy(second)
+      expect(await dataOf(now)).toBe('hidden too')
+      expect((await now.list({ resource: 'things', at: rv })).items.map((i) => JSON.parse(i.body).data)).toEqual(['hidden'])
+      const text = await now.metaValue('k', () => '')
+      expect(await (await createSeal(second)).open('meta/k', text)).toBe('of the cluster')
+      await expect(dataOf(old)).rejects.toThrow(/not among those given/)
     })
   })

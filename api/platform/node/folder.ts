@@ -1,6 +1,6 @@
 // The data folder of a control plane: what is made once and kept, and the names its certificate carries.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
 import type { Names } from '../../auth/certificates.ts'
@@ -41,6 +41,10 @@ export interface DataFolder {
   leaf: { cert: string; key: string }
   /** 32 bytes: what Secrets are encrypted with. */
   sealKey: Uint8Array
+  /** Those before it, while something may be encrypted with them. */
+  olderKeys: Uint8Array[]
+  /** Nothing is, any more. */
+  forgetOlderKeys(): void
   /** Full rights on what is served here. */
   adminToken: string
 }
@@ -50,6 +54,7 @@ export async function openFolder(o: { data: string; host: string; names?: string
   mkdirSync(o.data, { recursive: true })
   const names = localNames(o)
   const authority = await openAuthority(o.data, names)
+  const keys = keysOf(o.data)
   const refused = authority.refused({ dns: [], ips: [o.host, ...(o.names ?? [])].filter((n) => n && n !== '0.0.0.0') })
   if (refused.length)
     log.warn('the CA of this data folder was not made for these names: clients will refuse them', { names: refused.join(',') })
@@ -57,12 +62,35 @@ export async function openFolder(o: { data: string; host: string; names?: string
     ca: authority.certificate,
     caFile: path.join(o.data, 'ca.crt'),
     leaf: await authority.issue(names),
-    sealKey: Buffer.from(
-      keep(o.data, 'encryption.key', () => randomBytes(32).toString('base64')),
-      'base64',
-    ),
+    sealKey: keys[0]!,
+    olderKeys: keys.slice(1),
+    forgetOlderKeys: () => {
+      // A key that was added meanwhile stays.
+      const now = keysOf(o.data)
+      writeKeys(o.data, now.slice(0, Math.max(1, now.length - keys.length + 1)))
+    },
     adminToken: keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url')),
   }
+}
+
+const KEY_FILE = 'encryption.key'
+const newKey = () => randomBytes(32).toString('base64')
+const keysOf = (folder: string): Buffer[] =>
+  keep(folder, KEY_FILE, newKey)
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => Buffer.from(line, 'base64'))
+
+function writeKeys(folder: string, keys: Buffer[]): void {
+  const file = path.join(folder, KEY_FILE)
+  writeFileSync(`${file}.new`, `${keys.map((k) => k.toString('base64')).join('\n')}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+/** A new key for what is encrypted in a data folder, before those that it has: the server seals everything anew when it starts. */
+export function rotateKey(folder: string): void {
+  if (!existsSync(path.join(folder, KEY_FILE))) throw new Error(`${folder} is no data folder: it has no ${KEY_FILE}`)
+  writeKeys(folder, [Buffer.from(newKey(), 'base64'), ...keysOf(folder)])
 }
 
 /** A value that must outlive restarts: read from the folder, or made there, for the owner's eyes. */

@@ -36,7 +36,7 @@ function fileDatabases(folder: string): ClusterDatabases {
 export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator' }): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)
   const audit = o.auditLog ? auditFile(o.auditLog, stderrLog) : undefined
-  const seal = await createSeal(folder.sealKey)
+  const seal = await createSeal(folder.sealKey, ...folder.olderKeys)
   const database = openEmbedded(path.join(o.data, 'directory.db'))
   await database.migrate(directoryMigrations)
   const databases = fileDatabases(path.join(o.data, 'clusters'))

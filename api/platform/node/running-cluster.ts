@@ -22,6 +22,8 @@ export interface RunOptions {
   /** Whether this process alone writes to the database, and so sees every change. */
   alone: boolean
   sealKey: Uint8Array
+  /** Keys before it, and whom to tell when nothing is sealed with them any more. */
+  older?: { keys: Uint8Array[]; gone: () => void }
   settings: Settings
   statics?: Map<string, Identity>
   oidc?: Oidc
@@ -58,7 +60,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     random: systemRandom,
     log: stderrLog,
     settings: o.settings,
-    seal: await createSeal(o.sealKey),
+    seal: await createSeal(o.sealKey, ...(o.older?.keys ?? [])),
     sealKey: o.sealKey,
     statics: o.statics ?? new Map(),
     ...(o.oidc ? { oidc: o.oidc } : {}),
@@ -108,6 +110,11 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     },
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })
+  if (o.older?.keys.length) {
+    const done = await cluster.store.reseal()
+    stderrLog.info('what older keys had encrypted is encrypted with the newest', { values: done })
+    o.older.gone()
+  }
   return {
     fetch: (request, connection) => app.fetch(request, connection),
     drain: () => hub?.close(),

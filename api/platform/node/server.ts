@@ -73,6 +73,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     database: o.databaseUrl ? openRemote({ url: o.databaseUrl }) : openEmbedded(path.join(o.data, 'cluster.db')),
     alone: !o.databaseUrl,
     sealKey: folder.sealKey,
+    older: { keys: folder.olderKeys, gone: folder.forgetOlderKeys },
     settings: { ...defaultSettings, ...o.settings, caCertificate: folder.ca },
     statics,
     ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),

@@ -21,7 +21,7 @@ export interface WorkerEnvironment {
   CLUSTER: DurableObjectNamespace
   DATABASE_URL: string
   DATABASE_TOKEN?: string
-  /** 32 bytes as base64: what Secrets are encrypted with. */
+  /** 32 bytes as base64: what Secrets are encrypted with. After a comma those before it, until the object has said that nothing is any more. */
   ENCRYPTION_KEY: string
   /** Lines of a token file. */
   TOKENS?: string
@@ -65,6 +65,8 @@ export const consoleAudit: Audit = { write: (event) => console.log(JSON.stringif
 const clock = { now: () => Date.now() }
 const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n)), uuid: () => crypto.randomUUID() }
 const fromBase64 = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
+/** Newest first. */
+const keysOf = (env: WorkerEnvironment) => env.ENCRYPTION_KEY.split(',').map(fromBase64) as [Uint8Array, ...Uint8Array[]]
 
 function oidcOf(env: WorkerEnvironment): { oidc?: Oidc } {
   if (!env.OIDC_ISSUER_URL) return {}
@@ -83,6 +85,7 @@ function oidcOf(env: WorkerEnvironment): { oidc?: Oidc } {
 export interface ClusterPlace {
   database: Database
   sealKey: Uint8Array
+  olderKeys?: Uint8Array[]
   settings: Settings
   statics: Map<string, Identity>
   oidc?: Oidc
@@ -93,7 +96,8 @@ const configured = (env: WorkerEnvironment): Partial<Settings> => JSON.parse(env
 /** The one cluster of a Worker that is no host. */
 export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
   database: openRemote({ url: env.DATABASE_URL, ...(env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}) }),
-  sealKey: fromBase64(env.ENCRYPTION_KEY),
+  sealKey: keysOf(env)[0],
+  olderKeys: keysOf(env).slice(1),
   settings: { ...defaultSettings, ...configured(env), ...(env.CA_CERTIFICATE ? { caCertificate: env.CA_CERTIFICATE } : {}) },
   statics: parseTokenFile(env.TOKENS ?? ''),
   ...oidcOf(env),
@@ -120,7 +124,7 @@ export async function openCluster(place: ClusterPlace, onCommit: (event: LogEven
     clock,
     random,
     log: consoleLog,
-    seal: await createSeal(place.sealKey),
+    seal: await createSeal(place.sealKey, ...(place.olderKeys ?? [])),
     maxAge: 5000,
     onCommit,
     hub,
@@ -183,7 +187,7 @@ export async function openHost(
   const host: Host = createHost({
     database,
     databases,
-    seal: await createSeal(fromBase64(env.ENCRYPTION_KEY)),
+    seal: await createSeal(...keysOf(env)),
     clock,
     random,
     log: consoleLog,

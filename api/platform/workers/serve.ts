@@ -124,7 +124,7 @@ async function prepareOnly(o: ServeOptions, url: string, folder: DataFolder): Pr
     random: systemRandom,
     log: stderrLog,
     settings: { ...defaultSettings, caCertificate: folder.ca },
-    seal: await createSeal(folder.sealKey),
+    seal: await createSeal(folder.sealKey, ...folder.olderKeys),
     sealKey: folder.sealKey,
     statics: new Map(),
     maxAge: 5000,
@@ -152,7 +152,7 @@ async function serveFolder(folder: string): Promise<{ url: string; close(): void
 export async function serve(o: ServeOptions & { signup?: 'open' | 'operator' }): Promise<Serving> {
   const folder = await openFolder(o, stderrLog)
   const { leaf, adminToken } = folder
-  const encryptionKey = Buffer.from(folder.sealKey).toString('base64')
+  const encryptionKey = [folder.sealKey, ...folder.olderKeys].map((k) => Buffer.from(k).toString('base64')).join(',')
   const tokens = `${o.tokenFile ? readFileSync(o.tokenFile, 'utf8') : ''}\n${adminToken},kubernetes-admin,,system:masters\n`
 
   const hosted = o.signup !== undefined

@@ -128,6 +128,10 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
     })
+    if (at.place.olderKeys?.length) {
+      const values = await cluster.store.reseal()
+      consoleLog.info('what older keys had encrypted is encrypted with the newest: they may go', { values })
+    }
     running = { cluster, hub, engine, app }
     this.#running = running
     consoleLog.info('the cluster object is awake', { sockets: ctx.getWebSockets().length })
