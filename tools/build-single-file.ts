@@ -15,7 +15,7 @@ import { KEDGE_VERSION } from '../shared/version.ts'
 const root = path.resolve(import.meta.dirname, '..')
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 /** What needs the control plane, and so packages that no single file can hold. */
-const elsewhere = /\/commands\/(serve|up|down|import)\.ts$/
+const elsewhere = /\/commands\/(serve|up|down|import|rotate-key)\.ts$/
 
 async function bundle(version: string, file: string): Promise<void> {
   await build({
