@@ -26,6 +26,9 @@ const deciding = (verb: keyof typeof words) => {
       const teller = new Teller(k)
       for (const { resource, object } of await remotes(k)) {
         const conditions: any[] = object.status?.conditions ?? []
+        const other = verb === 'approve' ? words.deny.type : words.approve.type
+        if (conditions.some((c) => c.type === other))
+          throw new Failure(`certificate signing request ${JSON.stringify(object.metadata.name)} is already ${other}`)
         let decided = object
         if (k.f.force || !conditions.some((c) => c.type === type)) {
           const message = `This CSR was ${said} by kubectl certificate ${verb}.`
