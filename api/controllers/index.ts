@@ -1,6 +1,7 @@
 // The controllers that the engine runs, one file each.
 import type { Controller } from '../engine/types.ts'
 import { apiServiceAvailability } from './api-service.ts'
+import { apiServiceRegistration } from './api-service-registration.ts'
 import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
@@ -36,5 +37,6 @@ export const controllers: readonly Controller[] = [
   claimProtection,
   volumeProtection,
   apiServiceAvailability,
+  apiServiceRegistration,
   flowSchemaStatus,
 ]

@@ -214,4 +214,20 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
       .toMatchObject({ status: 'False', reason: 'MissingEndpoints' })
     expect((await send('GET', `/apis/${group}/v1/namespaces/default/things`)).code).toBe(503)
   })
+
+  test('every version that is served here has its APIService, definitions among them', async () => {
+    const at = '/apis/apiregistration.k8s.io/v1/apiservices'
+    const states = async () =>
+      Object.fromEntries((await send('GET', at)).body.items.map((i: any) => [i.metadata.name, i.status.conditions?.[0]?.reason]))
+    await expect.poll(states, { timeout: 15_000 }).toMatchObject({ 'v1.': 'Local', 'v1.apps': 'Local', 'v2.autoscaling': 'Local' })
+    const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }]
+    const spec = { group: 'own.example.com', scope: 'Namespaced', names: { plural: 'owns', kind: 'Own' }, versions }
+    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    await send('POST', definitions, { metadata: { name: 'owns.own.example.com' }, spec })
+    await expect.poll(states, { timeout: 15_000 }).toMatchObject({ 'v1.own.example.com': 'Local' })
+    await send('DELETE', `${at}/v1.apps`)
+    await expect.poll(states, { timeout: 15_000 }).toMatchObject({ 'v1.apps': 'Local' })
+    await send('DELETE', `${definitions}/owns.own.example.com`)
+    await expect.poll(states, { timeout: 15_000 }).not.toHaveProperty(['v1.own.example.com'])
+  })
 })
