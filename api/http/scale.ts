@@ -1,15 +1,16 @@
 // The scale subresource: replicas of any kind that has them, seen as autoscaling/v1 Scale.
+import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError, staleVersion } from '../../shared/status/index.ts'
 import { decodeBody } from '../registry/codec.ts'
 import { readAs } from '../registry/conversion.ts'
-import { type PatchType, patched } from '../registry/patch.ts'
+import { type PatchType, patched, serverSideApply } from '../registry/patch.ts'
 import { mutate } from '../registry/update.ts'
 import { subjectOf } from '../registry/validate.ts'
 import { json } from './answer.ts'
-import { writeOptions } from './request.ts'
+import { isTrue, writeOptions } from './request.ts'
 import { type Asked, body, key } from './resource.ts'
 
 function scaleOf(kind: Kind, o: KObject) {
@@ -40,9 +41,34 @@ const types: Record<string, PatchType> = {
   'application/strategic-merge-patch+json': 'merge',
 }
 
+/** Server-side apply: the manager owns the parent's replicas, by way of its scale. */
+async function applyScale(a: Asked): Promise<Response> {
+  const { r, query } = a
+  const manager = query.get('fieldManager')
+  if (!manager)
+    throw invalid('meta.k8s.io', 'PatchOptions', '', [
+      { reason: 'FieldValueRequired', field: 'fieldManager', message: 'Required value: is required for apply patch' },
+    ])
+  const raw: any = await body(a)
+  if (raw?.kind !== 'Scale' || raw.apiVersion !== 'autoscaling/v1') throw badRequest('the applied object must be a Scale of autoscaling/v1')
+  const config: any = { apiVersion: apiVersionOf(r.kind), kind: r.kind.kind, metadata: { name: raw.metadata?.name ?? r.name }, spec: {} }
+  if (raw.metadata?.resourceVersion) config.metadata.resourceVersion = raw.metadata.resourceVersion
+  const replicas = raw.spec?.replicas
+  if (replicas !== undefined) {
+    if (!Number.isInteger(replicas)) throw badRequest('spec.replicas must be an integer')
+    if (r.kind.scale?.setReplicas) r.kind.scale.setReplicas(config, replicas)
+    else config.spec.replicas = replicas
+  }
+  const options = writeOptions(query, a.request.headers.get('user-agent'), 'PatchOptions')
+  const force = isTrue(query.get('force'))
+  const outcome = await serverSideApply(a.cluster.env, r.kind, key(a), 'scale', config, force, options, a.ctx)
+  return json(JSON.stringify(scaleOf(r.kind, outcome.object)))
+}
+
 export async function writeScale(a: Asked): Promise<Response> {
   const { cluster, r, request, query } = a
   const type = types[(request.headers.get('content-type') ?? '').split(';')[0]!.trim()]
+  if (a.verb === 'patch' && (request.headers.get('content-type') ?? '').startsWith('application/apply-patch+yaml')) return applyScale(a)
   if (a.verb === 'patch' && !type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
   const raw: any = await body(a)
   const options = writeOptions(query, request.headers.get('user-agent'), 'UpdateOptions')

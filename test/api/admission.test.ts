@@ -248,6 +248,26 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     )
   })
 
+  test('a scale is applied: its manager owns the replicas, and others meet a conflict', async () => {
+    const ns = await namespace()
+    const at = `/apis/apps/v1/namespaces/${ns}/deployments`
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'x' }] } }
+    const spec = { replicas: 0, selector: { matchLabels: { a: 'b' } }, template }
+    await send('POST', `${at}?fieldManager=maker`, { metadata: { name: 'd' }, spec })
+    const apply = (manager: string, replicas: number, force = false) => {
+      const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'd' }, spec: { replicas } }
+      return send('PATCH', `${at}/d/scale?fieldManager=${manager}&force=${force}`, scale, undefined, 'application/apply-patch+yaml')
+    }
+    expect((await apply('scaler', 2)).code).toBe(409)
+    const taken = await apply('scaler', 2, true)
+    expect([taken.body.kind, taken.body.spec]).toEqual(['Scale', { replicas: 2 }])
+    expect((await apply('another', 3)).body.message).toContain('conflict with "scaler"')
+    const { body } = await send('GET', `${at}/d`)
+    const entry = body.metadata.managedFields.find((m: any) => m.manager === 'scaler')
+    expect(entry).toMatchObject({ operation: 'Apply', subresource: 'scale', fieldsV1: { 'f:spec': { 'f:replicas': {} } } })
+    expect(body.spec).toMatchObject({ replicas: 2, template: { spec: { containers: [{ image: 'x' }] } } })
+  })
+
   test('a scheduler binds by Binding objects', async () => {
     const ns = await namespace()
     await send('POST', at(ns, 'pods'), pod('b', {}, { schedulerName: 'mine' }))

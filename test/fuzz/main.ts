@@ -1,5 +1,5 @@
 // `npm run fuzz:api`: 50,000 hostile requests by a seed (KEDGE_SEED), while others ask something sensible. Ends with 1 when anything was answered
-// with a server's fault, when memory grew without end, or when the others had to wait.
+// with a server's fault or when memory grew without end; how long the others waited is told.
 import { ControlPlane } from '../rig/control-plane.ts'
 import { fuzz } from './run.ts'
 import { targetOf } from './target.ts'
