@@ -61,15 +61,48 @@ export function parseBody(text: string, contentType: string, kind: string): unkn
         throw badRequest(`error decoding YAML: ${(cause as Error).message.split('\n')[0]}`)
       }
   }
-  let parsed: unknown
+  if (nestedDeep(text)) throw tooDeep()
   try {
-    parsed = JSON.parse(text)
+    return JSON.parse(text)
   } catch {
     throw badRequest(
       `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${goJsonError(text)} (${preview(text)})`,
     )
   }
-  return shallow(parsed, text)
+}
+
+const tooDeep = () => badRequest('the body of the request is nested too deeply: exceeded max depth')
+
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE] = [...'"\\[]{}'].map((c) => c.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+]
+
+/** Whether JSON is nested beyond any sense: it would overflow whoever walks it. Told by its text, before anything is made of it. */
+function nestedDeep(text: string): boolean {
+  // Short texts cannot be.
+  if (text.length < 2 * MAX_DEPTH) return false
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === QUOTE) {
+      // To the end of the string: a quote that no odd number of backslashes stands before.
+      for (;;) {
+        i = text.indexOf('"', i + 1)
+        if (i < 0) return false
+        let slashes = 0
+        while (text.charCodeAt(i - 1 - slashes) === BACKSLASH) slashes++
+        if (slashes % 2 === 0) break
+      }
+    } else if (c === OPEN || c === OPEN_LIST) {
+      if (++depth > MAX_DEPTH) return true
+    } else if (c === CLOSE || c === CLOSE_LIST) depth--
+  }
+  return false
 }
 
 /** Brackets within brackets: YAML's reader takes long to find that there are too many. Quotes are not looked at. */
@@ -82,12 +115,12 @@ function bracketsDeep(text: string): boolean {
   return false
 }
 
-/** What is nested beyond any sense would overflow whoever walks it. Short texts cannot be. */
+/** The same of what was read from YAML, whose nesting its text does not tell. */
 function shallow<T>(value: T, text: string): T {
   if (text.length < 2 * MAX_DEPTH) return value
   let level: unknown[] = [value]
   for (let depth = 0; level.length; depth++) {
-    if (depth > MAX_DEPTH) throw badRequest('the body of the request is nested too deeply: exceeded max depth')
+    if (depth > MAX_DEPTH) throw tooDeep()
     level = level.flatMap((v) =>
       typeof v === 'object' && v !== null ? Object.values(v).filter((x) => typeof x === 'object' && x !== null) : [],
     )

@@ -1,4 +1,5 @@
-// pods/NAME/eviction: a deletion that a disruption budget may put off. The controller that counts for budgets is still to come: until then nothing stands in its way.
+// pods/NAME/eviction: a deletion that a disruption budget may put off. The controller that counts for budgets is still to come: until then
+// nothing stands in its way.
 import { badRequest, StatusError } from '../../shared/status/index.ts'
 import { type DeleteOptions, remove } from '../registry/delete.ts'
 import { json } from './answer.ts'
