@@ -76,6 +76,7 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
         expect(applied.code, JSON.stringify(applied.body.message ?? '')).toBe(200)
         expect(content(applied.body)).toEqual(content(got.body))
         expect((await send('DELETE', `${at}?gracePeriodSeconds=0`)).code).toBe(200)
+        if (kind.kind !== 'Namespace') await eventually('it is gone', async () => (await send('GET', at)).code === 404)
       },
     )
 
