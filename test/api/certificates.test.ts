@@ -1,6 +1,6 @@
 // Certificates by request: asked for, approved, signed, and used to call the API with.
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:https'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -57,7 +57,7 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     const table = await send('GET', REQUESTS, undefined, 'application/json;as=Table;v=v1;g=meta.k8s.io')
     expect(table.body.rows[0].cells.slice(-1)).toEqual(['Approved,Issued'])
     if (platform === 'workers') return
-    const agent = new Agent({ ca: server.cp.ca, cert: atob(approved.body.status.certificate), key: execFileSync('cat', [key]) })
+    const agent = new Agent({ ca: server.cp.ca, cert: atob(approved.body.status.certificate), key: readFileSync(key) })
     const who = await new Promise<any>((resolve, reject) => {
       get(`${server.cp.url}/api/v1/namespaces`, { agent }, (res) => {
         res.setEncoding('utf8').on('data', (d) => resolve(JSON.parse(d)))
@@ -66,6 +66,37 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     agent.destroy()
     expect(who.message).toContain('User "jane" cannot list resource "namespaces"')
   })
+
+  // workerd asks nobody for certificates.
+  if (platform === 'node')
+    test('a certificate of somebody else signs nobody in, and does no harm', async () => {
+      const [foreign, file] = [path.join(folder.path, 'foreign.key'), path.join(folder.path, 'foreign.pem')]
+      const made = [
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        foreign,
+        '-out',
+        file,
+        '-subj',
+        '/O=system:masters/CN=admin',
+        '-addext',
+        'extendedKeyUsage=clientAuth',
+      ]
+      execFileSync('openssl', made, { stdio: 'ignore' })
+      const agent = new Agent({ ca: server.cp.ca, cert: readFileSync(file), key: readFileSync(foreign) })
+      expect((await ask(server.cp.url, 'admintoken', agent)('GET', '/api/v1/namespaces')).code).toBe(200)
+      const who = await new Promise<any>((resolve, reject) => {
+        get(`${server.cp.url}/api/v1/namespaces`, { agent }, (res) => {
+          res.setEncoding('utf8').on('data', (d) => resolve(JSON.parse(d)))
+        }).on('error', reject)
+      })
+      agent.destroy()
+      expect(who.message).toContain('User "system:anonymous" cannot list resource "namespaces"')
+    })
 
   test('what is denied is not signed, and a decision stands', async () => {
     await asks('denied', request('/CN=x'))

@@ -103,7 +103,7 @@ export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
   ...oidcOf(env),
 })
 
-/** A cluster on a remote database; who is told of commits, and where the hub is, the caller says. */
+/** A request to a server elsewhere as one that a node makes. */
 async function asNodeCall(address: string, init: RequestInit & { ca?: string }): Promise<NodeCall> {
   const url = new URL(address)
   const tls = { serverName: url.hostname, ...(init.ca ? { ca: init.ca } : {}) }
@@ -118,6 +118,7 @@ async function asNodeCall(address: string, init: RequestInit & { ca?: string }):
   }
 }
 
+/** A cluster on a remote database; who is told of commits, and where the hub is, the caller says. */
 export async function openCluster(place: ClusterPlace, onCommit: (event: LogEvent) => void, hub: (store: Store) => Hub): Promise<Cluster> {
   return createCluster({
     ...place,
