@@ -1,5 +1,6 @@
 // CertificateSigningRequests: who asks is written into them, who may approve and sign is asked here, and what Kubernetes' own signers are to certify is
 // certified with the approval.
+import { dictionary } from '../../shared/meta/dictionary.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden, invalid } from '../../shared/status/index.ts'
@@ -60,7 +61,7 @@ function isNode(a: Asked): string | undefined {
 }
 
 /** What each of Kubernetes' signers certifies: why not, or undefined. */
-const signers: Record<string, (a: Asked, usages: string[]) => string | undefined> = {
+const signers: Record<string, (a: Asked, usages: string[]) => string | undefined> = dictionary({
   [APISERVER_CLIENT]: (a, usages) => {
     // Aggregated API servers believe whoever has this name.
     if (a.commonName === 'front-proxy-client') return 'the common name front-proxy-client is taken'
@@ -84,7 +85,7 @@ const signers: Record<string, (a: Asked, usages: string[]) => string | undefined
       ? isNode(a)
       : 'usages did not match [digital signature key encipherment server auth]'
   },
-}
+})
 
 /** The standard signers need nobody to wake them: the approval carries the certificate. */
 async function certify({ env, object: o }: Request): Promise<void> {

@@ -1,6 +1,8 @@
 // One request for a stored resource: authorize, then the verb's handler. Subresources with a life of their own are in files beside this one.
+
 import { apiVersionOf, resourceOf } from '../../shared/kinds/index.ts'
 import { storedKindOf } from '../../shared/kinds/table.ts'
+import { dictionary } from '../../shared/meta/dictionary.ts'
 import { DecodeError, decode } from '../../shared/schema/decode.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError } from '../../shared/status/index.ts'
@@ -44,12 +46,12 @@ export interface Asked {
   connection: Connection
 }
 
-const patchTypes: Record<string, PatchType | 'apply'> = {
+const patchTypes: Record<string, PatchType | 'apply'> = dictionary({
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
   'application/apply-patch+yaml': 'apply',
-}
+})
 
 /** Answers a request whose path names a served resource; of deprecated ones it is told with every answer. Throws StatusErrors. */
 export async function handleResource(a: Omit<Asked, 'verb'>): Promise<Response> {

@@ -1,6 +1,8 @@
 // The scale subresource: replicas of any kind that has them, seen as autoscaling/v1 Scale.
+
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import { dictionary } from '../../shared/meta/dictionary.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { schemaOf } from '../../shared/schema/types.ts'
 import { badRequest, invalid, notFound, StatusError, staleVersion } from '../../shared/status/index.ts'
@@ -35,11 +37,11 @@ export async function getScale(a: Asked): Promise<Response> {
   return json(JSON.stringify(scaleOf(a.r.kind, decodeBody(body, stored.rv))))
 }
 
-const types: Record<string, PatchType> = {
+const types: Record<string, PatchType> = dictionary({
   'application/json-patch+json': 'json',
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'merge',
-}
+})
 
 /** Server-side apply: the manager owns the parent's replicas, by way of its scale. */
 async function applyScale(a: Asked): Promise<Response> {

@@ -1,5 +1,7 @@
 // Structural schemas of custom resources (apiextensions v1): what they prune, fill in and refuse, and how server-side apply sees them.
+
 import { RE2JS } from 're2js'
+import { dictionary } from '../meta/dictionary.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { equal } from '../schema/field-set.ts'
 import type { Schema } from '../schema/types.ts'
@@ -100,7 +102,7 @@ const typeOf = (v: unknown): string =>
   v === null ? 'null' : Array.isArray(v) ? 'array' : typeof v === 'number' ? (Number.isInteger(v) ? 'integer' : 'number') : typeof v
 
 const dateTime = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
-const formats: Record<string, (v: string) => boolean> = {
+const formats: Record<string, (v: string) => boolean> = dictionary({
   'date-time': (v) => dateTime.test(v) && !Number.isNaN(Date.parse(v)),
   date: (v) => /^\d{4}-\d\d-\d\d$/.test(v) && !Number.isNaN(Date.parse(v)),
   byte: (v) => /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(v),
@@ -111,7 +113,7 @@ const formats: Record<string, (v: string) => boolean> = {
   uuid: (v) => /^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$/.test(v),
   hostname: (v) => v.length < 256 && /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/.test(v),
   duration: (v) => /^[+-]?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(v) || v === '0',
-}
+})
 
 // RE2 itself: linear in the text, whatever the pattern's author has in mind.
 const patterns = new Map<string, RE2JS | undefined>()

@@ -1,16 +1,17 @@
 // HorizontalPodAutoscaler: stored as autoscaling/v2; v1 is a narrower view of the same objects.
+import { dictionary } from '../meta/dictionary.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
 import { nanoOf } from '../meta/quantity.ts'
 import { ageColumn, ageOf, type Kind, nameColumn, plainKind, statusSubresource, text, withStatus } from './kind.ts'
 
-const sources: Record<string, string> = {
+const sources: Record<string, string> = dictionary({
   ContainerResource: 'containerResource',
   External: 'external',
   Object: 'object',
   Pods: 'pods',
   Resource: 'resource',
-}
+})
 const MAX_WINDOW = 3600
 const MAX_PERIOD = 1800
 

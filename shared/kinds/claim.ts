@@ -1,4 +1,5 @@
 // PersistentVolumeClaim and PersistentVolume: storage that is asked for, and storage that there is.
+import { dictionary } from '../meta/dictionary.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { dnsSubdomain } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
@@ -8,7 +9,12 @@ import { ageColumn, ageOf, type Kind, nameColumn, plainKind, statusSubresource, 
 import { validateLabelSelector } from './pod-validation.ts'
 
 const MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
-const short: Record<string, string> = { ReadWriteOnce: 'RWO', ReadOnlyMany: 'ROX', ReadWriteMany: 'RWX', ReadWriteOncePod: 'RWOP' }
+const short: Record<string, string> = dictionary({
+  ReadWriteOnce: 'RWO',
+  ReadOnlyMany: 'ROX',
+  ReadWriteMany: 'RWX',
+  ReadWriteOncePod: 'RWOP',
+})
 const modesOf = (modes: string[] | undefined): string =>
   Object.keys(short)
     .filter((m) => modes?.includes(m))

@@ -1,4 +1,5 @@
 // flowcontrol.apiserver.k8s.io: which requests wait for which others when the API is busy.
+import { dictionary } from '../meta/dictionary.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { dnsLabel, dnsSubdomain } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
@@ -35,7 +36,7 @@ function pathFault(path: string): string | undefined {
   return stars > 1 || (stars === 1 && !path.endsWith('/*')) ? 'wildcard can only do suffix matching' : undefined
 }
 
-const subjectFields: Record<string, string> = { User: 'user', Group: 'group', ServiceAccount: 'serviceAccount' }
+const subjectFields: Record<string, string> = dictionary({ User: 'user', Group: 'group', ServiceAccount: 'serviceAccount' })
 
 function validateSubject(s: any, at: string, e: FieldErrors): void {
   const own = subjectFields[s.kind]

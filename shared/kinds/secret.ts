@@ -1,16 +1,17 @@
 // Secret: stringData becomes data at the door; typed secrets must carry their keys. Encryption at rest is the store's.
+import { dictionary } from '../meta/dictionary.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { configMapKey } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
 import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, integer, nameColumn, plainKind, text } from './kind.ts'
 
-const requiredKeys: Record<string, string[]> = {
+const requiredKeys: Record<string, string[]> = dictionary({
   'kubernetes.io/tls': ['tls.crt', 'tls.key'],
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/ssh-auth': ['ssh-privatekey'],
-}
+})
 
 function encode(text: string): string {
   let binary = ''

@@ -1,4 +1,5 @@
 // Cron schedules of five fields, names and macros, in the dialect of Kubernetes' CronJobs.
+import { dictionary } from './dictionary.ts'
 
 interface Bounds {
   min: number
@@ -16,7 +17,7 @@ const bounds: Bounds[] = [
   { min: 0, max: 6, names: days },
 ]
 
-const macros: Record<string, string> = {
+const macros: Record<string, string> = dictionary({
   '@yearly': '0 0 1 1 *',
   '@annually': '0 0 1 1 *',
   '@monthly': '0 0 1 * *',
@@ -24,7 +25,7 @@ const macros: Record<string, string> = {
   '@daily': '0 0 * * *',
   '@midnight': '0 0 * * *',
   '@hourly': '0 * * * *',
-}
+})
 
 /** When a schedule is due: minutes, hours, days of the month, months, days of the week; or every so many seconds. */
 export type Schedule =

@@ -1,5 +1,7 @@
 // Label and field selectors: parsing with Kubernetes' messages, and matching. SQL for them is made in api/store.
+
 import { badRequest } from '../status/index.ts'
+import { dictionary } from './dictionary.ts'
 import { labelValue, qualifiedName } from './names.ts'
 
 type Operator = '=' | '!=' | 'in' | 'notin' | 'exists' | '!'
@@ -132,7 +134,7 @@ export interface LabelSelector {
   matchExpressions?: { key: string; operator: string; values?: string[] }[]
 }
 
-const expressionOperators: Record<string, Operator> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' }
+const expressionOperators: Record<string, Operator> = dictionary({ In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' })
 
 /** A LabelSelector object as requirements. An absent selector matches nothing, an empty one everything: callers decide which they have. */
 export function fromLabelSelector(selector: LabelSelector): Selector {

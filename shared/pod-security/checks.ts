@@ -1,4 +1,5 @@
 // The Pod Security Standards: what the baseline and restricted levels forbid a pod, version by version.
+import { dictionary } from '../meta/dictionary.ts'
 // Names, order and words follow k8s.io/pod-security-admission of Kubernetes 1.36.
 
 /** What a check found: the reason in a few words, and who does what. */
@@ -48,7 +49,7 @@ const DEFAULT_CAPABILITIES = new Set(
 const RESTRICTED_VOLUMES = 'configMap csi downwardAPI emptyDir ephemeral image persistentVolumeClaim projected secret'.split(' ')
 const SELINUX_TYPES = ['', 'container_t', 'container_init_t', 'container_kvm_t']
 /** Sysctls that stay in the pod's own namespaces, and since when they count as safe. */
-const SYSCTLS: Record<string, number> = {
+const SYSCTLS: Record<string, number> = dictionary({
   'kernel.shm_rmid_forced': 0,
   'net.ipv4.ip_local_port_range': 0,
   'net.ipv4.tcp_syncookies': 0,
@@ -61,7 +62,7 @@ const SYSCTLS: Record<string, number> = {
   'net.ipv4.tcp_keepalive_probes': 29,
   'net.ipv4.tcp_rmem': 32,
   'net.ipv4.tcp_wmem': 32,
-}
+})
 
 const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/'
 const SECCOMP_POD_ANNOTATION = 'seccomp.security.alpha.kubernetes.io/pod'

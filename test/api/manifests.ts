@@ -211,7 +211,7 @@ export const manifests: Record<string, Manifests> = {
     bad: { 'spec.containers': { spec: {} }, 'spec.containers[0].image': { spec: { containers: [{ name: 'c' }] } } },
   },
   'v1 Secret': {
-    good: { minimal: {}, typical: { stringData: { a: 'b' }, type: 'Opaque' } },
+    good: { minimal: {}, typical: { stringData: { a: 'b' }, type: 'Opaque' }, odd: { type: '__proto__' } },
     bad: { 'data[.dockerconfigjson]': { type: 'kubernetes.io/dockerconfigjson' } },
   },
   'v1 Service': {

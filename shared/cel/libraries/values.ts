@@ -1,6 +1,8 @@
 // Kubernetes' own value types: quantities, addresses and ranges, URLs, versions, named formats.
+
 import { type Environment, Optional } from '@marcbachmann/cel-js'
 import { type Cidr, parseCidr, printAddress } from '../../meta/address.ts'
+import { dictionary } from '../../meta/dictionary.ts'
 import { dns1035Label, dnsLabel, dnsSubdomain, labelValue, qualifiedName } from '../../meta/names.ts'
 import { canonicalQuantity, nanoOf, quantityText } from '../../meta/quantity.ts'
 import { addFunctions, addNamespace, addType } from './library.ts'
@@ -261,7 +263,7 @@ const matching =
   (pattern: RegExp, what: string): Check =>
   (v) =>
     pattern.test(v) ? [] : [`does not match the regular expression used for ${what}`]
-const formats: Record<string, Check> = {
+const formats: Record<string, Check> = dictionary({
   dns1123Label: dnsLabel,
   dns1123Subdomain: dnsSubdomain,
   dns1035Label,
@@ -275,7 +277,7 @@ const formats: Record<string, Check> = {
   byte: matching(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, 'byte'),
   date: matching(/^\d{4}-\d\d-\d\d$/, 'date'),
   datetime: matching(/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, 'datetime'),
-}
+})
 
 function namedFormats(env: Environment): void {
   const F = 'kubernetes.NamedFormat'
