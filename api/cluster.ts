@@ -1,4 +1,6 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
+import { FRONT_PROXY } from '../shared/kinds/certificates.ts'
+import { FLOW_CONTROL } from '../shared/kinds/flow-control.ts'
 import { flowSchemas, priorityLevels } from '../shared/kinds/flow-defaults.ts'
 import { kindByName, resourceOf } from '../shared/kinds/index.ts'
 import { olderKinds } from '../shared/kinds/older.ts'
@@ -8,7 +10,7 @@ import { type KObject, timeString } from '../shared/meta/object.ts'
 import type { Authenticators } from './auth/authentication.ts'
 import { Authorizer } from './auth/authorizer.ts'
 import { addRules, addSubjects, clusterRoleBindings, clusterRoles, kubeSystemRoles } from './auth/bootstrap-roles.ts'
-import { ClusterAuthority, PROXY_NAME } from './auth/cluster-authority.ts'
+import { ClusterAuthority } from './auth/cluster-authority.ts'
 import { type NodeGraph, referencesOf } from './auth/node-authorizer.ts'
 import { Nodes } from './auth/nodes.ts'
 import type { Oidc } from './auth/oidc.ts'
@@ -187,10 +189,9 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
     })
     await ensure('discovery.k8s.io', 'EndpointSlice', 'default', slice)
   }
-  const flow = 'flowcontrol.apiserver.k8s.io'
   await Promise.all([
-    ...priorityLevels.map((o) => ensure(flow, 'PriorityLevelConfiguration', '', o)),
-    ...flowSchemas.map((o) => ensure(flow, 'FlowSchema', '', o)),
+    ...priorityLevels.map((o) => ensure(FLOW_CONTROL, 'PriorityLevelConfiguration', '', o)),
+    ...flowSchemas.map((o) => ensure(FLOW_CONTROL, 'FlowSchema', '', o)),
   ])
   // What aggregated API servers check this server's certificate and its users' with.
   const ca = await cluster.authority.bundle()
@@ -198,7 +199,7 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
     metadata: { name: 'extension-apiserver-authentication' },
     data: {
       'client-ca-file': ca,
-      'requestheader-allowed-names': JSON.stringify([PROXY_NAME]),
+      'requestheader-allowed-names': JSON.stringify([FRONT_PROXY]),
       'requestheader-client-ca-file': ca,
       'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
       'requestheader-group-headers': '["X-Remote-Group"]',

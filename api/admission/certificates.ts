@@ -1,10 +1,12 @@
 // CertificateSigningRequests: who asks is written into them, who may approve and sign is asked here, and what Kubernetes' own signers are to certify is
 // certified with the approval.
+
+import { FRONT_PROXY } from '../../shared/kinds/certificates.ts'
 import { dictionary } from '../../shared/meta/dictionary.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden, invalid } from '../../shared/status/index.ts'
-import type { RequestContext } from '../registry/context.ts'
+import { type RequestContext, type SigningRequest, userInfo } from '../registry/context.ts'
 import { subjectOf } from '../registry/validate.ts'
 import type { Request, Step } from './index.ts'
 
@@ -19,13 +21,7 @@ const refused = (r: Request, why: string) => forbidden(subjectOf(r.kind, r.objec
 
 function says(o: KObject, { user }: RequestContext): void {
   const { username: _, uid: __, groups: ___, extra: ____, ...asked } = o.spec ?? {}
-  o.spec = {
-    ...asked,
-    username: user.username,
-    ...(user.uid ? { uid: user.uid } : {}),
-    ...(user.groups.length ? { groups: user.groups } : {}),
-    ...(user.extra ? { extra: user.extra } : {}),
-  }
+  o.spec = { ...asked, ...userInfo(user) }
 }
 
 /** Signers are named in full, or all of a domain. */
@@ -46,25 +42,20 @@ async function checkRequest(r: Request): Promise<undefined> {
     throw refused(r, `use of ${APISERVER_CLIENT} signer with system:masters group is not allowed`)
 }
 
-interface Asked {
-  commonName: string
-  organizations: string[]
-  names: { type: string; value: string }[]
-}
 const NODE_ORGANIZATIONS = ['system:nodes']
 const exactly = (usages: string[], ...sets: string[][]) =>
   sets.some((s) => s.length === usages.length && s.every((u) => usages.includes(u)))
 
-function isNode(a: Asked): string | undefined {
+function isNode(a: SigningRequest): string | undefined {
   if (!equal(a.organizations, NODE_ORGANIZATIONS)) return 'subject organization is not system:nodes'
   return a.commonName.startsWith('system:node:') ? undefined : 'subject common name does not begin with system:node:'
 }
 
 /** What each of Kubernetes' signers certifies: why not, or undefined. */
-const signers: Record<string, (a: Asked, usages: string[]) => string | undefined> = dictionary({
+const signers: Record<string, (a: SigningRequest, usages: string[]) => string | undefined> = dictionary({
   [APISERVER_CLIENT]: (a, usages) => {
     // Aggregated API servers believe whoever has this name.
-    if (a.commonName === 'front-proxy-client') return 'the common name front-proxy-client is taken'
+    if (a.commonName === FRONT_PROXY) return `the common name ${FRONT_PROXY} is taken`
     if (!usages.includes('client auth')) return 'usages did not include client auth'
     const strange = usages.find((u) => !['client auth', 'digital signature', 'key encipherment'].includes(u))
     return strange ? `usages did not match: ${strange}` : undefined

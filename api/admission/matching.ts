@@ -9,7 +9,7 @@ import { GROUP } from '../../shared/kinds/admission-registration.ts'
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { fromLabelSelector, type LabelSelector, matches } from '../../shared/meta/selector.ts'
-import type { Identity } from '../registry/context.ts'
+import { type Identity, userInfo } from '../registry/context.ts'
 import type { Request } from './index.ts'
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
@@ -123,13 +123,6 @@ export function requestFacts(a: Ask): any {
     options: { kind: `${a.operation[0]}${a.operation.slice(1).toLowerCase()}Options`, apiVersion: 'meta.k8s.io/v1' },
   }
 }
-
-const userInfo = ({ username, uid, groups, extra }: Identity) => ({
-  username,
-  ...(uid ? { uid } : {}),
-  groups,
-  ...(extra ? { extra } : {}),
-})
 
 const MAX_QUESTIONS = 50
 

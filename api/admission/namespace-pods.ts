@@ -3,6 +3,7 @@
 
 import { qosClass } from '../../shared/kinds/pod-defaults.ts'
 import type { KObject } from '../../shared/meta/object.ts'
+import { parseLabelSelector } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { badRequest, forbidden, type StatusError } from '../../shared/status/index.ts'
 import { subjectOf } from '../registry/validate.ts'
@@ -20,14 +21,11 @@ async function annotation({ env, object }: Request, name: string): Promise<strin
 
 /** `a=b,c=d`. */
 function parseSelector(text: string): Record<string, string> {
-  const pairs = text.split(',').filter((p) => p.trim())
-  return Object.fromEntries(
-    pairs.map((p) => {
-      const [key, value, ...rest] = p.split('=').map((s) => s.trim())
-      if (!key || value === undefined || rest.length) throw badRequest(`invalid node selector: ${p}`)
-      return [key, value]
-    }),
-  )
+  const pairs = parseLabelSelector(text).map(({ key, operator, values }): [string, string] => {
+    if (operator !== '=') throw badRequest(`the node selector ${JSON.stringify(text)} of the namespace may only have equations`)
+    return [key, values[0]!]
+  })
+  return Object.fromEntries(pairs)
 }
 
 export const podNodeSelector: Step = {

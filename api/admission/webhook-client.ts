@@ -1,4 +1,5 @@
 // Calling webhooks, whatever they are for: services inside the cluster, dialled through its nodes, or URLs.
+import { fromBase64Text } from '../../shared/meta/base64.ts'
 import type { Environment } from '../registry/context.ts'
 import { serviceTargets } from './service-targets.ts'
 
@@ -7,14 +8,11 @@ const MAX_ANSWER = 3 * 1024 * 1024
 /** It could not be asked, or answered with what is no answer. */
 export class CallFailed extends Error {}
 
-/** UTF-8 in base64. */
-export const textOf = (base64: string): string => new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)))
-
 /** Posts a review. */
 async function post(env: Environment, to: any, seconds: number, body: string): Promise<{ url: string; answer: Promise<Response> }> {
   const { service, url, caBundle } = to
   const timeoutMs = seconds * 1000
-  const ca = caBundle ? { ca: textOf(caBundle) } : {}
+  const ca = caBundle ? { ca: fromBase64Text(caBundle) } : {}
   const headers = { 'content-type': 'application/json', accept: 'application/json' }
   if (url) {
     const full = `${url}?timeout=${seconds}s`

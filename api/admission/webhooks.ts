@@ -1,5 +1,6 @@
 // Admission webhooks: services inside the cluster, dialled through its nodes, or URLs. The mutating ones are asked one after another, the
 // validating ones all at once.
+import { fromBase64Text } from '../../shared/meta/base64.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { jsonPatch } from '../../shared/schema/patch.ts'
@@ -7,7 +8,7 @@ import { badRequest, internalError, StatusError } from '../../shared/status/inde
 import { changeTo } from './change.ts'
 import type { Request, Step } from './index.ts'
 import { type Ask, askOf, conditionsHold, Evaluation, type Operation, refreshed, requestFacts, webhookMatches } from './matching.ts'
-import { CallFailed, callWebhook, textOf } from './webhook-client.ts'
+import { CallFailed, callWebhook } from './webhook-client.ts'
 
 interface Answer {
   uid: string
@@ -87,7 +88,7 @@ async function changed(a: Ask, w: any): Promise<boolean> {
   if (!answer?.patch || !a.object) return false
   const before = structuredClone(a.r.object)
   try {
-    changeTo(a.r, jsonPatch(a.object, JSON.parse(textOf(answer.patch))))
+    changeTo(a.r, jsonPatch(a.object, JSON.parse(fromBase64Text(answer.patch))))
   } catch (e) {
     throw internalError(`webhook ${JSON.stringify(w.name)}: ${(e as Error).message}`)
   }

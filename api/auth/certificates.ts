@@ -2,6 +2,7 @@
 // Nothing here depends on anyone's calendar: an authority lasts a lifetime, and certificates are made anew long before they end.
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
+import type { SigningRequest } from '../registry/context.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const YEAR = 365 * 24 * 3600 * 1000
@@ -107,13 +108,6 @@ export async function issueClient(ca: AuthorityPair, commonName: string, now: nu
     ],
   })
   return { cert: `${cert.toString('pem')}\n`, key: await privatePem(keys.privateKey) }
-}
-
-/** What a signing request asks to be certified. */
-export interface SigningRequest {
-  commonName: string
-  organizations: string[]
-  names: { type: string; value: string }[]
 }
 
 const tagOf = (pem: string): string | undefined => /-----BEGIN ([A-Z0-9 ]+)-----/.exec(pem)?.[1]

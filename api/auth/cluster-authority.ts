@@ -1,8 +1,9 @@
 // The cluster's own CA: pods trust it. Each node serves the API to its pods under a certificate of it, wherever the control plane lives and however
 // that is reached; so a cluster that moves goes on being trusted.
+import { FRONT_PROXY } from '../../shared/kinds/certificates.ts'
 import { apiServiceIp } from '../../shared/meta/address.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Identity, Settings } from '../registry/context.ts'
+import type { Identity, Settings, SigningRequest } from '../registry/context.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
 import {
@@ -13,13 +14,10 @@ import {
   makeAuthority,
   readClient,
   readSigningRequest,
-  type SigningRequest,
   signRequest,
 } from './certificates.ts'
 
 const KEY = 'cluster-ca'
-/** Who passes requests on to aggregated API servers, by its certificate's common name. */
-export const PROXY_NAME = 'front-proxy-client'
 const CONTEXT = `meta/${KEY}`
 /** How many clients' certificates are remembered. */
 const MAX_CLIENTS = 1000
@@ -77,7 +75,7 @@ export class ClusterAuthority {
 
   /** The certificate that this server shows to aggregated API servers, PEM. */
   proxyCertificate(): Promise<{ cert: string; key: string }> {
-    this.#proxy ??= this.#load().then((ca) => issueClient(ca, PROXY_NAME, this.#clock.now()))
+    this.#proxy ??= this.#load().then((ca) => issueClient(ca, FRONT_PROXY, this.#clock.now()))
     return this.#proxy
   }
 

@@ -1,6 +1,6 @@
 // Every version that is served here has its APIService, so that whoever looks for an API finds all of them in one place.
 
-import { CRD_RESOURCE } from '../../shared/crd/definition.ts'
+import { byVersionPriority, CRD_RESOURCE } from '../../shared/crd/definition.ts'
 import { API_SERVICES } from '../../shared/kinds/api-service.ts'
 import { isBuiltIn } from '../../shared/kinds/index.ts'
 import type { KObject } from '../../shared/meta/object.ts'
@@ -36,11 +36,13 @@ const OF_DEFINITIONS = { groupPriorityMinimum: 1000, versionPriority: 100 }
 
 const nameOf = ({ group, version }: { group: string; version: string }): string => `${version}.${group}`
 
-function served(reader: Reader): Map<string, { group: string; version: string; rank: number }> {
-  const versions = reader.kinds.groupVersions()
-  return new Map(
-    versions.map((v) => [nameOf(v), { ...v, rank: versions.filter((o) => o.group === v.group).findIndex((o) => o.version === v.version) }]),
-  )
+/** A version that is served, with its rank among those of its group. */
+function servedAs(reader: Reader, name: string): View['wanted'] {
+  const dot = name.indexOf('.')
+  const [version, group] = [name.slice(0, dot), name.slice(dot + 1)]
+  const versions = [...new Set(reader.kinds.all.filter((k) => k.group === group).map((k) => k.version))].sort(byVersionPriority)
+  const rank = versions.indexOf(version)
+  return rank < 0 ? undefined : { group, version, rank }
 }
 
 interface View {
@@ -50,7 +52,7 @@ interface View {
 
 export const apiServiceRegistration: Controller<View> = {
   name: 'api-service-registration',
-  all: (r) => [...new Set([...served(r).keys(), ...r.list(API_SERVICES).map((o) => o.metadata.name)])],
+  all: (r) => [...new Set([...r.kinds.groupVersions().map(nameOf), ...r.list(API_SERVICES).map((o) => o.metadata.name)])],
   wakes: {
     [API_SERVICES]: ({ old, new: now }) => (now ? [] : [old!.metadata.name]),
     [CRD_RESOURCE]: ({ old, new: now }) => {
@@ -58,7 +60,7 @@ export const apiServiceRegistration: Controller<View> = {
       return [...new Set([...versions, ...(old?.spec.versions ?? [])].map((v: any) => nameOf({ group, version: v.name })))]
     },
   },
-  view: (key, reader) => ({ wanted: served(reader).get(key), there: reader.get(API_SERVICES, '', key) }),
+  view: (key, reader) => ({ wanted: servedAs(reader, key), there: reader.get(API_SERVICES, '', key) }),
   reconcile: (name, { wanted, there }) => {
     const kept = there?.metadata.labels?.[KEPT]
     if (!wanted) return { writes: kept ? [{ verb: 'delete', resource: API_SERVICES, object: there! }] : [] }

@@ -1,6 +1,8 @@
 // POST /hooks/NAMESPACE/NAME[/TOKEN]: a provider calls. The call is verified, read, filtered and written down; the engine does the rest.
+
 import { DEPLOY_GROUP, deployDelivery, deployHook } from '../../shared/kinds/deploy.ts'
 import { resourceOf } from '../../shared/kinds/index.ts'
+import { fromBase64Text } from '../../shared/meta/base64.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { badRequest, notFound, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
@@ -71,7 +73,7 @@ const secretOf = async (cluster: Cluster, hook: KObject | undefined): Promise<st
 /** A key of a Secret as text. */
 export function decodeKey(secret: KObject | undefined, key: string): string | undefined {
   const value = secret?.data?.[key]
-  return value === undefined ? undefined : new TextDecoder().decode(Uint8Array.from(atob(value), (c) => c.charCodeAt(0))).trimEnd()
+  return value === undefined ? undefined : fromBase64Text(value).trimEnd()
 }
 
 const answer = (status: string, more: object = {}, code = 200) => json(JSON.stringify({ status, ...more }), code)

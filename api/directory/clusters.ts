@@ -1,4 +1,5 @@
 // The life of a hosted cluster: made with its database and key, suspended, resumed, deleted.
+import { fromBase64, toBase64 } from '../../shared/meta/base64.ts'
 import { dnsLabel } from '../../shared/meta/names.ts'
 import { StatusError } from '../../shared/status/index.ts'
 import type { Clock, Random } from '../ports/clock.ts'
@@ -81,7 +82,7 @@ export class Clusters {
   /** The key of its Secrets. */
   async keyOf(record: ClusterRecord): Promise<Uint8Array> {
     const text = await this.#o.seal.open(keyContext(record.id), record.key)
-    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
+    return fromBase64(text)
   }
 
   async setState(record: ClusterRecord, state: 'active' | 'suspended'): Promise<void> {
@@ -100,6 +101,5 @@ export class Clusters {
   }
 }
 
-const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
 const taken = (name: string) =>
   new StatusError(409, 'AlreadyExists', `a cluster named ${JSON.stringify(name)} exists on this host: choose another name`)

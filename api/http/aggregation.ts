@@ -1,47 +1,33 @@
 // Aggregated API servers: groups that somebody else serves, behind a service in the cluster. Requests are authenticated and authorized here, and passed on with
 // the user's name in headers that this server's certificate vouches for.
 import { apiService, available } from '../../shared/kinds/api-service.ts'
+import { isBuiltIn } from '../../shared/kinds/index.ts'
+import { fromBase64Text } from '../../shared/meta/base64.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { unavailable } from '../../shared/status/index.ts'
 import { serviceTargets } from '../admission/service-targets.ts'
-import { type Attributes, type Environment, type Identity, systemContext } from '../registry/context.ts'
+import { type Environment, type Identity, systemContext } from '../registry/context.ts'
 import { keyFor } from '../registry/delete.ts'
 import { mutate } from '../registry/update.ts'
 import { forward } from './proxy.ts'
-import { isTrue } from './request.ts'
 
 const MAX_AGE = 30_000
 const DISCOVERY_TIMEOUT = 5000
+const MAX_KNOWN = 500
+
+/** The versions that others serve, the most preferred first. What is built in nobody takes over. */
+export async function foreignVersions(env: Environment): Promise<KObject[]> {
+  await env.rules.current()
+  return env.rules
+    .all('apiservices')
+    .filter((s) => s.spec.service && !isBuiltIn(s.spec.group ?? ''))
+    .sort((a, b) => b.spec.groupPriorityMinimum - a.spec.groupPriorityMinimum || b.spec.versionPriority - a.spec.versionPriority)
+}
 
 /** Who serves a group's version, where it is not this server. */
 export async function apiServiceOf(env: Environment, group: string, version: string): Promise<KObject | undefined> {
-  await env.rules.current()
-  return env.rules.all('apiservices').find((s) => s.spec.service && s.spec.group === group && s.spec.version === version)
-}
-
-/** What a request for an unknown resource asks, by its path and method alone. */
-export function attributesOfPath(method: string, group: string, segments: string[], query: URLSearchParams): Attributes {
-  const watch = segments[0] === 'watch'
-  const parts = watch ? segments.slice(1) : segments
-  const inside = parts[0] === 'namespaces' && parts.length > 2
-  const [resource = '', name, subresource] = inside ? parts.slice(2) : parts
-  const one = name !== undefined && name !== ''
-  const verbs: Record<string, string> = {
-    GET: watch || isTrue(query.get('watch')) ? 'watch' : one ? 'get' : 'list',
-    HEAD: 'get',
-    POST: 'create',
-    PUT: 'update',
-    PATCH: 'patch',
-    DELETE: one ? 'delete' : 'deletecollection',
-  }
-  return {
-    verb: verbs[method] ?? method.toLowerCase(),
-    group,
-    resource,
-    ...(inside ? { namespace: parts[1]! } : {}),
-    ...(one ? { name: name! } : {}),
-    ...(subresource ? { subresource } : {}),
-  }
+  if (isBuiltIn(group)) return undefined
+  return (await foreignVersions(env)).find((s) => s.spec.group === group && s.spec.version === version)
 }
 
 async function toServer(env: Environment, s: KObject, user: Identity) {
@@ -52,7 +38,7 @@ async function toServer(env: Environment, s: KObject, user: Identity) {
     targets: await serviceTargets(env, service.namespace, service.name, service.port ?? 443),
     tls: {
       serverName: host,
-      ...(caBundle ? { ca: atob(caBundle) } : {}),
+      ...(caBundle ? { ca: fromBase64Text(caBundle) } : {}),
       ...(insecureSkipTLSVerify ? { insecure: true } : {}),
       ...(await env.authority.proxyCertificate()),
     },
@@ -130,7 +116,7 @@ async function discover(env: Environment, s: KObject): Promise<any> {
   const now = env.clock.now()
   if (before && now - before.at < MAX_AGE) return before.list
   const list = await ask(env, s).catch(() => undefined)
-  for (const old of known.keys()) if (old.startsWith(`${s.metadata.uid} `)) known.delete(old)
+  if (known.size >= MAX_KNOWN) known.clear()
   known.set(key, { at: now, list })
   return list
 }
@@ -161,15 +147,6 @@ export interface ForeignVersion {
   /** Empty where its server does not answer. */
   resources: object[]
   fresh: boolean
-}
-
-/** The versions that others serve, the most preferred first. */
-export async function foreignVersions(env: Environment): Promise<KObject[]> {
-  await env.rules.current()
-  return env.rules
-    .all('apiservices')
-    .filter((s) => s.spec.service)
-    .sort((a, b) => b.spec.groupPriorityMinimum - a.spec.groupPriorityMinimum || b.spec.versionPriority - a.spec.versionPriority)
 }
 
 export async function foreignResources(env: Environment): Promise<ForeignVersion[]> {

@@ -14,7 +14,7 @@ import type { Connection } from '../ports/socket.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import { versionInfo } from '../version.ts'
-import { aggregate, apiServiceOf, attributesOfPath, foreignResources, foreignVersions } from './aggregation.ts'
+import { aggregate, apiServiceOf, foreignResources, foreignVersions } from './aggregation.ts'
 import { errorAnswer, json } from './answer.ts'
 import { AuditTrail } from './audit.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
@@ -24,7 +24,7 @@ import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { asJson, withProtobuf } from './protobuf.ts'
-import { isTrue, parseResourcePath } from './request.ts'
+import { attributesOfPath, isTrue, parseResourcePath, splitPath } from './request.ts'
 import { handleResource } from './resource.ts'
 
 type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string> } }
@@ -146,11 +146,6 @@ export function createApp({ cluster, sessions, audit, prefix = '' }: AppOptions)
   const answer = (value: unknown) => json(JSON.stringify(value))
 
   const { kinds } = env
-  /** The resource of a path behind its version. */
-  const pluralOf = (segments: string[]): string => {
-    const [first, , third] = segments[0] === 'watch' ? segments.slice(1) : segments
-    return (first === 'namespaces' ? third : first) ?? ''
-  }
   const resource = (group: string, version: string, segments: string[], c: Context<Env>) => {
     const user = c.get('user')
     const r = parseResourcePath(kinds, group, version, segments)
@@ -229,14 +224,14 @@ export function createApp({ cluster, sessions, audit, prefix = '' }: AppOptions)
   app.all('/apis/:group/:version/*', async (c) => {
     const { group, version } = c.req.param()
     const segments = segmentsAfter(c, 4)
-    const service = isBuiltIn(group) ? undefined : await apiServiceOf(env, group, version)
+    const service = await apiServiceOf(env, group, version)
     if (service) {
       await authorizer.require(c.get('user'), attributesOfPath(c.req.method, group, segments, new URL(c.req.url).searchParams))
       return aggregate(env, service, c.get('user'), c.req.raw, pathAndQuery(c))
     }
     if (!isBuiltIn(group)) await kinds.current()
     // A definition that another process has just made: it is looked for once more before it is not there.
-    if (!isBuiltIn(group) && !kinds.byResource(group, version, pluralOf(segments))) await kinds.current(RECHECK)
+    if (!isBuiltIn(group) && !kinds.byResource(group, version, splitPath(group, segments).plural ?? '')) await kinds.current(RECHECK)
     if (!apiGroup(kinds, group)) {
       await authorizer.require(c.get('user'), { verb: c.req.method.toLowerCase(), path: c.req.path })
       return textAnswer('404 page not found\n', 404)

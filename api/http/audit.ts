@@ -1,7 +1,7 @@
 // The audit log: who asked for what, and what came of it, as audit.k8s.io/v1 events, as far as the policy wants.
 import { type AuditPolicy, type Decision, decide, type Stage } from '../../shared/audit/policy.ts'
 import type { Audit } from '../ports/audit.ts'
-import type { Attributes, Identity } from '../registry/context.ts'
+import { type Attributes, type Identity, userInfo } from '../registry/context.ts'
 
 /** Bodies beyond this are left out. */
 const MAX_BODY = 1024 * 1024
@@ -17,13 +17,6 @@ interface Asked {
   /** Who impersonates the user. */
   behind?: Identity
 }
-
-const userInfo = ({ username, uid, groups, extra }: Identity) => ({
-  username,
-  ...(uid ? { uid } : {}),
-  groups,
-  ...(extra ? { extra } : {}),
-})
 
 function withoutManaged(o: any): any {
   if (Array.isArray(o?.items)) return { ...o, items: o.items.map(withoutManaged) }

@@ -1,14 +1,13 @@
 // The past of a cluster: `?at=` reads objects and lists as they were, `?diff=FROM..TO` tells what changed between two moments. A moment is a version, a
 // time, or how long ago. Ours, not Kubernetes'.
-import type { KObject } from '../../shared/meta/object.ts'
-import { timeString } from '../../shared/meta/object.ts'
+import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { jsonDiff, type Operation } from '../../shared/schema/diff.ts'
 import { badRequest, expired, notFound, StatusError } from '../../shared/status/index.ts'
 import type { Cluster } from '../cluster.ts'
 import { decodeBody, inVersion } from '../registry/codec.ts'
 import { readAs } from '../registry/conversion.ts'
 import { subjectOf } from '../registry/validate.ts'
-import { Compacted, type ListQuery, type Page } from '../store/store.ts'
+import { Compacted, type ListQuery, type Page, type Stored } from '../store/store.ts'
 import { json } from './answer.ts'
 import type { ResourceRequest } from './request.ts'
 
@@ -70,19 +69,23 @@ export async function difference(cluster: Cluster, r: ResourceRequest, query: Li
   const [from, to] = [await versionOfMoment(cluster, m[1]!), await versionOfMoment(cluster, m[2]!)]
   const [before, after] = [await stateAt(cluster, query, from), await stateAt(cluster, query, to)]
   const known = new Map(before.items.map((i) => [`${i.ns}/${i.name}`, i]))
-  const items: Changed[] = []
-  const of = async (i: (typeof before.items)[number]) => {
-    const [{ body }] = (await readAs(cluster.env, r.kind, [i])) as [typeof i]
-    return shown(inVersion(r.kind, decodeBody(body, i.rv)))
-  }
   const named = (i: { ns: string; name: string }) => ({ ...(i.ns ? { namespace: i.ns } : {}), name: i.name })
+  const both: [Stored, Stored][] = []
+  const added: Changed[] = []
   for (const i of after.items) {
     const old = known.get(`${i.ns}/${i.name}`)
     known.delete(`${i.ns}/${i.name}`)
-    if (!old) items.push({ ...named(i), change: 'added' })
-    else if (old.rv !== i.rv) items.push({ ...named(i), change: 'changed', patch: jsonDiff(await of(old), await of(i)) })
-    if (items.length > MAX_CHANGES) throw badRequest(`more than ${MAX_CHANGES} objects changed: narrow it down by namespace or selector`)
+    if (!old) added.push({ ...named(i), change: 'added' })
+    else if (old.rv !== i.rv) both.push([old, i])
   }
+  if (added.length + both.length + known.size > MAX_CHANGES)
+    throw badRequest(`more than ${MAX_CHANGES} objects changed: narrow it down by namespace or selector`)
+  const states = await readAs(cluster.env, r.kind, both.flat())
+  const of = (i: Stored) => shown(inVersion(r.kind, decodeBody(i.body, i.rv)))
+  const items: Changed[] = []
+  for (let n = 0; n < states.length; n += 2)
+    items.push({ ...named(states[n]!), change: 'changed', patch: jsonDiff(of(states[n]!), of(states[n + 1]!)) })
+  items.push(...added)
   for (const i of known.values()) items.push({ ...named(i), change: 'removed' })
   return json(
     JSON.stringify({

@@ -17,22 +17,24 @@ export interface ResourceRequest {
 
 const MAX_NAME = 253
 
-/** Reads `/api/v1/…` or `/apis/G/V/…` after its version. Throws 404 for what is not served. */
-export function parseResourcePath(kinds: KindTable, group: string, version: string, segments: string[]): ResourceRequest {
-  let parts = segments
-  let watch = false
-  if (parts[0] === 'watch') {
-    watch = true
-    parts = parts.slice(1)
-  }
+/** `/api/v1/…` or `/apis/G/V/…` after its version, in its parts; whether any of them is served is not asked. */
+export function splitPath(group: string, segments: string[]) {
+  const watch = segments[0] === 'watch'
+  let parts = watch ? segments.slice(1) : segments
   let namespace: string | undefined
   // `namespaces/NAME` and `namespaces/NAME/status` are the namespace itself.
-  const own = parts[0] === 'namespaces' && (parts.length <= 2 || ['status', 'finalize'].includes(parts[2]!))
+  const own = parts.length <= 2 || (group === '' && ['status', 'finalize'].includes(parts[2]!))
   if (parts[0] === 'namespaces' && !own) {
     namespace = parts[1]
     parts = parts.slice(2)
   }
   const [plural, name, subresource, ...rest] = parts
+  return { watch, namespace, plural, name, subresource, rest }
+}
+
+/** A path that names a resource. Throws 404 for what is not served. */
+export function parseResourcePath(kinds: KindTable, group: string, version: string, segments: string[]): ResourceRequest {
+  const { watch, namespace, plural, name, subresource, rest } = splitPath(group, segments)
   const kind = plural && kinds.byResource(group, version, plural)
   if (!kind) throw genericNotFound()
   if ((name?.length ?? 0) > MAX_NAME) throw genericNotFound()
@@ -54,11 +56,14 @@ const verbs: Record<string, [string, string]> = {
 export const methodRefused = () =>
   new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
 
+const methodVerb = (method: string, one: boolean, watch: boolean, query: URLSearchParams): string => {
+  const verb = verbs[method]?.[one ? 1 : 0] ?? ''
+  return (verb === 'list' && (watch || isTrue(query.get('watch')))) || (verb === 'get' && watch) ? 'watch' : verb
+}
+
 /** The verb as the authorizer names it. Throws 405 where the resource has none for the method. */
 export function verbOf(method: string, r: ResourceRequest, query: URLSearchParams): string {
-  let verb = verbs[method]?.[r.name === undefined ? 0 : 1] ?? ''
-  if (verb === 'list' && (r.watch || isTrue(query.get('watch')))) verb = 'watch'
-  if (verb === 'get' && r.watch) verb = 'watch'
+  const verb = methodVerb(method, r.name !== undefined, r.watch, query)
   if (!verb) throw methodRefused()
   if (r.subresource) {
     if (!r.kind.subresources![r.subresource]!.verbs.includes(verb)) throw methodRefused()
@@ -79,6 +84,20 @@ export const attributesOf = (r: ResourceRequest, verb: string): Attributes => ({
   ...(r.namespace !== undefined ? { namespace: r.namespace } : r.kind.kind === 'Namespace' && r.name ? { namespace: r.name } : {}),
   ...(r.name !== undefined ? { name: r.name } : {}),
 })
+
+/** The same of a request by its path alone: of resources that others serve, or before it is known whether anybody does. */
+export function attributesOfPath(method: string, group: string, segments: string[], query: URLSearchParams): Attributes {
+  const { watch, namespace, plural = '', name, subresource } = splitPath(group, segments)
+  const within = namespace ?? (group === '' && plural === 'namespaces' ? name : undefined)
+  return {
+    verb: methodVerb(method, name !== undefined, watch, query) || method.toLowerCase(),
+    group,
+    resource: plural,
+    ...(subresource ? { subresource } : {}),
+    ...(within ? { namespace: within } : {}),
+    ...(name ? { name } : {}),
+  }
+}
 
 /** A truth among a query's parameters, as apimachinery reads them: whatever is not false, or 0, is true. */
 export const isTrue = (v: string | null): boolean => v !== null && !['false', '0'].includes(v.toLowerCase())

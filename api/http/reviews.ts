@@ -6,7 +6,7 @@ import type { KObject } from '../../shared/meta/object.ts'
 import { badRequest } from '../../shared/status/index.ts'
 import { identify } from '../auth/authentication.ts'
 import type { Cluster } from '../cluster.ts'
-import type { Attributes, Identity } from '../registry/context.ts'
+import { type Attributes, type Identity, userInfo } from '../registry/context.ts'
 
 function attributes(spec: any): Attributes {
   const r = spec.resourceAttributes
@@ -22,13 +22,6 @@ function attributes(spec: any): Attributes {
     ...(r.name ? { name: r.name } : {}),
   }
 }
-
-const userInfo = (u: Identity) => ({
-  username: u.username,
-  ...(u.uid ? { uid: u.uid } : {}),
-  groups: u.groups,
-  ...(u.extra ? { extra: u.extra } : {}),
-})
 
 async function access(cluster: Cluster, user: Identity, spec: any) {
   const allowed = await cluster.authorizer.allows(user, attributes(spec))

@@ -1,6 +1,7 @@
 // Who asks for a write and how: carried from the door to the log row.
 
 import type { AuditPolicy } from '../../shared/audit/policy.ts'
+import type { Attributes } from '../../shared/meta/attributes.ts'
 import type { PodSecurityConfiguration } from '../../shared/pod-security/policy.ts'
 import type { Clock, Random } from '../ports/clock.ts'
 import type { Hub } from '../ports/hub.ts'
@@ -24,17 +25,15 @@ export interface Identity {
   grants?: Grant[]
 }
 
-/** What is asked, as the authorizer sees it. */
-export interface Attributes {
-  verb: string
-  group?: string
-  resource?: string
-  subresource?: string
-  namespace?: string
-  name?: string
-  /** Non-resource requests have a path instead of a resource. */
-  path?: string
-}
+/** An identity as reviews, webhooks and the audit log show it. */
+export const userInfo = ({ username, uid, groups, extra }: Identity) => ({
+  username,
+  ...(uid ? { uid } : {}),
+  groups,
+  ...(extra ? { extra } : {}),
+})
+
+export type { Attributes }
 
 export interface RequestContext {
   user: Identity
@@ -52,6 +51,13 @@ export interface WriteOptions {
   fieldValidation: 'Ignore' | 'Warn' | 'Strict'
 }
 
+/** What a certificate signing request asks to be certified. */
+export interface SigningRequest {
+  commonName: string
+  organizations: string[]
+  names: { type: string; value: string }[]
+}
+
 export interface Environment {
   store: Store
   clock: Clock
@@ -67,7 +73,7 @@ export interface Environment {
   allowed: (user: Identity, attributes: Attributes) => Promise<boolean>
   /** The cluster's CA, as approvals of signing requests need it. */
   authority: {
-    readRequest: (pem: string) => Promise<{ commonName: string; organizations: string[]; names: { type: string; value: string }[] }>
+    readRequest: (pem: string) => Promise<SigningRequest>
     sign: (pem: string, usages: string[], ttl: number) => Promise<string>
     proxyCertificate: () => Promise<{ cert: string; key: string }>
   }

@@ -1,5 +1,6 @@
 // A whole cluster as lines of JSON, and back: every row of its database and the key of its Secrets, so that versions, history and node keys go along.
 // Lines: a head, batches of rows by table, an end that counts them. Made while writes go on, it shows the state at the head's version.
+import { fromBase64, toBase64 } from '../../shared/meta/base64.ts'
 import type { Database, Row, Statement, Value } from '../ports/database.ts'
 
 const FORMAT = 1
@@ -24,9 +25,6 @@ const tables: Record<string, string[]> = {
   wakeups: ['controller', 'key', 'due'],
 }
 const columns = (table: string) => tables[table]!.map((c) => `"${c}"`).join(', ')
-
-const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 
 /** The lines of a cluster's archive. */
 export async function* archive(database: Database, key: Uint8Array): AsyncGenerator<string> {

@@ -1,16 +1,10 @@
 // Encryption at rest: bodies of sealed resources are AES-GCM ciphertext, bound to the object they belong to.
+import { fromBase64, toBase64 } from '../../shared/meta/base64.ts'
 
 const PREFIX = 'aesgcm'
 /** Before there could be several keys, their names were not written. */
 const UNNAMED = `${PREFIX}:`
 const NAMED = `${PREFIX}2:`
-
-const toBase64 = (bytes: Uint8Array) => {
-  let s = ''
-  for (let i = 0; i < bytes.length; i += 8192) s += String.fromCharCode(...bytes.subarray(i, i + 8192))
-  return btoa(s)
-}
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 
 export interface Seal {
   close(context: string, body: string): Promise<string>

@@ -402,34 +402,29 @@ export class Store {
     const seal = this.#seal
     if (!seal?.rotating) return 0
     let done = 0
-    const change = async (from: string, to: (context: string) => Statement, context: string) =>
-      this.database.write([to(await seal.close(context, await seal.open(context, from)))])
+    const again = async (context: string, text: string) => seal.close(context, await seal.open(context, text))
     const [meta] = await this.database.read([{ sql: 'SELECT key, value FROM meta', args: [] }])
     for (const [key, value] of meta as [string, string][]) {
       if (!isSealed(value) || value.startsWith(seal.newest)) continue
-      await change(
-        value,
-        (text) => ({ sql: 'UPDATE meta SET value = ? WHERE key = ? AND value = ?', args: [text, key, value] }),
-        `meta/${key}`,
-      )
+      const sealed = await again(`meta/${key}`, value)
+      await this.database.write([{ sql: 'UPDATE meta SET value = ? WHERE key = ? AND value = ?', args: [sealed, key, value] }])
       done++
     }
+    const sql = 'SELECT rv, ns, name, body FROM log WHERE resource = ? AND rv > ? AND body NOT LIKE ? ORDER BY rv LIMIT 100'
     for (const resource of this.#sealed)
       for (let after = 0; ; ) {
-        const sql = 'SELECT rv, ns, name, body FROM log WHERE resource = ? AND rv > ? AND body NOT LIKE ? ORDER BY rv LIMIT 100'
         const [rows] = await this.database.read([{ sql, args: [resource, after, `${seal.newest}%`] }])
-        if (!rows!.length) break
-        for (const [rv, ns, name, body] of rows as [number, string, string, string][]) {
-          after = rv
-          // The last version of what was deleted may have no body.
-          if (!isSealed(body)) continue
-          await change(
-            body,
-            (text) => ({ sql: 'UPDATE log SET body = ? WHERE rv = ?', args: [text, rv] }),
-            this.#context({ resource, ns, name }),
-          )
-          done++
-        }
+        const found = rows as [rv: number, ns: string, name: string, body: string][]
+        if (!found.length) break
+        after = found.at(-1)![0]
+        // The last version of what was deleted may have no body.
+        const older = found.filter(([, , , body]) => isSealed(body))
+        const updates = older.map(async ([rv, ns, name, body]): Promise<Statement> => {
+          const sealed = await again(this.#context({ resource, ns, name }), body)
+          return { sql: 'UPDATE log SET body = ? WHERE rv = ?', args: [sealed, rv] }
+        })
+        if (updates.length) await this.database.write(await Promise.all(updates))
+        done += updates.length
       }
     return done
   }

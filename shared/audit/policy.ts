@@ -1,4 +1,5 @@
 // Audit policies (audit.k8s.io/v1): of which requests how much is written down. The first rule that matches decides.
+import type { Attributes } from '../meta/attributes.ts'
 
 type AuditLevel = 'None' | 'Metadata' | 'Request' | 'RequestResponse'
 export type Stage = 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete' | 'Panic'
@@ -25,17 +26,9 @@ export interface AuditPolicy {
 }
 
 /** What a rule is asked about. */
-export interface AuditedRequest {
+export interface AuditedRequest extends Attributes {
   user: string
   groups: string[]
-  verb: string
-  /** Of requests that are about no resource. */
-  path?: string
-  group?: string
-  resource?: string
-  subresource?: string
-  namespace?: string
-  name?: string
 }
 
 export interface Decision {

@@ -1,17 +1,11 @@
 // `authorizer` in expressions: may somebody do something? The answers are somebody else's to give, so an expression that asks is run, its
 // questions are answered, and it is run again.
 import type { Environment } from '@marcbachmann/cel-js'
+import type { Attributes } from '../meta/attributes.ts'
 import { addFunctions, addType } from './libraries/library.ts'
 
 /** What is asked, as the authorizer knows it. */
-export interface Question {
-  verb: string
-  group?: string
-  resource?: string
-  subresource?: string
-  namespace?: string
-  name?: string
-  path?: string
+export interface Question extends Attributes {
   /** Instead of who makes the request. */
   serviceAccount?: { namespace: string; name: string }
 }

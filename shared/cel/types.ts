@@ -1,6 +1,8 @@
 // Types and values of the language, from structural schemas: fields that the schema does not know cannot be asked for.
+
 import type { Environment } from '@marcbachmann/cel-js'
 import type { Structural } from '../crd/structural.ts'
+import { fromBase64 } from '../meta/base64.ts'
 import { celEqual } from './equality.ts'
 import { parseDuration } from './values.ts'
 
@@ -48,8 +50,6 @@ export function dynamic(value: any): unknown {
   for (const k of Object.keys(value)) out[k] = dynamic(value[k])
   return out
 }
-
-const fromBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 
 function scalar(s: Structural): Declared | undefined {
   switch (s.type) {

@@ -5,6 +5,8 @@ import type { KObject } from '../meta/object.ts'
 import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, humanDuration, type Kind, nameColumn, plainKind, statusSubresource, statusVerbs, text } from './kind.ts'
 
+/** Who passes requests on to aggregated API servers, by its certificate's common name. */
+export const FRONT_PROXY = 'front-proxy-client'
 const LEGACY = 'kubernetes.io/legacy-unknown'
 const MIN_SECONDS = 600
 const MAX_SIGNER = 571

@@ -1,4 +1,5 @@
 // Secret: stringData becomes data at the door; typed secrets must carry their keys. Encryption at rest is the store's.
+import { toBase64Text } from '../meta/base64.ts'
 import { dictionary } from '../meta/dictionary.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { configMapKey } from '../meta/names.ts'
@@ -12,12 +13,6 @@ const requiredKeys: Record<string, string[]> = dictionary({
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/ssh-auth': ['ssh-privatekey'],
 })
-
-function encode(text: string): string {
-  let binary = ''
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary)
-}
 
 function validate(o: KObject, e: FieldErrors) {
   let size = 0
@@ -53,7 +48,7 @@ export const secret = plainKind({
     o.type ||= 'Opaque'
     if (o.stringData) {
       o.data = { ...o.data }
-      for (const [k, v] of Object.entries<string>(o.stringData)) o.data[k] = encode(v)
+      for (const [k, v] of Object.entries<string>(o.stringData)) o.data[k] = toBase64Text(v)
       delete o.stringData
     }
   },

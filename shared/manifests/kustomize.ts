@@ -1,5 +1,7 @@
 // Kustomizations: bases, patches, generators and renaming, as `kubectl kustomize` does them. Pure: files come as a map from path to text.
+
 import { kindByName } from '../kinds/index.ts'
+import { toBase64Text } from '../meta/base64.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../schema/patch.ts'
 import { schemaOf } from '../schema/types.ts'
 import { type Reference, references } from './references.ts'
@@ -154,8 +156,6 @@ const same = (i: Item, o: Json) =>
 
 // --- generators ---
 
-const toBase64 = (text: string) => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-
 function envLines(text: string): [string, string][] {
   return text
     .split('\n')
@@ -180,7 +180,7 @@ function generate(files: Files, folder: string, file: string, items: Item[], kin
     pairs.push([literal.slice(0, cut), literal.slice(cut + 1).replace(/^(["'])(.*)\1$/, '$2')])
   }
   pairs.sort(([a], [b]) => (a < b ? -1 : 1))
-  const data = Object.fromEntries(pairs.map(([k, v]) => [k, kind === 'Secret' ? toBase64(v) : v]))
+  const data = Object.fromEntries(pairs.map(([k, v]) => [k, kind === 'Secret' ? toBase64Text(v) : v]))
   const o = {
     ...general,
     ...g.options,

@@ -1,4 +1,5 @@
 // JSON objects as Kubernetes' protobuf, for clients that accept nothing else: `k8s\0` and a runtime.Unknown around the message.
+import { fromBase64 } from '../meta/base64.ts'
 import { type Field, fieldsOf, messageOf, ProtobufError } from './protobuf.ts'
 
 const encoder = new TextEncoder()
@@ -58,7 +59,6 @@ const made = (fill: (w: Writer) => void): Uint8Array => {
   return w.done()
 }
 const text = (s: string): Uint8Array => encoder.encode(s)
-const fromBase64 = (s: string): Uint8Array => Uint8Array.from(atob(s), (c) => c.charCodeAt(0))
 
 function time(value: string, w: Writer): void {
   const ms = Date.parse(value)

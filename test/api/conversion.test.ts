@@ -5,7 +5,7 @@ import { eventually } from '../rig/hosts.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
 import type { Ask } from './ask.ts'
 import { HookServer } from './hook-server.ts'
-import { openNodeSession } from './node-session.ts'
+import { localService, openNodeSession } from './node-session.ts'
 import { type Server, startServer } from './server.ts'
 
 const GROUP = 'travel.example.com'
@@ -49,13 +49,7 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     server = await startServer(platform)
     send = server.send
     session = await openNodeSession(server, folder.path, 'n1')
-    await send('POST', '/api/v1/namespaces/default/services', { metadata: { name: 'hook' }, spec: { ports: [{ port: 443 }] } })
-    await send('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
-      metadata: { name: 'hook', labels: { 'kubernetes.io/service-name': 'hook' } },
-      addressType: 'IPv4',
-      endpoints: [{ addresses: ['127.0.0.1'], nodeName: 'n1', conditions: { ready: true } }],
-      ports: [{ port: hook.port, protocol: 'TCP' }],
-    })
+    await localService(send, 'default', 'hook', hook.port)
   })
   afterAll(async () => {
     session?.close()

@@ -25,6 +25,25 @@ const webhook = {
   admissionReviewVersions: ['v1'],
 }
 const webhooks = (...list: object[]) => ({ webhooks: list })
+const typicalWebhook = {
+  ...webhook,
+  clientConfig: { service: { name: 's', namespace: 'default', path: '/x' }, caBundle: 'aGVsbG8=' },
+  failurePolicy: 'Ignore',
+  matchConditions: [{ name: 'c', expression: 'request.userInfo.username != "x" && object.metadata.name.startsWith("a")' }],
+  namespaceSelector: { matchLabels: { a: 'b' } },
+  timeoutSeconds: 5,
+}
+const badWebhooks = {
+  'webhooks[0].name webhooks[0].clientConfig webhooks[0].sideEffects webhooks[0].admissionReviewVersions': webhooks({ name: 'x' }),
+  'webhooks[0].clientConfig.url': webhooks({ ...webhook, clientConfig: { url: 'http://a/b' } }),
+  'webhooks[0].rules[0].operations[0] webhooks[0].rules[0].resources': webhooks({
+    ...webhook,
+    rules: [{ ...watched, operations: ['LOOK'], resources: [] }],
+  }),
+  'webhooks[0].timeoutSeconds webhooks[0].failurePolicy': webhooks({ ...webhook, timeoutSeconds: 31, failurePolicy: 'Maybe' }),
+  'webhooks[0].matchConditions[0].expression': webhooks({ ...webhook, matchConditions: [{ name: 'c', expression: 'nope' }] }),
+  'webhooks[1].name': webhooks(webhook, webhook),
+}
 const policySpec = { matchConstraints: { resourceRules: [watched] }, validations: [{ expression: 'true' }] }
 const mutation = { patchType: 'JSONPatch', jsonPatch: { expression: '[JSONPatch{op: "add", path: "/a", value: 1}]' } }
 const mutationSpec = { matchConstraints: { resourceRules: [watched] }, mutations: [mutation], reinvocationPolicy: 'Never' }
@@ -55,53 +74,12 @@ const signingRequest =
 
 export const manifests: Record<string, Manifests> = {
   'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': {
-    good: {
-      minimal: {},
-      typical: webhooks({
-        ...webhook,
-        clientConfig: { service: { name: 's', namespace: 'default', path: '/x' }, caBundle: 'aGVsbG8=' },
-        failurePolicy: 'Ignore',
-        matchConditions: [{ name: 'c', expression: 'request.userInfo.username != "x" && object.metadata.name.startsWith("a")' }],
-        namespaceSelector: { matchLabels: { a: 'b' } },
-        timeoutSeconds: 5,
-      }),
-    },
-    bad: {
-      'webhooks[0].name webhooks[0].clientConfig webhooks[0].sideEffects webhooks[0].admissionReviewVersions': webhooks({ name: 'x' }),
-      'webhooks[0].clientConfig.url': webhooks({ ...webhook, clientConfig: { url: 'http://a/b' } }),
-      'webhooks[0].rules[0].operations[0] webhooks[0].rules[0].resources': webhooks({
-        ...webhook,
-        rules: [{ ...watched, operations: ['LOOK'], resources: [] }],
-      }),
-      'webhooks[0].timeoutSeconds webhooks[0].failurePolicy': webhooks({ ...webhook, timeoutSeconds: 31, failurePolicy: 'Maybe' }),
-      'webhooks[0].matchConditions[0].expression': webhooks({ ...webhook, matchConditions: [{ name: 'c', expression: 'nope' }] }),
-      'webhooks[1].name': webhooks(webhook, webhook),
-    },
+    good: { minimal: {}, typical: webhooks(typicalWebhook) },
+    bad: badWebhooks,
   },
   'admissionregistration.k8s.io/v1 MutatingWebhookConfiguration': {
-    good: {
-      minimal: {},
-      typical: webhooks({
-        ...webhook,
-        clientConfig: { service: { name: 's', namespace: 'default', path: '/x' }, caBundle: 'aGVsbG8=' },
-        failurePolicy: 'Ignore',
-        matchConditions: [{ name: 'c', expression: 'request.userInfo.username != "x" && object.metadata.name.startsWith("a")' }],
-        namespaceSelector: { matchLabels: { a: 'b' } },
-        timeoutSeconds: 5,
-        reinvocationPolicy: 'IfNeeded',
-      }),
-    },
-    bad: {
-      'webhooks[0].name webhooks[0].clientConfig webhooks[0].sideEffects webhooks[0].admissionReviewVersions': webhooks({ name: 'x' }),
-      'webhooks[0].clientConfig.url': webhooks({ ...webhook, clientConfig: { url: 'http://a/b' } }),
-      'webhooks[0].rules[0].operations[0] webhooks[0].rules[0].resources': webhooks({
-        ...webhook,
-        rules: [{ ...watched, operations: ['LOOK'], resources: [] }],
-      }),
-      'webhooks[0].timeoutSeconds webhooks[0].failurePolicy': webhooks({ ...webhook, timeoutSeconds: 31, failurePolicy: 'Maybe' }),
-      'webhooks[0].matchConditions[0].expression': webhooks({ ...webhook, matchConditions: [{ name: 'c', expression: 'nope' }] }),
-      'webhooks[1].name': webhooks(webhook, webhook),
-    },
+    good: { minimal: {}, typical: webhooks({ ...typicalWebhook, reinvocationPolicy: 'IfNeeded' }) },
+    bad: badWebhooks,
   },
   'admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy': {
     good: {

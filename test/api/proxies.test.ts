@@ -8,7 +8,7 @@ import { openAuthority } from '../../api/platform/node/certificates.ts'
 import type { Session } from '../../node-agent/session/session.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
 import { type Ask, ask } from './ask.ts'
-import { openNodeSession } from './node-session.ts'
+import { localService, openNodeSession } from './node-session.ts'
 import { type Server, startServer } from './server.ts'
 
 const portOf = (s: HttpServer) => (s.address() as AddressInfo).port
@@ -57,15 +57,7 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     server = await startServer(platform)
     send = server.send
     session = await openNodeSession(server, folder.path, 'n1')
-    const service = async (name: string, port: number) => {
-      await send('POST', '/api/v1/namespaces/default/services', { metadata: { name }, spec: { ports: [{ name: 'http', port: 80 }] } })
-      await send('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
-        metadata: { name, labels: { 'kubernetes.io/service-name': name } },
-        addressType: 'IPv4',
-        endpoints: [{ addresses: ['127.0.0.1'], nodeName: 'n1', conditions: { ready: true } }],
-        ports: [{ name: 'http', port, protocol: 'TCP' }],
-      })
-    }
+    const service = (name: string, port: number) => localService(send, 'default', name, port, { name: 'http', port: 80 })
     await service('web', portOf(web))
     const authority = await openAuthority(certificates.path, { dns: ['things.default.svc'], ips: ['127.0.0.1'] })
     caBundle = Buffer.from(authority.certificate).toString('base64')

@@ -50,7 +50,6 @@ test('a server that ends answers what it was asked, and ends watches in order', 
   const hook = await HookServer.start(['hook.default.svc'])
   const folder = temporaryFolder('transport')
   const session = await openNodeSession(server, folder.path, 'n1')
-  await server.send('POST', '/api/v1/namespaces/default/services', { metadata: { name: 'hook' }, spec: { ports: [{ port: 443 }] } })
   await server.send('POST', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
     metadata: { name: 'slow' },
     webhooks: [

@@ -14,8 +14,8 @@ export interface Hostile {
 }
 
 type Random = () => number
-const NS = '/api/v1/namespaces/fuzz'
-const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+export const NS = '/api/v1/namespaces/fuzz'
+export const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 const JSON_TYPE = 'application/json'
 const MERGE = 'application/merge-patch+json'
 const JSON_PATCH = 'application/json-patch+json'
@@ -560,43 +560,4 @@ export class Maker {
   }
 }
 
-/** What the requests are about: a namespace, objects that stand still, and a definition with rules that cost much. */
-export const stage: { path: string; body: object }[] = [
-  { path: '/api/v1/namespaces', body: { metadata: { name: 'fuzz' } } },
-  { path: `${NS}/configmaps`, body: { metadata: { name: 'stand', labels: { a: 'b' } }, data: { a: 'b' } } },
-  { path: `${NS}/services`, body: { metadata: { name: 'stand' }, spec: { ports: [{ port: 80 }] } } },
-  {
-    path: CRDS,
-    body: {
-      metadata: { name: 'costlies.costly.example' },
-      spec: {
-        group: 'costly.example',
-        scope: 'Namespaced',
-        names: { plural: 'costlies', kind: 'Costly' },
-        versions: [
-          {
-            name: 'v1',
-            served: true,
-            storage: true,
-            schema: {
-              openAPIV3Schema: {
-                type: 'object',
-                properties: {
-                  spec: {
-                    type: 'array',
-                    items: { type: 'integer' },
-                    'x-kubernetes-validations': [
-                      { rule: 'self.all(a, self.all(b, self.all(c, a + b + c >= 0)))' },
-                      { rule: 'self.map(a, self.map(b, string(a) + string(b))).size() >= 0' },
-                    ],
-                  },
-                },
-              },
-            },
-          },
-        ],
-      },
-    },
-  },
-]
 export const typeOf = (h: Hostile): string => h.type ?? JSON_TYPE

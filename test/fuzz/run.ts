@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { connect } from 'node:tls'
 import { seeded } from '../api/generate.ts'
-import { type Hostile, Maker, stage, typeOf } from './hostile.ts'
+import { type Hostile, Maker, typeOf } from './hostile.ts'
+import { stage } from './stage.ts'
 
 export interface Target {
   host: string

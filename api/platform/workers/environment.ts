@@ -1,5 +1,7 @@
 // What a Worker is given (wrangler.toml's bindings), and what is opened from it: a cluster, or a host of many.
+
 import { directoryMigrations, migrations } from '../../../migrations/bundle.ts'
+import { fromBase64 } from '../../../shared/meta/base64.ts'
 import { parseTokenFile } from '../../auth/authentication.ts'
 import { checkOidc, Oidc } from '../../auth/oidc.ts'
 import { bootstrap, type Cluster, createCluster } from '../../cluster.ts'
@@ -64,7 +66,6 @@ export const consoleAudit: Audit = { write: (event) => console.log(JSON.stringif
 
 const clock = { now: () => Date.now() }
 const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n)), uuid: () => crypto.randomUUID() }
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 /** Newest first. */
 const keysOf = (env: WorkerEnvironment) => env.ENCRYPTION_KEY.split(',').map(fromBase64) as [Uint8Array, ...Uint8Array[]]
 
