@@ -47,7 +47,7 @@ const asOurs = (text: string): string =>
     .replace(/^(---|\+\+\+) (\/tmp\/\S+)\t.*$/gm, '$1 $2')
 
 /** kubectl walks a Go map here, in another order each time. */
-const unordered = /^(label .*--list|logs .*--all-containers)\b/
+const unordered = /^(label .*--list|logs .*--all-containers|describe (cm|configmap|secret|-f .*settings))\b/
 
 /** What an invocation printed, as it can be compared. */
 export const comparable = (line: string, done: Outcome): Outcome => {

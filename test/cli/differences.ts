@@ -5,7 +5,6 @@ const structs =
   "kubectl prints objects that it made itself in the order of Go's structs; kedge sorts keys as all JSON from servers is sorted"
 
 export const differences: Record<string, string> = {
-  'describe configmap awkward': 'kubectl walks the keys in random order; kedge in that of the alphabet',
   'create deployment x --dry-run=client': klog,
   'run x --dry-run=client': klog,
   'kustomize DIR/missing': klog,
