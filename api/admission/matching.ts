@@ -180,11 +180,17 @@ export class Evaluation {
     return program
   }
 
+  #spent(cost: number): void {
+    this.#left -= cost
+    const { ctx } = this.#ask.r
+    ctx.cost = (ctx.cost ?? 0) + cost
+  }
+
   #once(program: Program): unknown {
     if (this.#left <= 0)
       throw new CelError('validation failed due to running out of cost budget, no further validation rules will be run', true)
     const { value, cost } = program.run(this.#variables, Math.min(CALL_LIMIT, this.#left))
-    this.#left -= cost
+    this.#spent(cost)
     return value
   }
 
@@ -199,7 +205,7 @@ export class Evaluation {
         value = this.#once(program)
       } catch (e) {
         failure = e
-        this.#left -= (e as { cost?: number }).cost ?? 0
+        if (e instanceof CelError) this.#spent(e.cost)
       }
       const questions = this.#answers.asked.slice(before)
       if (!questions.length || tries >= MAX_QUESTIONS) {

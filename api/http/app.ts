@@ -23,9 +23,8 @@ import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.t
 import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
-import { asJson, withProtobuf } from './protobuf.ts'
-import { attributesOfPath, isTrue, parseResourcePath, splitPath } from './request.ts'
-import { handleResource } from './resource.ts'
+import { attributesOfPath, splitPath } from './request.ts'
+import { type Aside, answerResource } from './resource-call.ts'
 
 type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string> } }
 
@@ -35,6 +34,8 @@ export interface AppOptions {
   sessions?: Sessions
   /** Where the audit log goes, if there is a policy. */
   audit?: Audit
+  /** Who takes heavy writes off this thread. */
+  aside?: Aside
   /** What every path begins with, `/clusters/NAME`, where the app is one of many. */
   prefix?: string
 }
@@ -49,7 +50,7 @@ const textAnswer = (text: string, status = 200) =>
 /** How old the knowledge of definitions may be that says that something is not there, ms. */
 const RECHECK = 200
 
-export function createApp({ cluster, sessions, audit, prefix = '' }: AppOptions): Hono<Env> {
+export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppOptions): Hono<Env> {
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
   const flows = new FlowControl(env.rules)
@@ -147,23 +148,9 @@ export function createApp({ cluster, sessions, audit, prefix = '' }: AppOptions)
 
   const { kinds } = env
   const resource = (group: string, version: string, segments: string[], c: Context<Env>) => {
-    const user = c.get('user')
-    const r = parseResourcePath(kinds, group, version, segments)
-    const url = c.req.url
-    const at = url.indexOf('?')
-    const query = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
-    const by = JSON.stringify({
-      user: user.username,
-      ...(c.env?.address ? { from: c.env.address } : {}),
-      ...(c.req.header('x-request-id') ? { request: c.req.header('x-request-id') } : {}),
-    })
     const annotations = c.get('annotations')
-    const ctx = { user, by, warnings: [], ...(annotations ? { annotations } : {}) }
-    const handle = (request: Request) => handleResource({ cluster, request, r, query, user, ctx, connection: c.env ?? {} })
-    const accept = asJson(c.req.header('accept'))
-    if (accept === undefined) return handle(c.req.raw)
-    const watch = isTrue(query.get('watch')) || segments[0] === 'watch'
-    return withProtobuf(c.req.raw, accept, r.kind, watch, (request) => handle(request).catch((e) => errorAnswer(e, log, c.req.path)))
+    const call = { group, version, segments, request: c.req.raw, user: c.get('user'), connection: c.env ?? {} }
+    return answerResource(cluster, annotations ? { ...call, annotations } : call, aside)
   }
   const segmentsAfter = (c: Context<Env>, n: number) =>
     c.req.path

@@ -97,6 +97,10 @@ export const key = ({ r }: Pick<Asked, 'r'>) => keyFor(r.kind, r.namespace ?? ''
 /** Subresources that are the object itself, of which they change a part. */
 const hasBody = (r: ResourceRequest): boolean =>
   r.subresource === 'status' || r.subresource === 'finalize' || !!r.kind.subresources?.[r.subresource ?? '']?.part
+const writes = new Set(['POST', 'PUT', 'PATCH'])
+/** Whether a request has a stored object written, or a part of one. */
+export const isStoredWrite = (method: string, r: ResourceRequest): boolean =>
+  writes.has(method) && !r.kind.virtual && (!r.subresource || hasBody(r))
 const part = (r: ResourceRequest): Part => (hasBody(r) ? (r.subresource as Part) : 'main')
 export const body = async ({ request, r }: Pick<Asked, 'request' | 'r'>): Promise<unknown> => readBody(request, r.kind.kind)
 

@@ -30,6 +30,9 @@ const elsewhere: Record<string, string> = {
 const resourceOfPlural = (p: string): string => elsewhere[p] ?? `${p}.${GROUP}`
 const resources = new Set(plurals.map(resourceOfPlural))
 
+/** Whether objects of a resource are kept here. */
+export const isRule = (resource: string): boolean => resources.has(resource)
+
 export class AdmissionRules {
   readonly #store: Store
   readonly #clock: Clock
@@ -47,12 +50,13 @@ export class AdmissionRules {
   }
 
   observe(e: LogEvent): void {
-    if (!resources.has(e.resource)) return
+    if (!isRule(e.resource)) return
     this.generation++
     const all = this.#of(e.resource)
-    if (e.verb === 'delete') all.delete(e.name)
     // Events come by two ways, from the commit and from the log: the newer stays.
-    else if (Number(all.get(e.name)?.metadata.resourceVersion ?? 0) < e.rv) all.set(e.name, decodeBody(e.body, e.rv))
+    if (Number(all.get(e.name)?.metadata.resourceVersion ?? 0) >= e.rv) return
+    if (e.verb === 'delete') all.delete(e.name)
+    else all.set(e.name, decodeBody(e.body, e.rv))
   }
 
   #of(resource: string): Map<string, KObject> {

@@ -25,7 +25,7 @@ export class ClusterKinds extends KindTable {
 
   observe(e: LogEvent): void {
     if (e.resource !== CRD_RESOURCE) return
-    if (e.verb === 'delete') this.delete(e.name)
+    if (e.verb === 'delete') this.delete(e.name, e.rv)
     else this.set(e.object ? versioned(e.object, e.rv) : decodeBody(e.body, e.rv))
   }
 

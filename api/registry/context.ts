@@ -43,6 +43,8 @@ export interface RequestContext {
   warnings: string[]
   /** What admission has to say for the audit log. */
   annotations?: Record<string, string>
+  /** What expressions (rules, policies) have cost so far. */
+  cost?: number
 }
 
 export interface WriteOptions {

@@ -76,7 +76,7 @@ export async function createObject(
   kind.prepareForCreate?.(o)
   const admission: Admission = await admit({ env, kind, object: o, part: 'main', options, ctx }, () => {
     kind.settle?.(o)
-    return validateObject(kind, o)
+    return validateObject(kind, o, ctx)
   })
   const fields =
     managed?.(o) ??

@@ -79,7 +79,7 @@ async function replace(
     o.metadata.generation = (old.metadata.generation ?? 0) + (equal(spec(o), spec(old)) ? 0 : 1)
   }
   const admission: Admission =
-    part === 'binding' ? {} : await admit({ env, kind, object: o, old, part, options, ctx }, () => validateObject(kind, o, old, part))
+    part === 'binding' ? {} : await admit({ env, kind, object: o, old, part, options, ctx }, () => validateObject(kind, o, ctx, old, part))
   const managed =
     changed.managed ??
     managedByUpdate(schemaOfKind(kind), old, o, {

@@ -5,6 +5,7 @@ import { FieldErrors } from '../../shared/meta/field-error.ts'
 import { dnsSubdomain, qualifiedName } from '../../shared/meta/names.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { badRequest, invalid, type Subject } from '../../shared/status/index.ts'
+import type { RequestContext } from './context.ts'
 
 const MAX_ANNOTATIONS = 256 * 1024
 const standardFinalizers = ['foregroundDeletion', 'orphan', 'kubernetes']
@@ -41,7 +42,7 @@ function validateMeta(kind: Kind, o: KObject, e: FieldErrors) {
 }
 
 /** Throws 422 with every fault found. Returns what is wrong but was so before, to be warned of. */
-export function validateObject(kind: Kind, o: KObject, old?: KObject, part = 'main'): string[] {
+export function validateObject(kind: Kind, o: KObject, ctx: RequestContext, old?: KObject, part = 'main'): string[] {
   const e = new FieldErrors()
   validateMeta(kind, o, e)
   kind.validate?.(o, e)
@@ -61,6 +62,7 @@ export function validateObject(kind: Kind, o: KObject, old?: KObject, part = 'ma
           )
     }
   }
+  ctx.cost = (ctx.cost ?? 0) + e.cost
   if (e.any) throw invalid(kind.group, kind.kind, o.metadata.name ?? '', e.causes)
   return e.warnings
 }

@@ -32,9 +32,12 @@ export function newEnvironment(base?: Environment): Environment {
 export class CelError extends Error {
   /** Ran out of its budget. */
   readonly exhausted: boolean
-  constructor(message: string, exhausted = false) {
+  /** What was spent until then. */
+  readonly cost: number
+  constructor(message: string, exhausted = false, cost = 0) {
     super(message)
     this.exhausted = exhausted
+    this.cost = cost
   }
 }
 
@@ -133,7 +136,7 @@ export function compile(env: Environment, source: string, want?: readonly string
       const message = (known.summary ?? known.message)
         .replace(/^No such key: (?!index)/, 'no such key: ')
         .replace(/^No such key: index/, 'index')
-      throw Object.assign(new CelError(message, exhausted), { cost })
+      throw new CelError(message, exhausted, cost)
     },
   }
 }

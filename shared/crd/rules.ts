@@ -144,7 +144,8 @@ class Check {
       this.left -= done.cost
       holds = done.value
     } catch (error) {
-      const { message, exhausted } = error as CelError
+      const { message, exhausted, cost } = error as CelError
+      this.left -= cost
       if (exhausted) {
         const why = `no further validation rules will be run due to call cost exceeds limit for rule: ${text}`
         this.e.invalid(path, type, `'${message}': ${why}`)
@@ -208,8 +209,12 @@ const BLOCKING = new Set(['FieldValueRequired', 'FieldValueNotSupported', 'Field
 export function checkRules(s: Structural, o: any, old: any, e: FieldErrors): void {
   const tree = treeOf(s)
   if (!tree) return
-  if (!e.causes.some((c) => BLOCKING.has(c.reason) || c.message.includes('must be of type')))
-    return void new Check(e).node(tree, '<nil>', o, old)
+  if (!e.causes.some((c) => BLOCKING.has(c.reason) || c.message.includes('must be of type'))) {
+    const check = new Check(e)
+    check.node(tree, '<nil>', o, old)
+    e.cost += REQUEST_LIMIT - check.left
+    return
+  }
   e.invalid(
     '<nil>',
     null,

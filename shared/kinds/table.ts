@@ -32,8 +32,9 @@ export class KindTable {
     this.#changed()
   }
 
-  delete(name: string): void {
-    if (this.#definitions.delete(name)) this.#changed()
+  /** A definition that went at a version; one that was made after it stays. */
+  delete(name: string, rv = Number.POSITIVE_INFINITY): void {
+    if ((this.#definitions.get(name)?.rv ?? rv) < rv && this.#definitions.delete(name)) this.#changed()
   }
 
   /** Only these are left. */

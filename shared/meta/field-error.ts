@@ -13,6 +13,8 @@ export class FieldErrors {
   readonly causes: Cause[] = []
   /** What is wrong, but was so before: told, not refused. */
   readonly warnings: string[] = []
+  /** What the rules cost that were asked. */
+  cost = 0
   #add(reason: string, field: string, message: string) {
     if (this.causes.length < 200) this.causes.push({ reason, message, field })
   }

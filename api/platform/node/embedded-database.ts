@@ -184,6 +184,8 @@ export function openEmbedded(file: string): Database {
     close: async () => {
       if (queue.length) flush()
       db.close()
+      // Files stay open while there are statements.
+      cache.clear()
     },
   }
 }

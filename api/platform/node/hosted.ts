@@ -17,16 +17,18 @@ import { openOidc } from './oidc.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import { type RunningCluster, runCluster } from './running-cluster.ts'
 import { publicOrigin, type ServeOptions, type Serving } from './server.ts'
+import { SideThread } from './side-thread.ts'
 
 const FLUSH_EVERY = 15_000
 
 /** One file per cluster, named by its id. */
-function fileDatabases(folder: string): ClusterDatabases {
+function fileDatabases(folder: string): ClusterDatabases & { fileOf: (place: string) => string } {
   mkdirSync(folder, { recursive: true })
   const fileOf = (place: string) => path.join(folder, `${place}.db`)
   return {
     create: async (id) => id,
     open: (place) => openEmbedded(fileOf(place)),
+    fileOf,
     drop: async (place) => {
       for (const suffix of ['', '-wal', '-shm']) rmSync(`${fileOf(place)}${suffix}`, { force: true })
     },
@@ -40,12 +42,14 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
   const database = openEmbedded(path.join(o.data, 'directory.db'))
   await database.migrate(directoryMigrations)
   const databases = fileDatabases(path.join(o.data, 'clusters'))
+  const thread = new SideThread(stderrLog)
   const origin = publicOrigin(o)
   const running = new Map<string, Promise<RunningCluster>>()
 
   const start = async (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> =>
     runCluster({
       database: databases.open(record.database),
+      side: { thread, database: { file: databases.fileOf(record.database) } },
       alone: true,
       sealKey: await host.clusters.keyOf(record),
       settings: { ...hostedSettings(record, account, origin, folder.ca), ...o.settings },

@@ -15,10 +15,13 @@ import { createSeal } from '../../store/seal.ts'
 import type { LogEvent } from '../../store/store.ts'
 import { outboundFor } from './outbound.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
+import type { Place, SideThread } from './side-thread.ts'
 import { timerAlarm } from './timer-alarm.ts'
 
 export interface RunOptions {
   database: Database
+  /** Who takes its heavy writes, and where they find the database. */
+  side: { thread: SideThread; database: Place['database'] }
   /** Whether this process alone writes to the database, and so sees every change. */
   alone: boolean
   sealKey: Uint8Array
@@ -54,6 +57,10 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
   await database.migrate(migrations)
   await o.fill?.(database)
   let hub: LocalHub | undefined
+  const committed = (event: LogEvent) => {
+    cluster.observe(event)
+    hub?.publish(event)
+  }
   const cluster = createCluster({
     database,
     clock: systemClock,
@@ -66,10 +73,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     ...(o.oidc ? { oidc: o.oidc } : {}),
     maxAge: o.alone ? Number.POSITIVE_INFINITY : 5000,
     ...(o.alone ? { head: () => hub?.fanOut.head ?? 0 } : {}),
-    onCommit: (event: LogEvent) => {
-      cluster.observe(event)
-      hub?.publish(event)
-    },
+    onCommit: (event) => committed(event),
     outbound: () => outboundFor(o.reachesInside ?? false),
     hub: () => ({
       publish: (e) => hub!.publish(e),
@@ -91,9 +95,22 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     o.settings.maxWatches,
   )
   hub.fanOut.subscribe((e) => cluster.observe(e))
+  const { fanOut } = hub
+  const aside = o.side.thread.join(
+    {
+      database: o.side.database,
+      keys: [o.sealKey, ...(o.older?.keys ?? [])],
+      settings: o.settings,
+      alone: o.alone,
+      reachesInside: o.reachesInside ?? false,
+    },
+    { committed, catchUp: () => void fanOut.catchUp(), reach: (call) => cluster.env.reach(call) },
+  )
+  fanOut.subscribe((e) => aside.observe(e))
   const app = createApp({
     cluster,
     sessions: hub.sessions,
+    aside,
     ...(o.audit ? { audit: o.audit } : {}),
     ...(o.prefix ? { prefix: o.prefix } : {}),
   })
@@ -119,7 +136,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     fetch: (request, connection) => app.fetch(request, connection),
     drain: () => hub?.close(),
     close: async () => {
-      await engine?.close()
+      await Promise.all([engine?.close(), aside.close()])
       hub?.close()
       await database.close()
     },

@@ -16,6 +16,7 @@ import { listen } from './listen.ts'
 import { type OidcOptions, openOidc } from './oidc.ts'
 import { stderrLog } from './ports.ts'
 import { runCluster } from './running-cluster.ts'
+import { SideThread } from './side-thread.ts'
 
 export interface ServeOptions {
   data: string
@@ -69,8 +70,10 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   const audit = o.auditLog ? auditFile(o.auditLog, stderrLog) : undefined
   const statics = o.tokenFile ? parseTokenFile(readFileSync(o.tokenFile, 'utf8')) : new Map<string, Identity>()
   statics.set(folder.adminToken, { username: 'kubernetes-admin', groups: ['system:masters'] })
+  const file = path.join(o.data, 'cluster.db')
   const cluster = await runCluster({
-    database: o.databaseUrl ? openRemote({ url: o.databaseUrl }) : openEmbedded(path.join(o.data, 'cluster.db')),
+    database: o.databaseUrl ? openRemote({ url: o.databaseUrl }) : openEmbedded(file),
+    side: { thread: new SideThread(stderrLog), database: o.databaseUrl ? { url: o.databaseUrl } : { file } },
     alone: !o.databaseUrl,
     sealKey: folder.sealKey,
     older: { keys: folder.olderKeys, gone: folder.forgetOlderKeys },
