@@ -8,7 +8,10 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const client = path.join(root, 'node_modules/@kubernetes/client-node')
 const models = path.join(client, 'dist/gen/models')
 const out = path.join(root, 'shared/schema/generated')
-const stamp = `${JSON.parse(readFileSync(path.join(client, 'package.json'), 'utf8')).version} 3`
+const stamp = `${JSON.parse(readFileSync(path.join(client, 'package.json'), 'utf8')).version} 4`
+
+/** Versions that are not stable yet, and served: each has no stable one. */
+const beta = /^V1beta1ClusterTrustBundle(Spec)?$/
 
 interface Attribute {
   baseName: string
@@ -54,7 +57,7 @@ async function generate() {
   const descriptions: Record<string, Record<string, string>> = {}
   for (const file of readdirSync(models)) {
     const name = file.match(/^([A-Z]\w+)\.js$/)?.[1]
-    if (!name || /alpha\d|beta\d/.test(name) || name === 'ObjectSerializer') continue
+    if (!name || (/alpha\d|beta\d/.test(name) && !beta.test(name)) || name === 'ObjectSerializer') continue
     const model = (await import(pathToFileURL(path.join(models, file)).href))[name] as { attributeTypeMap?: Attribute[] }
     if (!model?.attributeTypeMap) continue
     const d = declared(name)

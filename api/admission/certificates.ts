@@ -1,7 +1,7 @@
 // CertificateSigningRequests: who asks is written into them, who may approve and sign is asked here, and what Kubernetes' own signers are to certify is
 // certified with the approval.
 
-import { FRONT_PROXY } from '../../shared/kinds/certificates.ts'
+import { FRONT_PROXY, pemBlocks } from '../../shared/kinds/certificates.ts'
 import { dictionary } from '../../shared/meta/dictionary.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
@@ -25,8 +25,7 @@ function says(o: KObject, { user }: RequestContext): void {
 }
 
 /** Signers are named in full, or all of a domain. */
-async function maySign(r: Request, verb: string): Promise<boolean> {
-  const name: string = r.old!.spec.signerName
+async function maySign(r: Request, verb: string, name: string): Promise<boolean> {
   const names = [name, `${name.split('/')[0]}/*`]
   for (const n of names) if (await r.env.allowed(r.ctx.user, { verb, group: GROUP, resource: 'signers', name: n })) return true
   return false
@@ -127,10 +126,32 @@ export const signingRights: Step = {
     const { old, object: o } = r
     const signer = JSON.stringify(old!.spec.signerName)
     if (r.part === 'approval') {
-      if (!(await maySign(r, 'approve'))) throw refused(r, `user not permitted to approve requests with signerName ${signer}`)
+      if (!(await maySign(r, 'approve', old!.spec.signerName)))
+        throw refused(r, `user not permitted to approve requests with signerName ${signer}`)
       await certify(r)
-    } else if (r.part === 'status' && !equal(old!.status, o.status) && !(await maySign(r, 'sign')))
+    } else if (r.part === 'status' && !equal(old!.status, o.status) && !(await maySign(r, 'sign', old!.spec.signerName)))
       throw refused(r, `user not permitted to sign requests with signerName ${signer}`)
     return undefined
   },
+}
+
+/** Whoever gives out a signer's trust anchors has the right to, and they are what they are said to be. */
+export const trustBundles: Step = {
+  name: 'ClusterTrustBundleAttest',
+  create: (r) => (isBundle(r) ? checkBundle(r) : undefined),
+  update: (r) => (isBundle(r) && r.old!.spec.trustBundle !== r.object.spec.trustBundle ? checkBundle(r) : undefined),
+}
+
+const isBundle = (r: Request) => r.kind.group === GROUP && r.kind.kind === 'ClusterTrustBundle'
+
+async function checkBundle(r: Request): Promise<undefined> {
+  const { signerName, trustBundle } = r.object.spec
+  if (signerName && !(await maySign(r, 'attest', signerName)))
+    throw refused(r, `user not permitted to attest for signerName ${JSON.stringify(signerName)}`)
+  for (const [i, { body }] of pemBlocks(trustBundle).entries()) {
+    const why = r.env.authority.whyNoAnchor(body)
+    if (!why) continue
+    const message = `Invalid value: "<value omitted>": entry ${i} ${why}`
+    throw invalid(GROUP, r.kind.kind, r.object.metadata.name, [{ field: 'spec.trustBundle', message, reason: 'FieldValueInvalid' }])
+  }
 }

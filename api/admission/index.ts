@@ -7,7 +7,7 @@ import type { Environment, RequestContext, WriteOptions } from '../registry/cont
 import type { Part } from '../registry/update.ts'
 import type { Beside } from '../store/store.ts'
 import { apiServices } from './api-services.ts'
-import { signingRequests, signingRights } from './certificates.ts'
+import { signingRequests, signingRights, trustBundles } from './certificates.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { definitions } from './definitions.ts'
@@ -114,6 +114,7 @@ const mutating: readonly Step[] = [
 const validating: readonly Step[] = [
   podSecurity,
   signingRights,
+  trustBundles,
   ownerReferences,
   validatingPolicies,
   validatingWebhooks,

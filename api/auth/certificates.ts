@@ -191,6 +191,16 @@ export async function signRequest(ca: AuthorityPair, pem: string, usages: string
   return `${cert.toString('pem')}\n`
 }
 
+/** What keeps a certificate (base64 of DER) from being a trust anchor; undefined where nothing does. */
+export function whyNoAnchor(der: string): string | undefined {
+  try {
+    const cert = new x509.X509Certificate(der)
+    return cert.getExtension(x509.BasicConstraintsExtension)?.ca ? undefined : 'does not have the CA bit set'
+  } catch {
+    return 'does not parse as X.509'
+  }
+}
+
 /** Who a client's certificate (DER) says it is, and until when, where this authority signed it for clients and it is valid now. */
 export async function readClient(
   ca: string,

@@ -15,6 +15,7 @@ import {
   readClient,
   readSigningRequest,
   signRequest,
+  whyNoAnchor,
 } from './certificates.ts'
 
 const KEY = 'cluster-ca'
@@ -70,6 +71,8 @@ export class ClusterAuthority {
   async sign(pem: string, usages: string[], ttl: number): Promise<string> {
     return signRequest(await this.#load(), pem, usages, ttl, this.#clock.now())
   }
+
+  whyNoAnchor = whyNoAnchor
 
   #proxy?: Promise<{ cert: string; key: string }>
 

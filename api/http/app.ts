@@ -76,6 +76,15 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppO
   /** Streams hold no seat: a session, a shell, a log that is followed. */
   const longRunning = (c: Context<Env>): boolean => /\/(exec|attach|portforward|proxy|log)(\/|$)|^\/kedge\/v1\/session$/.test(c.req.path)
 
+  /** What the audit log says of a request besides who asks. */
+  const audited = (c: Context<Env>) => ({
+    id: c.req.header('audit-id')?.slice(0, 64) || env.random.uuid(),
+    request: c.req.raw,
+    uri: c.req.url.slice(c.req.url.indexOf('/', 'https://'.length)),
+    ...(c.env?.address ? { address: c.env.address } : {}),
+    attributes: asked(c),
+  })
+
   const seatFor = async (c: Context<Env>, user: Identity) => {
     await env.rules.current()
     return flows.enter(user, asked(c))
@@ -97,7 +106,10 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppO
       if (user === anonymous && !env.settings.anonymous && !published.has(c.req.path)) throw unauthorized()
     } catch (cause) {
       if (cause instanceof StatusError && open.has(c.req.path) && env.settings.anonymous) user = anonymous
-      else throw cause
+      else {
+        if (cause instanceof StatusError && cause.code === 401) trail?.refused(audited(c))
+        throw cause
+      }
     }
     const behind = user
     if (c.req.header('impersonate-user') || c.req.header('impersonate-group') || c.req.header('impersonate-uid'))
@@ -116,27 +128,14 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppO
       c.res.headers.set('x-kubernetes-pf-prioritylevel-uid', seat.level)
     }
     if (!trail) return served()
-    const id = c.req.header('audit-id')?.slice(0, 64) || env.random.uuid()
     const annotations: Record<string, string> = {}
     c.set('annotations', annotations)
-    const at = c.req.url.indexOf('/', 'https://'.length)
-    await trail.around(
-      {
-        id,
-        request: c.req.raw,
-        uri: c.req.url.slice(at),
-        ...(c.env?.address ? { address: c.env.address } : {}),
-        attributes: asked(c),
-        user,
-        ...(user === behind ? {} : { behind }),
-      },
-      annotations,
-      async () => {
-        await served()
-        c.res.headers.set('audit-id', id)
-        return c.res
-      },
-    )
+    const asks = audited(c)
+    await trail.around({ ...asks, user, ...(user === behind ? {} : { behind }) }, annotations, async () => {
+      await served()
+      c.res.headers.set('audit-id', asks.id)
+      return c.res
+    })
   })
 
   /** Non-resource paths are guarded by path. */

@@ -13,7 +13,8 @@ interface Asked {
   uri: string
   address?: string
   attributes: Attributes
-  user: Identity
+  /** Absent where it could not be found out. */
+  user?: Identity
   /** Who impersonates the user. */
   behind?: Identity
 }
@@ -49,12 +50,17 @@ export class AuditTrail {
     this.#now = now
   }
 
-  /** Answers a request by `next`, and writes down what the policy wants of it. `annotations` are what admission has to say. */
-  async around(a: Asked, annotations: Record<string, string>, next: () => Promise<Response>): Promise<void> {
+  #stamp(): string {
+    return new Date(this.#now()).toISOString().replace('Z', '000Z')
+  }
+
+  /** What all events of a request say, and how one of them is written. Undefined where the policy wants none. */
+  #begin(a: Asked): { decision: Decision; write: (stage: Stage, more?: object) => void } | undefined {
     const { attributes: at, user } = a
-    const decision = decide(this.#policy, { ...at, user: user.username, groups: user.groups })
-    if (decision.level === 'None') return void (await next())
-    const received = new Date(this.#now()).toISOString().replace('Z', '000Z')
+    const decision = decide(this.#policy, { ...at, user: user?.username ?? '', groups: user?.groups ?? [] })
+    if (decision.level === 'None') return undefined
+    const by = a.behind ?? user
+    const agent = a.request.headers.get('user-agent')
     const base = {
       kind: 'Event',
       apiVersion: 'audit.k8s.io/v1',
@@ -62,10 +68,10 @@ export class AuditTrail {
       auditID: a.id,
       requestURI: a.uri,
       verb: at.verb,
-      user: userInfo(a.behind ?? user),
-      ...(a.behind ? { impersonatedUser: userInfo(user) } : {}),
+      user: by ? userInfo(by) : {},
+      ...(a.behind && user ? { impersonatedUser: userInfo(user) } : {}),
       ...(a.address ? { sourceIPs: [a.address] } : {}),
-      ...(a.request.headers.get('user-agent') ? { userAgent: a.request.headers.get('user-agent') } : {}),
+      ...(agent ? { userAgent: agent } : {}),
       ...(at.path === undefined
         ? {
             objectRef: {
@@ -77,12 +83,31 @@ export class AuditTrail {
             },
           }
         : {}),
-      requestReceivedTimestamp: received,
+      requestReceivedTimestamp: this.#stamp(),
     }
-    const write = (stage: Stage, more: object = {}) => {
-      if (decision.omitStages.has(stage)) return
-      this.#audit.write({ ...base, stage, stageTimestamp: new Date(this.#now()).toISOString().replace('Z', '000Z'), ...more })
+    return {
+      decision,
+      write: (stage, more = {}) => {
+        if (!decision.omitStages.has(stage)) this.#audit.write({ ...base, stage, stageTimestamp: this.#stamp(), ...more })
+      },
     }
+  }
+
+  /** Writes down a request that was refused because nobody knows who asks. */
+  refused(a: Asked): void {
+    const header = a.request.headers.get('authorization')
+    const scheme = (header ?? '').split(' ', 1)[0]!.toLowerCase()
+    const message = `Authentication failed, ${scheme ? `attempted: ${scheme}` : 'no credentials found'}`
+    const responseStatus = { metadata: {}, status: 'Failure', message, reason: 'Unauthorized', code: 401 }
+    this.#begin(a)?.write('ResponseStarted', { responseStatus })
+  }
+
+  /** Answers a request by `next`, and writes down what the policy wants of it. `annotations` are what admission has to say. */
+  async around(a: Asked, annotations: Record<string, string>, next: () => Promise<Response>): Promise<void> {
+    const begun = this.#begin(a)
+    if (!begun) return void (await next())
+    const { decision, write } = begun
+    const { attributes: at } = a
     write('RequestReceived')
     const bodies = decision.level !== 'Metadata'
     // Read before the handler does; what is streamed has no body to show.

@@ -13,7 +13,7 @@ const about: Record<string, Record<string, string>> = { ...descriptions, ...ownD
 const metaTypes =
   /^V1(ObjectMeta|ListMeta|LabelSelector|LabelSelectorRequirement|OwnerReference|ManagedFieldsEntry|Status|StatusDetails|StatusCause|DeleteOptions|Preconditions|Condition)$/
 
-const shortName = (type: string) => type.replace(/^[A-Z][a-z]+(?=V\d)/, '').replace(/^V\d+/, '')
+const shortName = (type: string) => type.replace(/^[A-Z][a-z]+(?=V\d)/, '').replace(/^V\d+(beta\d+)?/, '')
 const componentName = (type: string, group: string, version: string) =>
   metaTypes.test(type)
     ? `io.k8s.apimachinery.pkg.apis.meta.v1.${shortName(type)}`

@@ -34,6 +34,7 @@ import { attributesOf, integerParam, isTrue, methodRefused, type ResourceRequest
 import { review } from './reviews.ts'
 import { getScale, writeScale } from './scale.ts'
 import { createToken } from './token.ts'
+import { usage } from './usage.ts'
 
 export interface Asked {
   cluster: Cluster
@@ -253,6 +254,9 @@ function virtual(a: Asked): Promise<Response> {
       return bind(a)
     case 'ComponentStatus':
       return componentStatuses(a)
+    case 'NodeMetrics':
+    case 'PodMetrics':
+      return usage(a)
     default:
       return answerReview(a)
   }

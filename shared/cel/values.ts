@@ -1,14 +1,11 @@
 // Values of the language from and to JSON.
 import { Optional } from '@marcbachmann/cel-js'
 import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator'
+import { nanosOf } from '../meta/duration.ts'
 
-const UNITS: Record<string, number> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, us: 1e3, µs: 1e3, ns: 1 }
-
-/** Go's way of writing durations: `1h30m`, `-1.5s`. Text that is none gives zero: validation has spoken of it. */
+/** Of a Go duration. */
 export function parseDuration(text: string): Duration {
-  let nanos = 0
-  for (const [, n, unit] of text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)) nanos += Number(n) * UNITS[unit!]!
-  if (text.startsWith('-')) nanos = -nanos
+  const nanos = nanosOf(text)
   const seconds = Math.trunc(nanos / 1e9)
   return new Duration(BigInt(seconds), Math.round(nanos - seconds * 1e9))
 }

@@ -153,3 +153,63 @@ export const certificateSigningRequest: Kind = plainKind({
     return [o.metadata.name, ageOf(o, now), signerName || '<none>', username ?? '', lasts, conditionText(o)]
   },
 })
+
+const MAX_BUNDLE = 1024 * 1024
+const OMITTED = '<value omitted>'
+
+/** The PEM blocks of a text, in order. */
+export function pemBlocks(text: string): { type: string; headers: boolean; body: string }[] {
+  return [...text.matchAll(/-----BEGIN ([^\n-]+)-----\s*\n([\s\S]*?)-----END \1-----/g)].map(([, type, inner]) => {
+    const headers = /^[^\n:]+:/.test(inner!)
+    return { type: type!, headers, body: inner!.replace(/\s/g, '') }
+  })
+}
+
+/** What can be said of a bundle by its text; that its blocks are certificates of authorities is looked at in api/admission/certificates.ts. */
+function validateBundle(bundle: string, e: FieldErrors): void {
+  const at = 'spec.trustBundle'
+  if (bundle.length > MAX_BUNDLE) return void e.tooLong(at, MAX_BUNDLE)
+  const blocks = pemBlocks(bundle)
+  if (!blocks.length) return void e.invalid(at, OMITTED, 'at least one trust anchor must be provided')
+  const seen = new Map<string, number>()
+  for (const [i, { type, headers, body }] of blocks.entries()) {
+    const before = seen.get(body)
+    if (type !== 'CERTIFICATE') e.invalid(at, OMITTED, `entry ${i} has bad block type: ${type}`)
+    else if (headers) e.invalid(at, OMITTED, `entry ${i} has PEM block headers`)
+    else if (before !== undefined) e.invalid(at, OMITTED, `duplicate trust anchor (indices ${before}, ${i})`)
+    seen.set(body, i)
+  }
+}
+
+function validateBundleName(o: KObject, e: FieldErrors): void {
+  const name: string = o.metadata.name ?? ''
+  const signer: string = o.spec?.signerName ?? ''
+  const prefix = signer ? `${signer.replaceAll('/', ':')}:` : ''
+  const at = 'metadata.name'
+  if (!name.startsWith(prefix))
+    return void e.invalid(at, name, `ClusterTrustBundle for signerName ${signer} must be named with prefix ${prefix}`)
+  if (!signer && name.includes(':')) return void e.invalid(at, name, 'ClusterTrustBundle without signer name must not have ":" in its name')
+  e.format(at, name, dnsSubdomain(name.slice(prefix.length)))
+}
+
+export const clusterTrustBundle: Kind = plainKind({
+  group: 'certificates.k8s.io',
+  version: 'v1beta1',
+  kind: 'ClusterTrustBundle',
+  plural: 'clustertrustbundles',
+  namespaced: false,
+  type: 'V1beta1ClusterTrustBundle',
+  nameFormat: () => [],
+  validate: (o, e) => {
+    if (o.spec?.signerName) validateSigner(o.spec.signerName, e)
+    if (o.metadata.name) validateBundleName(o, e)
+    validateBundle(o.spec?.trustBundle ?? '', e)
+  },
+  validateUpdate: (o, old, e) => {
+    if ((o.spec?.signerName ?? '') !== (old.spec?.signerName ?? ''))
+      e.invalid('spec.signerName', o.spec?.signerName ?? '', 'field is immutable')
+  },
+  fields: (o) => ({ 'spec.signerName': o.spec?.signerName ?? '' }),
+  columns: [nameColumn, text('SignerName', 'Who vouches for what is in it.')],
+  cells: (o) => [o.metadata.name, o.spec?.signerName || '<none>'],
+})

@@ -12,7 +12,7 @@ import {
 import { apiService } from './api-service.ts'
 import { horizontalPodAutoscaler, horizontalPodAutoscalerV1 } from './autoscaling.ts'
 import { binding } from './binding.ts'
-import { certificateSigningRequest } from './certificates.ts'
+import { certificateSigningRequest, clusterTrustBundle } from './certificates.ts'
 import { persistentVolume, persistentVolumeClaim } from './claim.ts'
 import { componentStatus } from './component-status.ts'
 import { configMap } from './config-map.ts'
@@ -28,6 +28,7 @@ import { flowSchema, priorityLevelConfiguration } from './flow-control.ts'
 import { cronJob, job } from './job.ts'
 import type { Kind } from './kind.ts'
 import { lease } from './lease.ts'
+import { nodeMetrics, podMetrics } from './metrics.ts'
 import { namespace } from './namespace.ts'
 import { ingress, ingressClass, ipAddress, networkPolicy, serviceCidr } from './networking.ts'
 import { node } from './node.ts'
@@ -98,6 +99,9 @@ export const kinds: readonly Kind[] = [
   customResourceDefinition,
   apiService,
   certificateSigningRequest,
+  clusterTrustBundle,
+  nodeMetrics,
+  podMetrics,
   flowSchema,
   priorityLevelConfiguration,
   deviceClass,

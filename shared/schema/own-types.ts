@@ -177,6 +177,35 @@ const own: Own = {
       revision: ['string', 'The revision that the rollout made.'],
     },
   },
+  V1beta1NodeMetrics: {
+    about: 'NodeMetrics is what a node uses.',
+    properties: {
+      apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
+      kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
+      metadata: ['V1ObjectMeta', "Standard object's metadata."],
+      timestamp: ['time', 'The end of the time in which it was measured.'],
+      window: ['string', 'How long that was.'],
+      usage: ['{string}', 'Cores and bytes, by the name of the resource.'],
+    },
+    required: ['timestamp', 'window', 'usage'],
+  },
+  V1beta1PodMetrics: {
+    about: 'PodMetrics is what the containers of a pod use.',
+    properties: {
+      apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
+      kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
+      metadata: ['V1ObjectMeta', "Standard object's metadata."],
+      timestamp: ['time', 'The end of the time in which it was measured.'],
+      window: ['string', 'How long that was.'],
+      containers: ['[V1beta1ContainerMetrics]', 'Each of them.'],
+    },
+    required: ['timestamp', 'window', 'containers'],
+  },
+  V1beta1ContainerMetrics: {
+    about: 'ContainerMetrics is what a container uses.',
+    properties: { name: ['string', "The container's name."], usage: ['{string}', 'Cores and bytes, by the name of the resource.'] },
+    required: ['name', 'usage'],
+  },
 }
 
 /** As the generated file has them. */

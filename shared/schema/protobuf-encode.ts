@@ -1,5 +1,6 @@
 // JSON objects as Kubernetes' protobuf, for clients that accept nothing else: `k8s\0` and a runtime.Unknown around the message.
 import { fromBase64 } from '../meta/base64.ts'
+import { nanosOf } from '../meta/duration.ts'
 import { type Field, fieldsOf, messageOf, ProtobufError } from './protobuf.ts'
 
 const encoder = new TextEncoder()
@@ -83,6 +84,8 @@ function inner(type: string, v: any): Uint8Array {
         w.integer(2, typeof v === 'number' ? v : 0)
         w.bytes(3, text(typeof v === 'string' ? v : ''))
       })
+    case 'duration':
+      return made((w) => w.integer(1, nanosOf(String(v))))
     case 'time':
     case 'micro-time':
       return made((w) => time(v, w))

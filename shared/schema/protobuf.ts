@@ -130,6 +130,8 @@ function value(type: string, raw: bigint | Uint8Array, depth: number): unknown {
       const text = f.get(3)
       return f.get(1) === 1n ? (text instanceof Uint8Array ? decoder.decode(text) : '') : Number(f.get(2) ?? 0n)
     }
+    case 'duration':
+      return `${Number(numbers(raw).get(1) ?? 0n) / 1e9}s`
     case 'time':
     case 'micro-time':
       return time(raw, type === 'micro-time')

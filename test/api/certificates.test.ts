@@ -128,26 +128,63 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     expect(status.certificate).toBeUndefined()
   })
 
-  test('approving takes the right to approve for the signer', async () => {
-    const account = await send('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'approver' } })
-    expect(account.code).toBe(201)
-    const { body } = await send('POST', '/api/v1/namespaces/default/serviceaccounts/approver/token', { spec: {} })
-    const agent = new Agent({ ca: server.cp.ca })
-    const approver = ask(server.cp.url, body.status.token, agent)
-    const rules = [{ apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests/approval'], verbs: ['update'] }]
-    const rbac = '/apis/rbac.authorization.k8s.io/v1'
-    await send('POST', `${rbac}/clusterroles`, { metadata: { name: 'approver' }, rules })
-    await send('POST', `${rbac}/clusterrolebindings`, {
-      metadata: { name: 'approver' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'approver' },
-      subjects: [{ kind: 'ServiceAccount', name: 'approver', namespace: 'default' }],
+  const RBAC = '/apis/rbac.authorization.k8s.io/v1'
+  /** Runs with the token of a service account that has a cluster role of these rules, both of this name. */
+  const as = async (name: string, rules: object[], run: (by: Ask) => Promise<void>) => {
+    const accounts = '/api/v1/namespaces/default/serviceaccounts'
+    expect((await send('POST', accounts, { metadata: { name } })).code).toBe(201)
+    const { body } = await send('POST', `${accounts}/${name}/token`, { spec: {} })
+    await send('POST', `${RBAC}/clusterroles`, { metadata: { name }, rules })
+    await send('POST', `${RBAC}/clusterrolebindings`, {
+      metadata: { name },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace: 'default' }],
     })
-    await asks('guarded', request('/CN=x'))
-    const refused = await approve('guarded', approver)
-    expect(refused.body.message).toContain('user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client"')
-    const signers = { apiGroups: ['certificates.k8s.io'], resources: ['signers'], resourceNames: ['kubernetes.io/*'], verbs: ['approve'] }
-    await send('PATCH', `${rbac}/clusterroles/approver`, { rules: [...rules, signers] }, undefined, 'application/merge-patch+json')
-    await expect.poll(async () => (await approve('guarded', approver)).code, { timeout: 15_000 }).toBe(200)
+    const agent = new Agent({ ca: server.cp.ca })
+    await run(ask(server.cp.url, body.status.token, agent))
     agent.destroy()
+  }
+  const maySign = (verb: string) => ({
+    apiGroups: ['certificates.k8s.io'],
+    resources: ['signers'],
+    resourceNames: ['kubernetes.io/*'],
+    verbs: [verb],
+  })
+  const MERGE = 'application/merge-patch+json'
+
+  test('approving takes the right to approve for the signer', async () => {
+    const rules = [{ apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests/approval'], verbs: ['update'] }]
+    await as('approver', rules, async (approver) => {
+      await asks('guarded', request('/CN=x'))
+      const refused = await approve('guarded', approver)
+      expect(refused.body.message).toContain('user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client"')
+      await send('PATCH', `${RBAC}/clusterroles/approver`, { rules: [...rules, maySign('approve')] }, undefined, MERGE)
+      await expect.poll(async () => (await approve('guarded', approver)).code, { timeout: 15_000 }).toBe(200)
+    })
+  })
+
+  test('trust anchors are certificates of authorities, given out by whoever may attest for the signer', async () => {
+    const bundles = '/apis/certificates.k8s.io/v1beta1/clustertrustbundles'
+    const rules = [{ apiGroups: ['certificates.k8s.io'], resources: ['clustertrustbundles'], verbs: ['create', 'update', 'patch'] }]
+    const bundle = (trustBundle: string) => ({
+      metadata: { name: 'kubernetes.io:test:a' },
+      spec: { signerName: 'kubernetes.io/test', trustBundle },
+    })
+    const { body } = await send('GET', '/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication')
+    const anchor = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(body.data['client-ca-file'])![0]
+    await as('attester', rules, async (attester) => {
+      expect((await attester('POST', bundles, bundle(anchor))).body.message).toContain(
+        'user not permitted to attest for signerName "kubernetes.io/test"',
+      )
+      await send('PATCH', `${RBAC}/clusterroles/attester`, { rules: [...rules, maySign('attest')] }, undefined, MERGE)
+      await expect.poll(async () => (await attester('POST', bundles, bundle(anchor))).code, { timeout: 15_000 }).toBe(201)
+      const fault = async (text: string) =>
+        (await attester('PATCH', `${bundles}/kubernetes.io:test:a`, { spec: { trustBundle: text } }, undefined, MERGE)).body.message
+      expect(await fault(`${anchor}\n${anchor}`)).toContain('duplicate trust anchor (indices 0, 1)')
+      expect(await fault('-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----')).toContain('entry 0 does not parse as X.509')
+      expect(await fault(anchor.replaceAll('CERTIFICATE', 'PUBLIC KEY'))).toContain('entry 0 has bad block type: PUBLIC KEY')
+    })
+    const found = await send('GET', `${bundles}?fieldSelector=spec.signerName%3Dkubernetes.io/test`)
+    expect(found.body.items.map((i: any) => i.metadata.name)).toEqual(['kubernetes.io:test:a'])
   })
 })

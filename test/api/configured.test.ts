@@ -1,9 +1,10 @@
 // What operators configure of the API: the audit log and its policy, PodSecurity's defaults and exemptions, admission that is off otherwise.
 import { readFileSync } from 'node:fs'
+import { Agent } from 'node:https'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../rig/hosts.ts'
-import type { Ask } from './ask.ts'
+import { type Ask, ask } from './ask.ts'
 import { type Server, startServer } from './server.ts'
 
 const policy = `
@@ -102,6 +103,19 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     const [watch] = await written(`${secrets}?watch=1&timeoutSeconds=1`)
     expect([watch.verb, watch.stage]).toEqual(['watch', 'ResponseStarted'])
     expect(events(elsewhere)).toEqual([])
+  })
+
+  test('who could not sign in is written down, too', async () => {
+    const uri = '/api/v1/namespaces/audited/secrets/unknown'
+    const agent = new Agent({ ca: server.cp.ca })
+    expect((await ask(server.cp.url, 'no-such-token', agent)('GET', uri)).code).toBe(401)
+    agent.destroy()
+    expect((await written(uri))[0]).toMatchObject({
+      level: 'Metadata',
+      stage: 'ResponseStarted',
+      user: {},
+      responseStatus: { code: 401, message: 'Authentication failed, attempted: bearer' },
+    })
   })
 
   test('PodSecurity keeps to the configured defaults, lets through whom they exempt, and notes it', async () => {

@@ -72,6 +72,20 @@ const claimOfDevices = {
 const signingRequest =
   'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIWE1IOENBUUF3SFRFTU1Bb0dBMVVFQ2d3RFpHVjJNUTB3Q3dZRFZRUUREQVJxWVc1bE1Ga3dFd1lIS29aSQp6ajBDQVFZSUtvWkl6ajBEQVFjRFFnQUU5QUVjcE81aFBjVDJzdFNCQnhCMFpTbUVvbTBBTlN0V2FJOWQrODFMCnV1clc5and3L2p1b080cnkyMGFWUFR5enpyS2crVDJrK2ltMENhNXF0RVJBNGFBQU1Bb0dDQ3FHU000OUJBTUMKQTBnQU1FVUNJR1h2Y1ZaV0dUMkkxbWlSREJEMHNOMld6Qk5tQWF2OVUrbFJJd2hmdFRMWEFpRUF4cU9aSU5vegpvL0VPOTcrMmZRMHdaZDBRV2V1Q2d2T2VFYUQ1TVdCeVdmcz0KLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0tLS0tCg=='
 
+/** A certificate of an authority's own. */
+const anchor = [
+  '-----BEGIN CERTIFICATE-----',
+  'MIIBbzCCARWgAwIBAgIUYKtNzNw2RYlRr6EhbGI9CkbWNWkwCgYIKoZIzj0EAwIw',
+  'DDEKMAgGA1UEAwwBYTAgFw0yNjExMjIwMTM3NTBaGA8yMTI2MTAyOTAxMzc1MFow',
+  'DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHDIkZ1HFAWp',
+  'JSXVb9vI+icPJ109Qs1PUeA2EAUJvtnsU/+mlqMyHd2baT9HmcPXTwD7Ox0oDXQq',
+  'BwAGFH+1p4ujUzBRMB0GA1UdDgQWBBQZd5WEthpJ4PPDegs1ioLUETsfUTAfBgNV',
+  'HSMEGDAWgBQZd5WEthpJ4PPDegs1ioLUETsfUTAPBgNVHRMBAf8EBTADAQH/MAoG',
+  'CCqGSM49BAMCA0gAMEUCIGi0jV2C2duUFZYoL7BgMgP12hiEkf1asPR32e0eN2r1',
+  'AiEA2hv1BAxExr7sJpJEqpWWgpSHcHpBd2xxhYtMd0s1YJg=',
+  '-----END CERTIFICATE-----',
+].join('\n')
+
 export const manifests: Record<string, Manifests> = {
   'admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration': {
     good: { minimal: {}, typical: webhooks(typicalWebhook) },
@@ -507,6 +521,16 @@ export const manifests: Record<string, Manifests> = {
         metadata: { name: 'v1.bad.example.com' },
         spec: { group: 'bad.example.com', version: 'v1', ...priorities, service: { name: 's', port: 70_000 } },
       },
+    },
+  },
+  'certificates.k8s.io/v1beta1 ClusterTrustBundle': {
+    good: {
+      minimal: { spec: { trustBundle: anchor } },
+      typical: { metadata: { name: 'example.com:a:b' }, spec: { signerName: 'example.com/a', trustBundle: anchor } },
+    },
+    bad: {
+      'spec.trustBundle': { spec: { trustBundle: 'none' } },
+      'spec.signerName metadata.name': { metadata: { name: 'x' }, spec: { signerName: 'nope', trustBundle: anchor } },
     },
   },
   'certificates.k8s.io/v1 CertificateSigningRequest': {
