@@ -7,7 +7,7 @@ import { equal } from '../../shared/schema/field-set.ts'
 import { fnv } from '../engine/apply.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { statusOf, sum, wanted } from './deployment-status.ts'
-import { ownerReference } from './replica-set.ts'
+import { ownerReference } from './owned.ts'
 
 const RESOURCE = 'deployments.apps'
 const SETS = 'replicasets.apps'
@@ -327,9 +327,7 @@ export const deployment: Controller<View> = {
     if (!d) return undefined
     const sets = reader.controlledBy(SETS, d.metadata.uid)
     const selector = fromLabelSelector(d.spec.selector)
-    const orphans = reader
-      .list(SETS, ns)
-      .filter((s) => !controllerOf(s) && !s.metadata.deletionTimestamp && matches(selector, s.metadata.labels))
+    const orphans = reader.orphans(SETS, ns).filter((s) => !s.metadata.deletionTimestamp && matches(selector, s.metadata.labels))
     const pods = d.spec.strategy.type === 'Recreate' ? sets.flatMap((s) => reader.controlledBy('pods', s.metadata.uid)) : []
     return { deployment: d, sets, orphans, pods }
   },

@@ -2,6 +2,7 @@
 import type { Controller } from '../engine/types.ts'
 import { apiServiceAvailability } from './api-service.ts'
 import { apiServiceRegistration } from './api-service-registration.ts'
+import { daemonSet } from './daemon-set.ts'
 import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
@@ -12,16 +13,20 @@ import { namespace } from './namespace.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
 import { nodeUpgrade } from './node-upgrade.ts'
 import { podGarbageCollector } from './pod-garbage-collector.ts'
-import { replicaSet } from './replica-set.ts'
+import { replicaSet, replicationController } from './replica-set.ts'
 import { resourceQuotaController } from './resource-quota.ts'
 import { scheduler } from './scheduler/scheduler.ts'
 import { serviceAccount } from './service-account.ts'
+import { statefulSet } from './stateful-set.ts'
 import { claimProtection, volumeProtection } from './storage-protection.ts'
 import { taintEviction } from './taint-eviction.ts'
 
 export const controllers: readonly Controller[] = [
   deployment,
   replicaSet,
+  replicationController,
+  statefulSet,
+  daemonSet,
   scheduler,
   endpoints,
   nodeLifecycle,

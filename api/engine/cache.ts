@@ -10,7 +10,7 @@ import type { Change, EngineSettings, Reader } from './types.ts'
 
 // Events are written by many and read by no controller; secrets are nobody's business here but the garbage collector's, by metadata.
 const uncached = new Set(['events'])
-const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.io', 'controllerrevisions.apps'])
+const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.io'])
 
 /** Of custom resources controllers look at the metadata alone. */
 const isOurs = (resource: string): boolean => kindOfResource(resource) !== undefined
@@ -89,8 +89,7 @@ export class Cache implements Reader {
     this.#objects.set(resource, map.set(key, o))
     const id = `${resource} ${key}`
     if (o.metadata.namespace) this.#byNamespace.add(`${resource} ${o.metadata.namespace}`, key, o)
-    const controller = controllerOf(o)
-    if (controller) this.#byController.add(`${resource} ${controller.uid}`, key, o)
+    this.#byController.add(manager(resource, o), key, o)
     if (resource === 'pods' && o.spec?.nodeName) this.#byNode.add(o.spec.nodeName, key, o)
     this.#byUid.set(o.metadata.uid, { resource, object: o })
     for (const r of o.metadata.ownerReferences ?? []) {
@@ -104,8 +103,7 @@ export class Cache implements Reader {
     this.#objects.get(resource)?.delete(key)
     const id = `${resource} ${key}`
     if (o.metadata.namespace) this.#byNamespace.remove(`${resource} ${o.metadata.namespace}`, key)
-    const controller = controllerOf(o)
-    if (controller) this.#byController.remove(`${resource} ${controller.uid}`, key)
+    this.#byController.remove(manager(resource, o), key)
     if (resource === 'pods' && o.spec?.nodeName) this.#byNode.remove(o.spec.nodeName, key)
     this.#byUid.delete(o.metadata.uid)
     for (const r of o.metadata.ownerReferences ?? []) {
@@ -127,6 +125,9 @@ export class Cache implements Reader {
   controlledBy(resource: string, uid: string): KObject[] {
     return this.#byController.get(`${resource} ${uid}`)
   }
+  orphans(resource: string, ns: string): KObject[] {
+    return this.#byController.get(`${resource} of nobody in ${ns}`)
+  }
   dependents(uid: string): { resource: string; object: KObject }[] {
     return [...(this.#byOwner.get(uid)?.values() ?? [])]
   }
@@ -139,6 +140,11 @@ export class Cache implements Reader {
   session(node: string): { connected: boolean; lostAt: number } {
     return this.#sessions(node)
   }
+}
+
+const manager = (resource: string, o: KObject): string => {
+  const controller = controllerOf(o)
+  return controller ? `${resource} ${controller.uid}` : `${resource} of nobody in ${o.metadata.namespace ?? ''}`
 }
 
 const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o.metadata, resourceVersion: String(rv) } })

@@ -12,6 +12,8 @@ export interface Reader {
   list(resource: string, ns?: string): KObject[]
   /** Objects whose managing owner has this uid. */
   controlledBy(resource: string, uid: string): KObject[]
+  /** Objects of a namespace that nobody manages. */
+  orphans(resource: string, ns: string): KObject[]
   /** Objects of any resource that name this uid among their owners. */
   dependents(uid: string): { resource: string; object: KObject }[]
   byUid(uid: string): { resource: string; object: KObject } | undefined

@@ -1,0 +1,159 @@
+// The real engine on a real store, with time in the test's hand and a kubelet in one line: for suites about controllers.
+import { type Engine, startEngine } from '../../api/engine/engine.ts'
+import { openEmbedded } from '../../api/platform/node/embedded-database.ts'
+import { decodeBody } from '../../api/registry/codec.ts'
+import { systemContext } from '../../api/registry/context.ts'
+import { create } from '../../api/registry/create.ts'
+import { type DeleteOptions, keyFor, remove } from '../../api/registry/delete.ts'
+import { patch } from '../../api/registry/patch.ts'
+import { migrations } from '../../migrations/bundle.ts'
+import { resourceOf } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import { type TestCluster, testCluster } from './cluster.ts'
+
+const ctx = systemContext('test')
+const options = { fieldManager: 'test', fieldValidation: 'Strict' as const }
+const NS = 'default'
+/** How often time moves while everything settles, and how far, ms: conflicts wait for a due time. */
+const STEPS = 20
+const STEP = 50
+
+export const isReady = (p: KObject): boolean => !!p.status?.conditions?.some((x: any) => x.type === 'Ready' && x.status === 'True')
+
+export class Controlled {
+  now = Date.parse('2026-01-01T00:00:00Z')
+  cluster!: TestCluster
+  engine!: Engine
+
+  /** With nodes `n1`, `n2` … that have room for everything. */
+  static async start(nodes = 1): Promise<Controlled> {
+    const c = new Controlled()
+    const database = openEmbedded(':memory:')
+    await database.migrate(migrations)
+    c.cluster = await testCluster(database, () => c.now)
+    await c.restart()
+    for (let i = 1; i <= nodes; i++) await c.node(`n${i}`)
+    await c.settled()
+    return c
+  }
+
+  /** The engine ends and begins again, as after a crash. */
+  async restart(): Promise<void> {
+    await this.engine?.close()
+    const { cluster, hub } = this.cluster
+    this.engine = await startEngine({ cluster, hub, alarm: { set: () => {} }, nodeMonitorGracePeriod: Number.MAX_SAFE_INTEGER / 4 })
+    await this.settled()
+  }
+
+  /** A node that joins and is ready. */
+  async node(name: string, labels: Record<string, string> = {}, allocatable: Record<string, string> = {}): Promise<void> {
+    await this.create('nodes', { metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } } })
+    const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: new Date(this.now).toISOString() }]
+    const room = { cpu: '1k', memory: '1Ti', pods: '10k', ...allocatable }
+    await this.patch('nodes', name, { status: { conditions, allocatable: room, capacity: room } }, 'status', 'merge')
+  }
+
+  close(): Promise<void> {
+    return this.engine.close()
+  }
+
+  get #env() {
+    return this.cluster.cluster.env
+  }
+  kind(resource: string): Kind {
+    return this.#env.kinds.ofResource(resource)!
+  }
+
+  /** Until nothing is left to do now. */
+  async settled(): Promise<void> {
+    for (let i = 0; i < STEPS; i++) {
+      await this.engine.idle()
+      this.now += STEP
+      this.engine.wake()
+      await this.engine.idle()
+    }
+  }
+  /** Time goes by, and what falls due is done. */
+  async pass(ms: number): Promise<void> {
+    this.now += ms
+    this.engine.wake()
+    await this.settled()
+  }
+
+  /** By name. */
+  async list(resource: string, ns = NS): Promise<KObject[]> {
+    const found = await this.cluster.cluster.store.list({ resource, ...(this.kind(resource).namespaced ? { ns } : {}) })
+    return found.items.map((i) => decodeBody(i.body, i.rv))
+  }
+  async get(resource: string, name: string): Promise<KObject | undefined> {
+    return (await this.list(resource)).find((o) => o.metadata.name === name)
+  }
+  async create(resource: string, object: object): Promise<KObject> {
+    const kind = this.kind(resource)
+    return (await create(this.#env, kind, kind.namespaced ? NS : '', object, options, ctx)).object
+  }
+  patch(
+    resource: string,
+    name: string,
+    body: object,
+    part: 'main' | 'status' = 'main',
+    type: 'merge' | 'json' | 'strategic' = 'strategic',
+  ) {
+    return patch(this.#env, this.kind(resource), this.#key(resource, name), part, type, body, options, ctx)
+  }
+  delete(resource: string, name: string, o: DeleteOptions = {}) {
+    return remove(this.#env, this.kind(resource), this.#key(resource, name), o, ctx)
+  }
+  #key = (resource: string, name: string) => {
+    const kind = this.kind(resource)
+    return { ...keyFor(kind, kind.namespaced ? NS : '', name), resource: resourceOf(kind) }
+  }
+
+  /** The newest version that there is. */
+  async version(): Promise<number> {
+    return (await this.cluster.cluster.store.head()).rv
+  }
+
+  /** What was written after a version. */
+  async since(rv: number) {
+    return (await this.cluster.cluster.store.since(rv, 1000)).events
+  }
+
+  /** The pods that are not on their way out. */
+  async alive(): Promise<KObject[]> {
+    return (await this.list('pods')).filter((p) => !p.metadata.deletionTimestamp)
+  }
+  async ready(name: string, isReady = true): Promise<void> {
+    const condition = { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: new Date(this.now).toISOString() }
+    await this.patch('pods', name, { status: { phase: 'Running', conditions: [condition] } }, 'status', 'merge')
+  }
+  /** A pod has ended, with this exit code in its first container. */
+  async ended(pod: KObject, exitCode: number, more: object = {}): Promise<void> {
+    const finishedAt = new Date(this.now).toISOString().replace(/\.\d+/, '')
+    const terminated = { exitCode, finishedAt, reason: exitCode ? 'Error' : 'Completed' }
+    const { name, image } = pod.spec.containers[0]
+    const containerStatuses = [{ name, image, imageID: '', ready: false, restartCount: 0, state: { terminated } }]
+    const status = { phase: exitCode ? 'Failed' : 'Succeeded', containerStatuses, ...more }
+    await this.patch('pods', pod.metadata.name, { status }, 'status', 'merge')
+  }
+  /** Pods that should run become ready, pods that should go are gone; so many of them. */
+  async kubelet(limit = Number.POSITIVE_INFINITY): Promise<void> {
+    const over = (p: KObject) => ['Succeeded', 'Failed'].includes(p.status?.phase)
+    const todo = (await this.list('pods')).filter((p) => p.metadata.deletionTimestamp || (!isReady(p) && !over(p)))
+    for (const p of todo.slice(0, limit))
+      if (p.metadata.deletionTimestamp) await this.delete('pods', p.metadata.name, { gracePeriodSeconds: 0 })
+      else await this.ready(p.metadata.name)
+  }
+  /** The kubelet and the engine by turns, until neither has anything left to do. */
+  async rest(): Promise<void> {
+    for (let i = 0, before = -1; i < 100; i++) {
+      await this.settled()
+      const now = await this.version()
+      if (now === before) return
+      before = now
+      await this.kubelet()
+    }
+    throw new Error('it does not come to rest')
+  }
+}
