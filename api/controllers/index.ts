@@ -2,6 +2,7 @@
 import type { Controller } from '../engine/types.ts'
 import { apiServiceAvailability } from './api-service.ts'
 import { apiServiceRegistration } from './api-service-registration.ts'
+import { cronJob } from './cron-job.ts'
 import { daemonSet } from './daemon-set.ts'
 import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
@@ -9,6 +10,7 @@ import { deployment } from './deployment.ts'
 import { endpoints } from './endpoints.ts'
 import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
+import { job } from './job.ts'
 import { namespace } from './namespace.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
 import { nodeUpgrade } from './node-upgrade.ts'
@@ -27,6 +29,8 @@ export const controllers: readonly Controller[] = [
   replicationController,
   statefulSet,
   daemonSet,
+  job,
+  cronJob,
   scheduler,
   endpoints,
   nodeLifecycle,

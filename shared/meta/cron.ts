@@ -86,3 +86,78 @@ export function parseSchedule(text: string): Schedule {
   const parsed = words.map((w, i) => field(w, bounds[i]!))
   return { fields: parsed.map((p) => p.values), anyDay: parsed[2]!.star, anyWeekday: parsed[4]!.star }
 }
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+/** What comes no sooner never comes: the 30th of February. */
+const HORIZON = 5 * 366 * DAY
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+/** How far a zone's clocks are ahead of UTC at a moment, ms. */
+function offsetAt(ms: number, zone: string): number {
+  if (zone === 'UTC') return 0
+  let format = formats.get(zone)
+  if (!format) {
+    const fields = { year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' } as const
+    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, hourCycle: 'h23', ...fields })
+    formats.set(zone, format)
+  }
+  const parts = Object.fromEntries(format.formatToParts(ms).map((p) => [p.type, Number(p.value)])) as Record<string, number>
+  const { year, month, day, hour, minute, second } = parts
+  return Date.UTC(year!, month! - 1, day, hour, minute, second) - Math.floor(ms / 1000) * 1000
+}
+
+/**
+ * The first time after `after` (ms) at which a schedule is due in a zone; undefined when none comes. Times that the clocks leap over are not, times that
+ * they show twice are due twice: as robfig/cron has it.
+ */
+export function nextTime(s: Schedule, after: number, zone = 'UTC'): number | undefined {
+  if ('every' in s) return Math.floor(after / 1000) * 1000 + s.every * 1000
+  const [minutes, hours, dates, months, weekdays] = s.fields as [Set<number>, Set<number>, Set<number>, Set<number>, Set<number>]
+  const dayFits = (d: Date) => {
+    const [date, weekday] = [dates.has(d.getUTCDate()), weekdays.has(d.getUTCDay())]
+    return s.anyDay || s.anyWeekday ? date && weekday : date || weekday
+  }
+  let t = (Math.floor(after / MINUTE) + 1) * MINUTE
+  while (t <= after + HORIZON) {
+    const local = new Date(t + offsetAt(t, zone))
+    if (!months.has(local.getUTCMonth() + 1) || !dayFits(local)) {
+      t += DAY - ((t + offsetAt(t, zone)) % DAY)
+      // A day may be shorter than a day: back to its begin.
+      const over = (t + offsetAt(t, zone)) % DAY
+      if (over && over < DAY / 2) t -= over
+    } else if (!hours.has(local.getUTCHours())) t += HOUR - local.getUTCMinutes() * MINUTE
+    else if (!minutes.has(local.getUTCMinutes())) t += MINUTE
+    else return t
+  }
+  return undefined
+}
+
+/** The last time at or before `until` at which a schedule was due after `after`, and whether there were more than `many`. */
+export function lastTime(s: Schedule, after: number, until: number, zone: string, many: number): { at: number; more: boolean } | undefined {
+  const first = nextTime(s, after, zone)
+  if (first === undefined || first > until) return undefined
+  if ('every' in s) {
+    const n = Math.floor((until - first) / (s.every * 1000))
+    return { at: first + n * s.every * 1000, more: n + 1 > many }
+  }
+  // From an hour, a day, a month before: sooner or later one has something in it.
+  let from = first - 1
+  for (const span of [HOUR, DAY, 31 * DAY, 366 * DAY]) {
+    const begin = Math.max(first - 1, until - span)
+    if ((nextTime(s, begin, zone) ?? Number.POSITIVE_INFINITY) <= until) {
+      from = begin
+      break
+    }
+  }
+  let at = first
+  let n = 0
+  for (let t = nextTime(s, from, zone); t !== undefined && t <= until; t = nextTime(s, t, zone)) {
+    at = t
+    n++
+  }
+  const second = nextTime(s, first, zone) ?? Number.POSITIVE_INFINITY
+  return { at, more: n > many || (until - first) / (second - first) + 1 > many }
+}
