@@ -1,5 +1,7 @@
 // kedge node ls, upgrade, rm: the machines of the cluster that KUBECONFIG names.
+
 import { setTimeout as sleep } from 'node:timers/promises'
+import { condition } from '../shared/meta/conditions.ts'
 import { DESIRED, FAILED, MANAGED, ROUND } from '../shared/meta/node-annotations.ts'
 import { kedgeVersionOf } from '../shared/version.ts'
 import { type Access, currentAccess } from './kubeconfig.ts'
@@ -9,7 +11,7 @@ import { apiRequest } from './request.ts'
 export const nodeCommands = ['ls', 'upgrade', 'rm']
 
 const statusOf = (n: any): string => {
-  const ready = n.status?.conditions?.find((c: any) => c.type === 'Ready')?.status
+  const ready = condition(n, 'Ready')?.status
   return [ready === 'True' ? 'Ready' : 'NotReady', ...(n.spec?.unschedulable ? ['SchedulingDisabled'] : [])].join(',')
 }
 const addressOf = (n: any): string | undefined => n.status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address

@@ -1,10 +1,11 @@
 // CronJob: a Job at every time of its schedule, named by that time, so that none is made twice.
+
+import { condition } from '../../shared/meta/conditions.ts'
 import { lastTime, nextTime, parseSchedule } from '../../shared/meta/cron.ts'
 import { type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { type OwnerKind, ownerReference, ownWakes, told } from './owned.ts'
-import { condition } from './pods.ts'
 
 const JOBS = 'jobs.batch'
 const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp'

@@ -1,6 +1,7 @@
 // DaemonSet on the real engine: which nodes get a pod, what comes of it when they change, and how templates roll.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Controlled, isReady } from '../../test/rig/controlled.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
+import { Controlled } from '../../test/rig/controlled.ts'
 
 const SETS = 'daemonsets.apps'
 let c: Controlled

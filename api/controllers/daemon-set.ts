@@ -1,11 +1,12 @@
 // DaemonSet: one pod on every node that its template fits, which the scheduler binds there and nowhere else.
 import { scaledValue } from '../../shared/kinds/workloads.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { tolerates } from '../../shared/meta/taints.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability, isReady } from './pods.ts'
+import { availability } from './pods.ts'
 import {
   currentRevision,
   forgetOld,

@@ -1,9 +1,9 @@
 // Deliveries of deploy hooks: one at a time for each place, from the call to the last pod, and back when that fails. What needs the network or rights of
 // a service account is a task; everything else is decided here.
 import { subjectOfFacts } from '../../shared/kinds/deploy.ts'
+import { condition } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import type { Controller, Reader, Result, Write } from '../engine/types.ts'
-import { condition } from './pods.ts'
 
 const HOOKS = 'deployhooks.deploy.kedge.dev'
 const DELIVERIES = 'deploydeliveries.deploy.kedge.dev'

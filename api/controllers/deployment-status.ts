@@ -1,6 +1,8 @@
 // A deployment's status: counts over its sets, the Available and Progressing conditions, and when its progress deadline falls due.
+
+import { condition } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
-import { condition, withCondition } from './pods.ts'
+import { withCondition } from './pods.ts'
 
 export const sum = (sets: KObject[], f: (s: KObject) => number | undefined) => sets.reduce((n, s) => n + (f(s) ?? 0), 0)
 /** The replicas that a set should have. */

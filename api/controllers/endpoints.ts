@@ -1,10 +1,11 @@
 // Endpoints and EndpointSlices of services with a selector: who is behind them, on which port, and how ready.
+
+import { isReady } from '../../shared/meta/conditions.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { matches } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { childName, ownerReference } from './owned.ts'
-import { isReady } from './pods.ts'
 
 const SLICES = 'endpointslices.discovery.k8s.io'
 const MANAGER = 'endpointslice-controller.k8s.io'

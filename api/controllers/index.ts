@@ -7,6 +7,7 @@ import { daemonSet } from './daemon-set.ts'
 import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
+import { disruption } from './disruption.ts'
 import { endpoints } from './endpoints.ts'
 import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
@@ -31,6 +32,7 @@ export const controllers: readonly Controller[] = [
   daemonSet,
   job,
   cronJob,
+  disruption,
   scheduler,
   endpoints,
   nodeLifecycle,

@@ -1,4 +1,5 @@
 // What a failed pod means for its Job: counted, ignored, the end of its index, or of everything (podFailurePolicy).
+import { condition } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 
 export type Verdict = { action: 'Count' | 'Ignore' | 'FailIndex' } | { action: 'FailJob'; message: string }
@@ -39,7 +40,7 @@ export function verdictOn(job: KObject, pod: KObject): Verdict {
 export function endOf(pod: KObject): number {
   const ends = (pod.status?.containerStatuses ?? []).map((c: any) => Date.parse(c.state?.terminated?.finishedAt ?? '') || 0)
   const gone = Date.parse(pod.metadata.deletionTimestamp ?? '') || 0
-  const ready = Date.parse(pod.status?.conditions?.find((c: any) => c.type === 'Ready')?.lastTransitionTime ?? '') || 0
+  const ready = Date.parse(condition(pod, 'Ready')?.lastTransitionTime ?? '') || 0
   return Math.max(0, ...ends) || gone || ready || Date.parse(pod.metadata.creationTimestamp)
 }
 

@@ -1,12 +1,13 @@
 // Job: pods that run until enough of them have succeeded, or too many have failed. No pod is counted twice or lost: each carries a finalizer until the
 // status has its uid, and the status keeps the uid until the finalizer is seen to be gone.
+
+import { condition, isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { backoffUntil, verdictOn } from './job-failures.ts'
 import { formatIndexes, parseIndexes } from './job-indexes.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { condition, isReady } from './pods.ts'
 
 export const TRACKING = 'batch.kubernetes.io/job-tracking'
 const INDEX = 'batch.kubernetes.io/job-completion-index'

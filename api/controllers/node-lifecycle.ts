@@ -1,8 +1,10 @@
 // Node lifecycle: pod ranges for new nodes, readiness by session, and the taints that follow from both.
+
+import { condition, isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
-import { condition, isReady, withCondition } from './pods.ts'
+import { withCondition } from './pods.ts'
 
 interface View {
   node: KObject

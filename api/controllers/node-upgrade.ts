@@ -1,5 +1,6 @@
 // Upgrades of the daemons, one node at a time: a ConfigMap names the version, each Node is told in turn, and the next one waits until the last is Ready
 // with it. A failure stops the round: somebody should look before the fault spreads.
+import { isReady } from '../../shared/meta/conditions.ts'
 import { DESIRED, FAILED, MANAGED, ROUND } from '../../shared/meta/node-annotations.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { kedgeVersionOf } from '../../shared/version.ts'
@@ -11,7 +12,6 @@ interface View {
 }
 
 const versionOf = (n: KObject) => kedgeVersionOf((n as any).status?.nodeInfo?.kubeletVersion)
-const isReady = (n: KObject) => (n as any).status?.conditions?.some((c: any) => c.type === 'Ready' && c.status === 'True')
 const wanted = (n: KObject) => n.metadata.annotations?.[DESIRED]
 
 function reconcile(_key: string, { version, nodes }: View): Result {

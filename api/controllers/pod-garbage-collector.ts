@@ -1,6 +1,7 @@
 // Pod garbage collection: pods of nodes that no longer exist, and deleted pods that never got a node.
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { type Controller, splitKey, type Write } from '../engine/types.ts'
+import { disrupted } from './pods.ts'
 
 /** A node that is made again under its old name gets this long before its pods count as lost, ms. */
 const QUARANTINE = 40_000
@@ -28,7 +29,7 @@ export const podGarbageCollector: Controller<View> = {
     if (now - since < QUARANTINE) return { writes: [], requeueAt: since + QUARANTINE }
     const writes: Write[] = []
     if (pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded')
-      writes.push({ verb: 'update', resource: 'pods', object: { ...pod, status: { ...pod.status, phase: 'Failed' } }, part: 'status' })
+      writes.push(disrupted(pod, 'DeletionByPodGC', 'PodGC: node no longer exists', now, 'Failed'))
     return { writes: [...writes, { verb: 'delete', resource: 'pods', object: pod, gracePeriodSeconds: 0 }] }
   },
 }

@@ -1,11 +1,10 @@
 // What controllers ask of pods: active, ready, available.
-import type { KObject } from '../../shared/meta/object.ts'
+import { condition } from '../../shared/meta/conditions.ts'
+import { type KObject, timeString } from '../../shared/meta/object.ts'
+import type { Write } from '../engine/types.ts'
 
 export const isActive = (p: KObject): boolean =>
   p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed' && !p.metadata.deletionTimestamp
-
-export const condition = (o: KObject, type: string): any => o.status?.conditions?.find((c: any) => c.type === type)
-export const isReady = (p: KObject): boolean => condition(p, 'Ready')?.status === 'True'
 
 /** Ready for at least `minReadySeconds`; `at` tells when it will be, for pods that only wait. */
 export function availability(p: KObject, minReadySeconds: number, now: number): { available: boolean; at?: number } {
@@ -27,4 +26,12 @@ export function withCondition(
   if (old && old.status === c.status && old.reason === c.reason && old.message === c.message) return list
   const next = { ...c, lastTransitionTime: old?.status === c.status ? old.lastTransitionTime : now }
   return old ? list.map((x) => (x === old ? next : x)) : [...list, next]
+}
+
+/** Says on a pod why it is taken away, before it is; with a phase, where it has ended so. */
+export function disrupted(p: KObject, reason: string, message: string, now: number, phase?: string): Write {
+  const time = timeString(now)
+  const conditions = withCondition(p.status?.conditions, { type: 'DisruptionTarget', status: 'True', reason, message }, time)
+  const status = { ...p.status, conditions, ...(phase ? { phase } : {}) }
+  return { verb: 'update', resource: 'pods', object: { ...p, status }, part: 'status' }
 }

@@ -1,10 +1,12 @@
 // ReplicaSet and ReplicationController: keep the wanted number of pods from one template.
+
+import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { fromLabelSelector } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result } from '../engine/types.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability, isActive, isReady } from './pods.ts'
+import { availability, isActive } from './pods.ts'
 
 /** Pods made or deleted in one go; the rest follows at once in the next. */
 const BURST = 500

@@ -1,6 +1,7 @@
 // Deployment and ReplicaSet driven by the real engine on a real store: rollouts keep their bounds, and a settled state stays settled.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Controlled, isReady } from '../../test/rig/controlled.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
+import { Controlled } from '../../test/rig/controlled.ts'
 
 let c: Controlled
 beforeEach(async () => {

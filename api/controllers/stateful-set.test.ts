@@ -1,6 +1,7 @@
 // StatefulSet on the real engine: order, names, claims, revisions.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Controlled, isReady } from '../../test/rig/controlled.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
+import { Controlled } from '../../test/rig/controlled.ts'
 
 const SETS = 'statefulsets.apps'
 const CLAIMS = 'persistentvolumeclaims'

@@ -1,10 +1,11 @@
 // StatefulSet: pods with stable names and volumes of their own, made and taken away in their order unless that does not matter.
 import { scaledValue } from '../../shared/kinds/workloads.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 import { claim, type OwnedView, type OwnerKind, ownedView, ownerReference, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability, isReady } from './pods.ts'
+import { availability } from './pods.ts'
 import { currentRevision, forgetOld, type History, historyOf, REVISION_LABEL, REVISIONS, revisionWakes, templateOf } from './revisions.ts'
 
 const CLAIMS = 'persistentvolumeclaims'

@@ -2,7 +2,7 @@
 import type { KObject } from '../../shared/meta/object.ts'
 import { tolerates } from '../../shared/meta/taints.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
-import { isActive } from './pods.ts'
+import { disrupted, isActive } from './pods.ts'
 
 interface View {
   taints: any[]
@@ -37,6 +37,7 @@ function reconcile(_key: string, { taints, pods }: View, now: number): Result {
         message: `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`,
         component: 'taint-eviction-controller',
       })
+      writes.push(disrupted(pod, 'DeletionByTaintManager', 'Taint manager: deleting due to NoExecute taint', now))
       writes.push({ verb: 'delete', resource: 'pods', object: pod })
     } else requeueAt = Math.min(requeueAt ?? at, at)
   }

@@ -1,9 +1,11 @@
 // kedge up: a first cluster on this machine, from nothing to an answering example. Run again, it resumes.
+
 import { spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
+import { isReady } from '../../shared/meta/conditions.ts'
 import { example, exampleImage } from '../example.ts'
 import { parseFlags } from '../flags.ts'
 import { currentAccess, kubeconfigFile, mergeKubeconfig } from '../kubeconfig.ts'
@@ -111,7 +113,7 @@ export async function run(args: string[]): Promise<number | undefined> {
   ensure(folder, 'node', ['node', '--server', access.server, '--name', name, '--data', nodeData, ...token])
   const ready = await until(async () => {
     const node = await apiRequest(access, 'GET', `/api/v1/nodes/${name}`)
-    return node.status?.conditions?.find((c: any) => c.type === 'Ready')?.status === 'True' ? node : undefined
+    return isReady(node) ? node : undefined
   })
   if (!ready) {
     done('is not Ready')

@@ -1,6 +1,7 @@
 // Node: readiness comes from its session; the spec's taints and unschedulable flag steer the scheduler.
 
 import { parseCidr } from '../meta/address.ts'
+import { condition } from '../meta/conditions.ts'
 import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
@@ -22,7 +23,7 @@ const emptyInfo = Object.fromEntries(
 const ROLE = 'node-role.kubernetes.io/'
 
 function statusOf(o: KObject): string {
-  const ready = o.status?.conditions?.find((c: any) => c.type === 'Ready')
+  const ready = condition(o, 'Ready')
   const parts = [ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown']
   if (o.spec?.unschedulable) parts.push('SchedulingDisabled')
   return parts.join(',')

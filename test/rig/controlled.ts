@@ -9,6 +9,7 @@ import { patch } from '../../api/registry/patch.ts'
 import { migrations } from '../../migrations/bundle.ts'
 import { resourceOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { type TestCluster, testCluster } from './cluster.ts'
 
@@ -18,8 +19,6 @@ const NS = 'default'
 /** How often time moves while everything settles, and how far, ms: conflicts wait for a due time. */
 const STEPS = 20
 const STEP = 50
-
-export const isReady = (p: KObject): boolean => !!p.status?.conditions?.some((x: any) => x.type === 'Ready' && x.status === 'True')
 
 export class Controlled {
   now = Date.parse('2026-01-01T00:00:00Z')

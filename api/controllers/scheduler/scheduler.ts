@@ -1,8 +1,10 @@
 // The scheduler: takes the waiting pods by priority and age, filters and scores the nodes, binds; says in kube-scheduler's words why a pod fits nowhere.
 // One look places many pods: each counts against the nodes for those after it.
+
+import { condition } from '../../../shared/meta/conditions.ts'
 import { type KObject, keyOf, timeString } from '../../../shared/meta/object.ts'
 import type { Controller, Result, Write } from '../../engine/types.ts'
-import { condition, withCondition } from '../pods.ts'
+import { withCondition } from '../pods.ts'
 import { nodeAffinity } from './node-affinity.ts'
 import { nodeName, nodePorts } from './node-name-ports.ts'
 import { balancedAllocation, nodeResourcesFit } from './node-resources.ts'
