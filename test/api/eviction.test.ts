@@ -14,6 +14,8 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
   beforeAll(async () => {
     server = await startServer(platform)
     send = server.send
+    // A write wakes the cluster's object where it sleeps.
+    await send('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'first' } })
     await eventually(
       'the account is there',
       async () => (await send('GET', '/api/v1/namespaces/default/serviceaccounts/default')).code === 200,

@@ -3,47 +3,78 @@
 
 import { condition } from '../../../shared/meta/conditions.ts'
 import { type KObject, keyOf, timeString } from '../../../shared/meta/object.ts'
+import { equal } from '../../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../../engine/types.ts'
-import { withCondition } from '../pods.ts'
+import { disrupted, withCondition } from '../pods.ts'
+import { interPodAffinity } from './inter-pod-affinity.ts'
 import { nodeAffinity } from './node-affinity.ts'
 import { nodeName, nodePorts } from './node-name-ports.ts'
 import { balancedAllocation, nodeResourcesFit } from './node-resources.ts'
+import { awaitsVictims, type Preemption, preempt } from './preemption.ts'
 import { spreading } from './spreading.ts'
 import { nodeUnschedulable, taintToleration } from './taint-toleration.ts'
-import { assume, type FilterPlugin, type NodeInfo, nodeInfo, type ScorePlugin } from './types.ts'
+import {
+  assume,
+  contextOf,
+  type FilterPlugin,
+  type Misfit,
+  type NodeInfo,
+  nodeInfo,
+  type SchedulingContext,
+  type ScorePlugin,
+} from './types.ts'
 
-const filters: readonly FilterPlugin[] = [nodeUnschedulable, nodeName, taintToleration, nodeAffinity, nodePorts, nodeResourcesFit]
-const scorers: readonly ScorePlugin[] = [nodeResourcesFit, balancedAllocation, nodeAffinity, taintToleration, spreading]
+const filters: readonly FilterPlugin[] = [
+  nodeUnschedulable,
+  nodeName,
+  taintToleration,
+  nodeAffinity,
+  nodePorts,
+  nodeResourcesFit,
+  spreading,
+  interPodAffinity,
+]
+const scorers: readonly ScorePlugin[] = [nodeResourcesFit, balancedAllocation, nodeAffinity, taintToleration, spreading, interPodAffinity]
 const BURST = 200
 const NAME = 'default-scheduler'
 const KEY = 'queue'
+const BUDGETS = 'poddisruptionbudgets.policy'
 
 interface View {
   pending: KObject[]
   nodes: { node: KObject; pods: KObject[] }[]
+  budgets: KObject[]
+  namespaceLabels: SchedulingContext['namespaceLabels']
 }
 
-type Placement = { node: NodeInfo } | { message: string }
+type Placement = { node: NodeInfo } | { reasons: string; resolvable: NodeInfo[]; nodes: number }
 
-/** Where a pod goes, or the message that tells why nowhere. */
-export function place(pod: KObject, nodes: NodeInfo[]): Placement {
-  const context = { nodes }
+function misfitOf(pod: KObject, info: NodeInfo, context: SchedulingContext): Misfit | undefined {
+  for (const f of filters) {
+    const misfit = f.filter(pod, info, context)
+    if (misfit) return misfit
+  }
+  return undefined
+}
+
+/** Where a pod goes, or why nowhere. */
+export function place(pod: KObject, context: SchedulingContext): Placement {
+  const { nodes } = context
   const feasible: NodeInfo[] = []
   const reasons = new Map<string, number>()
-  let resolvable = 0
+  const resolvable: NodeInfo[] = []
   for (const info of nodes) {
-    let misfit: ReturnType<FilterPlugin['filter']>
-    for (const f of filters) {
-      misfit = f.filter(pod, info, context)
-      if (misfit) break
-    }
+    const misfit = misfitOf(pod, info, context)
     if (!misfit) feasible.push(info)
     else {
-      if (!misfit.unresolvable) resolvable++
+      if (!misfit.unresolvable) resolvable.push(info)
       for (const r of misfit.reasons) reasons.set(r, (reasons.get(r) ?? 0) + 1)
     }
   }
-  if (!feasible.length) return { message: unschedulableMessage(nodes.length, reasons, resolvable) }
+  if (!feasible.length) {
+    const list = [...reasons].map(([r, n]) => `${n} ${r}`).sort()
+    return { reasons: list.join(', '), resolvable, nodes: nodes.length }
+  }
   const totals = feasible.map(() => 0)
   for (const s of scorers) {
     const raw = feasible.map((info) => s.score(pod, info, context))
@@ -60,18 +91,91 @@ export function place(pod: KObject, nodes: NodeInfo[]): Placement {
   return { node: best.info }
 }
 
-function unschedulableMessage(nodes: number, reasons: Map<string, number>, resolvable: number): string {
+/** kube-scheduler's words for a pod that fits nowhere. */
+export function unschedulableMessage(pod: KObject, { reasons, resolvable, nodes }: Exclude<Placement, { node: NodeInfo }>): string {
   if (!nodes) return 'no nodes available to schedule pods'
-  const list = [...reasons].map(([r, n]) => `${n} ${r}`).sort()
-  const preemption = [
-    ...(resolvable ? [`${resolvable} No preemption victims found for incoming pod`] : []),
-    ...(nodes - resolvable ? [`${nodes - resolvable} Preemption is not helpful for scheduling`] : []),
-  ]
-  return `0/${nodes} nodes are available: ${list.join(', ')}. preemption: 0/${nodes} nodes are available: ${preemption.join(', ')}.`
+  const head = `0/${nodes} nodes are available`
+  const helpless = nodes - resolvable.length
+  const detail = [
+    ...(resolvable.length ? [`${resolvable.length} No preemption victims found for incoming pod`] : []),
+    ...(helpless ? [`${helpless} Preemption is not helpful for scheduling`] : []),
+  ].join(', ')
+  const preemption = pod.spec.preemptionPolicy === 'Never' ? 'not eligible due to preemptionPolicy=Never.' : `${head}: ${detail}.`
+  return `${head}: ${reasons}. preemption: ${preemption}`
+}
+
+/** One look at the queue. */
+class Round {
+  readonly writes: Write[] = []
+  readonly #view: View
+  readonly #infos: NodeInfo[]
+  readonly #now: number
+  constructor(view: View, now: number) {
+    this.#view = view
+    this.#infos = view.nodes.map(({ node, pods }) => nodeInfo(node, pods))
+    this.#now = now
+  }
+
+  schedule(pod: KObject): void {
+    const context = contextOf(this.#infos, this.#view.namespaceLabels)
+    const placement = place(pod, context)
+    if ('node' in placement) {
+      const node = placement.node.node.metadata.name
+      assume(placement.node, { ...pod, spec: { ...pod.spec, nodeName: node } })
+      this.writes.push({ verb: 'bind', pod, node })
+      this.#tell(pod, 'Normal', 'Scheduled', `Successfully assigned ${keyOf(pod)} to ${node}`)
+      return
+    }
+    const nominated = this.#infos.find((i) => i.node.metadata.name === pod.status?.nominatedNodeName)
+    if (nominated && awaitsVictims(pod, nominated)) {
+      // Its place is kept for it while they go.
+      assume(nominated, pod)
+      return
+    }
+    const fits = (info: NodeInfo, trial: NodeInfo) => {
+      const nodes = this.#infos.map((i) => (i === info ? trial : i))
+      return !misfitOf(pod, trial, contextOf(nodes, this.#view.namespaceLabels))
+    }
+    const chosen = preempt(pod, placement.resolvable, this.#view.budgets, fits)
+    const message = chosen ? `0/${placement.nodes} nodes are available: ${placement.reasons}.` : unschedulableMessage(pod, placement)
+    if (chosen) this.#evict(pod, chosen)
+    const name = chosen?.info.node.metadata.name
+    const before = condition(pod, 'PodScheduled')
+    if (before?.status === 'False' && before.message === message && pod.status?.nominatedNodeName === name) return
+    const { nominatedNodeName: _, ...status } = pod.status ?? {}
+    const conditions = withCondition(
+      pod.status?.conditions,
+      { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },
+      timeString(this.#now),
+    )
+    const next = { ...status, conditions, ...(name ? { nominatedNodeName: name } : {}) }
+    this.writes.push({ verb: 'update', resource: 'pods', object: { ...pod, status: next }, part: 'status' })
+    this.#tell(pod, 'Warning', 'FailedScheduling', message)
+  }
+
+  #evict(pod: KObject, { info, victims }: Preemption): void {
+    for (const v of victims) {
+      if (v.metadata.deletionTimestamp) continue
+      const why = `${NAME}: preempting to accommodate a higher priority pod`
+      this.writes.push(disrupted(v, 'PreemptionByScheduler', why, this.#now))
+      this.writes.push({ verb: 'delete', resource: 'pods', object: v })
+      this.#tell(v, 'Normal', 'Preempted', `Preempted by pod ${pod.metadata.uid} on node ${info.node.metadata.name}`)
+    }
+    // Whoever comes after this pod finds its place taken.
+    const left = nodeInfo(
+      info.node,
+      info.pods.filter((p) => !victims.includes(p)),
+    )
+    Object.assign(info, left)
+    assume(info, pod)
+  }
+
+  #tell(pod: KObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.writes.push({ verb: 'event', about: { resource: 'pods', object: pod }, type, reason, message, component: NAME })
+  }
 }
 
 function reconcile(_key: string, view: View, now: number): Result {
-  const infos = view.nodes.map(({ node, pods }) => nodeInfo(node, pods))
   const queue = view.pending
     .filter((p) => !p.spec.schedulingGates?.length)
     .sort(
@@ -79,35 +183,9 @@ function reconcile(_key: string, view: View, now: number): Result {
         (b.spec.priority ?? 0) - (a.spec.priority ?? 0) ||
         Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp),
     )
-  const writes: Write[] = []
-  for (const pod of queue.slice(0, BURST)) {
-    const about = { resource: 'pods', object: pod }
-    const placement = place(pod, infos)
-    if ('node' in placement) {
-      const node = placement.node.node.metadata.name
-      assume(placement.node, { ...pod, spec: { ...pod.spec, nodeName: node } })
-      writes.push({ verb: 'bind', pod, node })
-      writes.push({
-        verb: 'event',
-        about,
-        type: 'Normal',
-        reason: 'Scheduled',
-        message: `Successfully assigned ${keyOf(pod)} to ${node}`,
-        component: NAME,
-      })
-      continue
-    }
-    const before = condition(pod, 'PodScheduled')
-    if (before?.status === 'False' && before.message === placement.message) continue
-    const conditions = withCondition(
-      pod.status?.conditions,
-      { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: placement.message },
-      timeString(now),
-    )
-    writes.push({ verb: 'update', resource: 'pods', object: { ...pod, status: { ...pod.status, conditions } }, part: 'status' })
-    writes.push({ verb: 'event', about, type: 'Warning', reason: 'FailedScheduling', message: placement.message, component: NAME })
-  }
-  return { writes, ...(queue.length > BURST && writes.length ? { requeueAt: now } : {}) }
+  const round = new Round(view, now)
+  for (const pod of queue.slice(0, BURST)) round.schedule(pod)
+  return { writes: round.writes, ...(queue.length > BURST && round.writes.length ? { requeueAt: now } : {}) }
 }
 
 const waits = (p: KObject) =>
@@ -123,6 +201,8 @@ export const scheduler: Controller<View> = {
   wakes: {
     pods: ({ old, new: now }) => {
       if (now && waits(now)) return !old || old.spec.schedulingGates?.length !== now.spec.schedulingGates?.length ? [KEY] : []
+      // Somebody to be near to.
+      if (now?.spec.nodeName && (!old?.spec.nodeName || !equal(old.metadata.labels, now.metadata.labels))) return [KEY]
       // Room was made.
       const ended =
         old?.spec.nodeName &&
@@ -138,7 +218,12 @@ export const scheduler: Controller<View> = {
   view: (_key, reader) => {
     const pending = reader.list('pods').filter(waits)
     if (!pending.length) return undefined
-    return { pending, nodes: reader.list('nodes').map((node) => ({ node, pods: reader.podsOn(node.metadata.name) })) }
+    return {
+      pending,
+      nodes: reader.list('nodes').map((node) => ({ node, pods: reader.podsOn(node.metadata.name) })),
+      budgets: reader.list(BUDGETS),
+      namespaceLabels: (name) => reader.get('namespaces', '', name)?.metadata.labels ?? {},
+    }
   },
   reconcile,
 }

@@ -1,22 +1,143 @@
-// PodTopologySpread's system default as a score: pods of one owner go where fewest of them are.
-import { controllerOf } from '../../../shared/meta/object.ts'
-import type { ScorePlugin } from './types.ts'
+// PodTopologySpread: pods of a kind evenly over nodes, zones, or whatever labels tell apart. Pods that ask for nothing are spread a little, too.
+import { controllerOf, type KObject } from '../../../shared/meta/object.ts'
+import { fromLabelSelector, matches } from '../../../shared/meta/selector.ts'
+import { tolerates } from '../../../shared/meta/taints.ts'
+import { nodeAffinity } from './node-affinity.ts'
+import type { FilterPlugin, NodeInfo, SchedulingContext, ScorePlugin } from './types.ts'
 
-export const spreading: ScorePlugin = {
-  name: 'PodTopologySpread',
+const NAME = 'PodTopologySpread'
+const HOST = 'kubernetes.io/hostname'
+const ZONE = 'topology.kubernetes.io/zone'
+
+interface Constraint {
+  key: string
+  maxSkew: number
+  minDomains: number
+  counts: (p: KObject) => boolean
+  /** Whether a node takes part. */
+  includes: (info: NodeInfo) => boolean
+}
+
+function constraintOf(pod: KObject, c: any, context: SchedulingContext): Constraint {
+  const selector = c.labelSelector && [
+    ...fromLabelSelector(c.labelSelector),
+    ...(c.matchLabelKeys ?? []).flatMap((key: string) => {
+      const value = pod.metadata.labels?.[key]
+      return value === undefined ? [] : [{ key, operator: 'in' as const, values: [value] }]
+    }),
+  ]
+  const { namespace } = pod.metadata
+  const bears = ({ node }: NodeInfo) =>
+    (node.spec?.taints ?? []).every(
+      (t: any) => t.effect === 'PreferNoSchedule' || (pod.spec.tolerations ?? []).some((x: any) => tolerates(x, t)),
+    )
+  return {
+    key: c.topologyKey,
+    maxSkew: c.maxSkew,
+    minDomains: c.minDomains ?? 1,
+    counts: (p) =>
+      !!selector && p.metadata.namespace === namespace && !p.metadata.deletionTimestamp && matches(selector, p.metadata.labels),
+    includes: (info) =>
+      (c.nodeAffinityPolicy === 'Ignore' || !nodeAffinity.filter(pod, info, context)) && (c.nodeTaintsPolicy !== 'Honor' || bears(info)),
+  }
+}
+
+/** Pods of the same owner, or with the same labels where they have none. */
+function alike(pod: KObject): (p: KObject) => boolean {
+  const owner = controllerOf(pod)?.uid
+  const labels = Object.entries(pod.metadata.labels ?? {})
+  return (p) => {
+    if (p.metadata.namespace !== pod.metadata.namespace || p.metadata.deletionTimestamp) return false
+    if (owner) return controllerOf(p)?.uid === owner
+    return labels.length > 0 && labels.every(([k, v]) => p.metadata.labels?.[k] === v)
+  }
+}
+
+/** What kube-scheduler wishes for pods without a wish of their own. */
+const defaults = (pod: KObject): Constraint[] =>
+  [
+    { key: HOST, maxSkew: 3 },
+    { key: ZONE, maxSkew: 5 },
+  ].map((c) => ({ ...c, minDomains: 1, counts: alike(pod), includes: () => true }))
+
+const labelOf = ({ node }: NodeInfo, key: string): string | undefined => node.metadata.labels?.[key]
+
+interface Spread {
+  constraint: Constraint
+  /** Pods that count, by the label's value. */
+  at: Map<string, number>
+  fewest: number
+  self: number
+}
+
+function spreadOf(pod: KObject, constraint: Constraint, all: Constraint[], context: SchedulingContext): Spread {
+  const at = new Map<string, number>()
+  for (const info of context.nodes) {
+    const value = labelOf(info, constraint.key)
+    // A node without the label of any constraint is of no domain.
+    if (value === undefined || all.some((c) => labelOf(info, c.key) === undefined) || !constraint.includes(info)) continue
+    at.set(value, (at.get(value) ?? 0) + info.pods.filter(constraint.counts).length)
+  }
+  const fewest = at.size < constraint.minDomains || !at.size ? 0 : Math.min(...at.values())
+  return {
+    constraint,
+    at,
+    fewest,
+    self: constraint.counts({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: undefined } as never }) ? 1 : 0,
+  }
+}
+
+function hard(pod: KObject, context: SchedulingContext): Spread[] {
+  const own: any[] = pod.spec.topologySpreadConstraints ?? []
+  const all = own.filter((c) => c.whenUnsatisfiable === 'DoNotSchedule').map((c) => constraintOf(pod, c, context))
+  return all.map((c) => spreadOf(pod, c, all, context))
+}
+
+interface Wish {
+  constraint: Constraint
+  at: Map<string, number>
+  weight: number
+}
+
+function wishes(pod: KObject, context: SchedulingContext): Wish[] {
+  const own: any[] = pod.spec.topologySpreadConstraints ?? []
+  const all = own.length
+    ? own.filter((c) => c.whenUnsatisfiable === 'ScheduleAnyway').map((c) => constraintOf(pod, c, context))
+    : defaults(pod)
+  return all.map((constraint) => {
+    const at = new Map<string, number>()
+    for (const info of context.nodes) {
+      const value = labelOf(info, constraint.key)
+      if (value === undefined || !constraint.includes(info)) continue
+      at.set(value, (at.get(value) ?? 0) + info.pods.filter(constraint.counts).length)
+    }
+    // The more domains there are, the more a pod in one of them weighs.
+    return { constraint, at, weight: Math.log(at.size + 2) }
+  })
+}
+
+export const spreading: FilterPlugin & ScorePlugin = {
+  name: NAME,
   weight: 2,
-  score: (pod, info) => {
-    const owner = controllerOf(pod)?.uid
-    const labels = Object.entries(pod.metadata.labels ?? {})
-    const alike = info.pods.filter((p) => {
-      if (p.metadata.namespace !== pod.metadata.namespace || p.metadata.deletionTimestamp) return false
-      if (owner) return controllerOf(p)?.uid === owner
-      return labels.length > 0 && labels.every(([k, v]) => p.metadata.labels?.[k] === v)
-    })
-    return alike.length
+  filter: (pod, info, context) => {
+    for (const { constraint, at, fewest, self } of context.once(NAME, () => hard(pod, context))) {
+      const value = labelOf(info, constraint.key)
+      if (value === undefined)
+        return { reasons: ["node(s) didn't match pod topology spread constraints (missing required label)"], unresolvable: true }
+      if ((at.get(value) ?? 0) + self - fewest > constraint.maxSkew)
+        return { reasons: ["node(s) didn't match pod topology spread constraints"] }
+    }
+    return undefined
   },
-  normalize: (scores) => {
-    const max = Math.max(...scores)
-    return scores.map((s) => (max ? 100 - (s * 100) / max : 100))
+  score: (pod, info, context) =>
+    context
+      .once(`${NAME} scores`, () => wishes(pod, context))
+      .reduce((n, { constraint, at, weight }) => {
+        const value = labelOf(info, constraint.key)
+        return value === undefined ? n : n + (at.get(value) ?? 0) * weight + constraint.maxSkew - 1
+      }, 0),
+  normalize: (raw) => {
+    const [min, max] = [Math.min(...raw), Math.max(...raw)]
+    return raw.map((s) => (max ? ((max + min - s) * 100) / max : 100))
   },
 }

@@ -8,16 +8,22 @@ export interface NodeInfo {
   allocatable: Amounts
   requested: Amounts
   pods: KObject[]
+  /** Those of them that say who may be near. */
+  picky: KObject[]
   /** `protocol/ip/port` of host ports in use. */
   ports: Set<string>
 }
 
-interface SchedulingContext {
+export interface SchedulingContext {
   nodes: NodeInfo[]
+  /** The labels of a namespace. */
+  namespaceLabels: (name: string) => Record<string, string>
+  /** What a plugin makes once for a pod, whichever node it is asked about. */
+  once: <T>(plugin: string, make: () => T) => T
 }
 
 /** Why a node does not fit; `unresolvable` when removing pods would not help. */
-interface Misfit {
+export interface Misfit {
   reasons: string[]
   unresolvable?: boolean
 }
@@ -35,6 +41,22 @@ export interface ScorePlugin {
   normalize?: (scores: number[]) => number[]
 }
 
+/** A context for one pod. */
+export function contextOf(
+  nodes: NodeInfo[],
+  namespaceLabels: SchedulingContext['namespaceLabels'] = (name) => ({ 'kubernetes.io/metadata.name': name }),
+): SchedulingContext {
+  const made = new Map<string, unknown>()
+  return {
+    nodes,
+    namespaceLabels,
+    once: <T>(plugin: string, make: () => T): T => {
+      if (!made.has(plugin)) made.set(plugin, make())
+      return made.get(plugin) as T
+    },
+  }
+}
+
 export const podRequests = (pod: KObject): Amounts => podAmounts(pod.spec, 'requests')
 
 export function hostPorts(pod: KObject): string[] {
@@ -44,7 +66,7 @@ export function hostPorts(pod: KObject): string[] {
 }
 
 export function nodeInfo(node: KObject, pods: KObject[]): NodeInfo {
-  const info: NodeInfo = { node, allocatable: amounts(node.status?.allocatable), requested: {}, pods: [], ports: new Set() }
+  const info: NodeInfo = { node, allocatable: amounts(node.status?.allocatable), requested: {}, pods: [], picky: [], ports: new Set() }
   for (const p of pods) if (p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed') assume(info, p)
   return info
 }
@@ -52,6 +74,7 @@ export function nodeInfo(node: KObject, pods: KObject[]): NodeInfo {
 /** Counts a pod in as if it ran there. */
 export function assume(info: NodeInfo, pod: KObject): void {
   info.pods.push(pod)
+  if (pod.spec.affinity?.podAffinity || pod.spec.affinity?.podAntiAffinity) info.picky.push(pod)
   addTo(info.requested, podRequests(pod))
   for (const p of hostPorts(pod)) info.ports.add(p)
 }
