@@ -79,9 +79,14 @@ class StoredGraph implements NodeGraph {
   constructor(store: Store) {
     this.#store = store
   }
-  async references(node: string, resource: 'secrets' | 'configmaps' | 'serviceaccounts', ns: string, name: string): Promise<boolean> {
+  async references(...[node, resource, ns, name]: Parameters<NodeGraph['references']>): Promise<boolean> {
+    if (resource === 'persistentvolumes') {
+      const volume = await this.#store.get({ resource, ns: '', name })
+      const claim = volume && decodeBody(volume.body, volume.rv).spec?.claimRef
+      return !!claim && this.references(node, 'persistentvolumeclaims', claim.namespace, claim.name)
+    }
     const page = await this.#store.list({ resource: 'pods', ns, fields: [{ key: 'spec.nodeName', operator: '=', values: [node] }] })
-    return page.items.some((i) => referencesOf(decodeBody(i.body, i.rv).spec)[resource].has(name))
+    return page.items.some((i) => referencesOf(decodeBody(i.body, i.rv).spec, i.name)[resource].has(name))
   }
 }
 

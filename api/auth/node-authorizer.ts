@@ -3,9 +3,11 @@
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 
-/** Asked whether a pod bound to the node refers to the object. */
+type Referenced = 'secrets' | 'configmaps' | 'serviceaccounts' | 'persistentvolumeclaims'
+
+/** Asked whether a pod bound to the node refers to the object; to a volume, by way of its claim. */
 export interface NodeGraph {
-  references(node: string, resource: 'secrets' | 'configmaps' | 'serviceaccounts', ns: string, name: string): Promise<boolean>
+  references(node: string, resource: Referenced | 'persistentvolumes', ns: string, name: string): Promise<boolean>
 }
 
 const readAll = new Set(['services', 'nodes', 'endpoints', 'endpointslices.discovery.k8s.io'])
@@ -38,7 +40,9 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
       )
     case 'secrets':
     case 'configmaps':
-      return reads.includes(a.verb) && !!a.name && graph.references(node, resource, a.namespace ?? '', a.name)
+    case 'persistentvolumeclaims':
+    case 'persistentvolumes':
+      return !a.subresource && reads.includes(a.verb) && !!a.name && graph.references(node, resource, a.namespace ?? '', a.name)
     case 'serviceaccounts':
       return a.subresource === 'token' && a.verb === 'create' && graph.references(node, resource, a.namespace ?? '', a.name ?? '')
     default:
@@ -48,8 +52,8 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
   }
 }
 
-/** Names that a pod spec refers to, for the graph. */
-export function referencesOf(spec: any): { secrets: Set<string>; configmaps: Set<string>; serviceaccounts: Set<string> } {
+/** Names that the spec of a pod refers to, for the graph. */
+export function referencesOf(spec: any, pod = ''): Record<Referenced, Set<string>> {
   const secrets = new Set<string>()
   const configmaps = new Set<string>()
   const add = (set: Set<string>, name: unknown) => typeof name === 'string' && name && set.add(name)
@@ -64,10 +68,15 @@ export function referencesOf(spec: any): { secrets: Set<string>; configmaps: Set
       add(configmaps, e.configMapRef?.name)
     }
   }
-  for (const v of spec?.volumes ?? [])
+  const claims = new Set<string>()
+  for (const v of spec?.volumes ?? []) {
+    add(claims, v.persistentVolumeClaim?.claimName)
+    if (v.ephemeral) add(claims, `${pod}-${v.name}`)
     for (const source of [v, ...(v.projected?.sources ?? [])]) {
       add(secrets, source.secret?.secretName ?? source.secret?.name)
       add(configmaps, source.configMap?.name)
     }
-  return { secrets, configmaps, serviceaccounts: new Set([spec?.serviceAccountName ?? 'default']) }
+  }
+  const serviceaccounts = new Set<string>([spec?.serviceAccountName ?? 'default'])
+  return { secrets, configmaps, serviceaccounts, persistentvolumeclaims: claims }
 }

@@ -19,7 +19,7 @@ import {
   templateOf,
 } from './revisions.ts'
 import { nodeAffinity } from './scheduler/node-affinity.ts'
-import { contextOf, nodeInfo } from './scheduler/types.ts'
+import { contextOf, emptyWorld, nodeInfo } from './scheduler/types.ts'
 
 const GENERATION = 'pod-template-generation'
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation'
@@ -79,7 +79,8 @@ export function nodeOf(p: KObject): string | undefined {
 function fits(set: KObject, node: KObject): { run: boolean; stay: boolean } {
   const spec = specOn(set.spec.template)
   if (spec.nodeName && spec.nodeName !== node.metadata.name) return { run: false, stay: false }
-  if (nodeAffinity.filter({ metadata: set.metadata, spec }, nodeInfo(node, []), contextOf([]))) return { run: false, stay: false }
+  if (nodeAffinity.filter({ metadata: set.metadata, spec }, nodeInfo(node, []), contextOf([], emptyWorld)))
+    return { run: false, stay: false }
   const bears = (t: any) => spec.tolerations.some((x: any) => tolerates(x, t))
   const hostile: any[] = (node.spec?.taints ?? []).filter((t: any) => t.effect !== 'PreferNoSchedule' && !bears(t))
   return { run: !hostile.length, stay: !hostile.some((t) => t.effect === 'NoExecute') }

@@ -23,6 +23,7 @@ import { serviceAccount } from './service-account.ts'
 import { statefulSet } from './stateful-set.ts'
 import { claimProtection, volumeProtection } from './storage-protection.ts'
 import { taintEviction } from './taint-eviction.ts'
+import { claimBinder, volumePhase } from './volume-binder.ts'
 
 export const controllers: readonly Controller[] = [
   deployment,
@@ -45,6 +46,8 @@ export const controllers: readonly Controller[] = [
   garbageCollector,
   resourceQuotaController,
   definitionCleanup,
+  claimBinder,
+  volumePhase,
   claimProtection,
   volumeProtection,
   apiServiceAvailability,

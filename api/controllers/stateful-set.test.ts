@@ -26,6 +26,11 @@ const set = (replicas: number, spec: object = {}) =>
     },
   })
 const template = { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } }
+/** Volumes that such claims can have. */
+const volumes = async (n: number) => {
+  const spec = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/srv' } }
+  for (let i = 0; i < n; i++) await c.create('persistentvolumes', { metadata: { name: `v${i}` }, spec })
+}
 const change = (spec: object) => c.patch(SETS, 'db', { spec })
 const setImage = (image: string) => change({ template: { spec: { containers: [{ name: 'c', image }] } } })
 const db = async () => (await c.get(SETS, 'db'))!
@@ -60,6 +65,7 @@ test('pods come one after the other, each when the one before it is ready, and c
 })
 
 test('what is settled stays settled', async () => {
+  await volumes(2)
   await set(2, { volumeClaimTemplates: [template] })
   await c.rest()
   const before = await c.version()
@@ -206,6 +212,7 @@ describe('claims', () => {
   const owners = async () => Object.fromEntries((await c.list(CLAIMS)).map((o) => [o.metadata.name, o.metadata.ownerReferences?.[0]?.kind]))
 
   test('are made before their pod, mounted by it, and outlive it', async () => {
+    await volumes(2)
     await set(2, { volumeClaimTemplates: [template] })
     await c.rest()
     expect((await c.list(CLAIMS)).map((o) => [o.metadata.name, o.metadata.labels])).toEqual([
@@ -219,6 +226,7 @@ describe('claims', () => {
   })
 
   test('go with what the retention policy binds them to', async () => {
+    await volumes(2)
     const policy = { whenDeleted: 'Delete', whenScaled: 'Delete' }
     await set(2, { volumeClaimTemplates: [template], persistentVolumeClaimRetentionPolicy: policy })
     await c.rest()

@@ -7,8 +7,8 @@ import type { Controller, Result, Write } from '../engine/types.ts'
 import { claim, type OwnedView, type OwnerKind, ownedView, ownerReference, ownWakes, podOf, podWakes, told } from './owned.ts'
 import { availability } from './pods.ts'
 import { currentRevision, forgetOld, type History, historyOf, REVISION_LABEL, REVISIONS, revisionWakes, templateOf } from './revisions.ts'
+import { CLAIMS } from './volume-binder.ts'
 
-const CLAIMS = 'persistentvolumeclaims'
 const POD_NAME = 'statefulset.kubernetes.io/pod-name'
 const POD_INDEX = 'apps.kubernetes.io/pod-index'
 

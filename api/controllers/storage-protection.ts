@@ -2,15 +2,9 @@
 import { storageProtection } from '../../shared/kinds/claim.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { type Controller, splitKey } from '../engine/types.ts'
+import { claimNames } from './scheduler/volume-binding.ts'
+import { CLAIMS, VOLUMES } from './volume-binder.ts'
 
-const CLAIMS = 'persistentvolumeclaims'
-const VOLUMES = 'persistentvolumes'
-
-/** Claims that a pod mounts; those of ephemeral volumes have its name before theirs. */
-function claimsOf(pod: KObject): string[] {
-  const volumes: any[] = pod.spec?.volumes ?? []
-  return volumes.flatMap((v) => v.persistentVolumeClaim?.claimName ?? (v.ephemeral ? `${pod.metadata.name}-${v.name}` : []))
-}
 /** A pod that has ended uses nothing; nor does one that no node was given, once it is deleted. */
 const uses = (pod: KObject): boolean =>
   !['Succeeded', 'Failed'].includes(pod.status?.phase) && !(pod.metadata.deletionTimestamp && !pod.spec?.nodeName)
@@ -50,10 +44,10 @@ export const claimProtection = protection('pvc-protection', CLAIMS, 'PersistentV
   wakes: {
     pods: ({ old, new: now }) => {
       const pod = now ?? old!
-      return now && uses(now) ? [] : claimsOf(pod).map((c) => `${pod.metadata.namespace}/${c}`)
+      return now && uses(now) ? [] : claimNames(pod).map((c) => `${pod.metadata.namespace}/${c}`)
     },
   },
-  used: ({ metadata }, pods) => pods(metadata.namespace!).some((p) => uses(p) && claimsOf(p).includes(metadata.name)),
+  used: ({ metadata }, pods) => pods(metadata.namespace!).some((p) => uses(p) && claimNames(p).includes(metadata.name)),
 })
 
 export const volumeProtection = protection('pv-protection', VOLUMES, 'PersistentVolume', {

@@ -10,6 +10,7 @@ import { podStatus } from '../plan/status.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
+import type { Referenced } from '../session/objects.ts'
 import { type ContentSources, referencedBy } from '../volumes/content.ts'
 import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
 import { checkUser, containerEnvironment } from './container-environment.ts'
@@ -30,7 +31,7 @@ export interface WorkerContext {
   sandbox: SandboxOptions
   /** Services of a namespace, and `kubernetes`, for the environment. */
   services(namespace: string): any[]
-  object(resource: 'secrets' | 'configmaps', namespace: string, name: string): Promise<any>
+  object(resource: Referenced, namespace: string, name: string): Promise<any>
   hold(uid: string, references: Set<string>): void
   token(pod: any, audience: string | undefined, seconds: number): Promise<string>
   /** The pod is gone without a trace. */
@@ -176,10 +177,25 @@ export class PodWorker {
     const { namespace } = this.#pod.metadata
     return {
       object: (resource, name) => this.#c.object(resource, namespace, name),
+      volume: (claim) => this.#volumeOf(claim),
       token: (audience, seconds) => this.#c.token(this.#pod, audience, seconds),
       addresses: { podIP: this.#sandbox?.ip ?? '', hostIP: this.#c.sandbox.hostIP },
       node: node(),
     }
+  }
+
+  /** Which volume it is, only the claim knows: it is referred to from then on. */
+  readonly #volumeNames = new Set<string>()
+  async #volumeOf(claim: string): Promise<any> {
+    const found = await this.#c.object('persistentvolumeclaims', this.#pod.metadata.namespace, claim)
+    if (!found) throw new ConfigError(`persistentvolumeclaim ${JSON.stringify(claim)} not found`)
+    const name: string | undefined = found.spec.volumeName
+    if (!name || found.status?.phase !== 'Bound') throw new ConfigError(`PVC is not bound: ${claim}`)
+    this.#volumeNames.add(name)
+    this.#c.hold(this.uid, new Set([...referencedBy(this.#pod), ...[...this.#volumeNames].map((v) => `persistentvolumes//${v}`)]))
+    const volume = await this.#c.object('persistentvolumes', '', name)
+    if (!volume) throw new ConfigError(`persistentvolume ${JSON.stringify(name)} not found`)
+    return volume
   }
 
   async #sync(): Promise<void> {

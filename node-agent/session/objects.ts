@@ -59,9 +59,9 @@ export class ObjectList {
   }
 }
 
-type Referenced = 'secrets' | 'configmaps'
+export type Referenced = 'secrets' | 'configmaps' | 'persistentvolumeclaims' | 'persistentvolumes'
 
-/** Secrets and config maps, subscribed to one by one while some pod refers to them. */
+/** What pods refer to, subscribed to one by one while some pod refers to them. */
 export class References {
   readonly #session: Session
   readonly #changed: (users: Set<string>) => void
@@ -72,7 +72,7 @@ export class References {
     this.#changed = changed
   }
 
-  /** Makes `user` (a pod's uid) hold exactly these references, as `resource/namespace/name`. */
+  /** Makes `user` (a pod's uid) hold exactly these references, as `resource/namespace/name`; the namespace of cluster-wide ones is empty. */
   hold(user: string, wanted: Set<string>): void {
     for (const [id, e] of this.#entries) {
       if (wanted.has(id) || !e.users.delete(user) || e.users.size) continue
@@ -87,7 +87,8 @@ export class References {
       }
       const [resource, namespace, name] = id.split('/') as [Referenced, string, string]
       const users = new Set([user])
-      this.#entries.set(id, { users, list: new ObjectList(this.#session, resource, { namespace, name }, () => this.#changed(users)) })
+      const where = { name, ...(namespace ? { namespace } : {}) }
+      this.#entries.set(id, { users, list: new ObjectList(this.#session, resource, where, () => this.#changed(users)) })
     }
   }
 
@@ -96,7 +97,7 @@ export class References {
     const e = this.#entries.get(`${resource}/${namespace}/${name}`)
     if (!e) return undefined
     await e.list.ready()
-    return e.list.objects.get(`${namespace}/${name}`)
+    return e.list.objects.get(namespace ? `${namespace}/${name}` : name)
   }
 }
 

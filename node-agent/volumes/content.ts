@@ -5,6 +5,8 @@ import type { VolumeFile } from './atomic-writer.ts'
 
 export interface ContentSources {
   object(resource: 'secrets' | 'configmaps', name: string): Promise<any>
+  /** The volume of a claim in the pod's namespace. Throws ConfigError where there is none. */
+  volume(claim: string): Promise<any>
   /** A service-account token for an audience, renewed before it ends. */
   token(audience: string | undefined, seconds: number): Promise<string>
   addresses: PodAddresses
@@ -77,7 +79,11 @@ export async function contentFiles(volume: any, pod: any, sources: ContentSource
   return out
 }
 
-/** Which secrets and config maps a pod refers to, as `resource/namespace/name`. */
+/** The claim behind one of a pod's volumes; that of an ephemeral one has the pod's name before its own. */
+export const claimOf = (pod: any, v: any): string | undefined =>
+  v.persistentVolumeClaim?.claimName ?? (v.ephemeral ? `${pod.metadata.name}-${v.name}` : undefined)
+
+/** Which secrets, config maps and claims a pod refers to, as `resource/namespace/name`. */
 export function referencedBy(pod: any): Set<string> {
   const out = new Set<string>()
   const ns = pod.metadata.namespace
@@ -93,10 +99,12 @@ export function referencedBy(pod: any): Set<string> {
     }
   }
   for (const s of pod.spec.imagePullSecrets ?? []) add('secrets', s.name)
-  for (const v of pod.spec.volumes ?? [])
+  for (const v of pod.spec.volumes ?? []) {
+    add('persistentvolumeclaims', claimOf(pod, v))
     for (const s of [v, ...(v.projected?.sources ?? [])]) {
       add('configmaps', s.configMap?.name)
       add('secrets', s.secret?.secretName ?? s.secret?.name)
     }
+  }
   return out
 }

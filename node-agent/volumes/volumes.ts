@@ -4,7 +4,7 @@ import path from 'node:path'
 import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { writeAtomically } from './atomic-writer.ts'
-import { type ContentSources, contentFiles, isContentVolume } from './content.ts'
+import { type ContentSources, claimOf, contentFiles, isContentVolume } from './content.ts'
 
 /** Where a volume lies on this host, by its name. */
 export type VolumePaths = Map<string, string>
@@ -14,8 +14,7 @@ const isMounted = (at: string) =>
     .split('\n')
     .some((l) => l.split(' ')[1] === at)
 
-function hostPath(v: any): string {
-  const { path: at, type } = v.hostPath
+function hostPath({ path: at, type }: { path: string; type?: string }): string {
   const there = existsSync(at)
   const fail = (what: string): never => {
     throw new ConfigError(`hostPath type check failed: ${at} is not ${what}`)
@@ -49,6 +48,16 @@ function hostPath(v: any): string {
   return at
 }
 
+/** Where a persistent volume lies on this host. */
+function persistent({ metadata, spec }: any): string {
+  if (spec.hostPath) return hostPath(spec.hostPath)
+  if (spec.local) return hostPath({ path: spec.local.path, type: existsSync(spec.local.path) ? '' : 'Directory' })
+  const source = Object.keys(spec).find(
+    (k) => typeof spec[k] === 'object' && !['capacity', 'accessModes', 'claimRef', 'nodeAffinity'].includes(k),
+  )
+  throw new ConfigError(`persistent volume ${metadata.name}: volumes of type ${source} are not supported on this node`)
+}
+
 async function emptyDir(at: string, v: any, fsGroup: number | undefined): Promise<void> {
   mkdirSync(at, { recursive: true })
   if (v.emptyDir.medium === 'Memory' && !isMounted(at))
@@ -72,7 +81,9 @@ export async function setUpVolumes(data: string, pod: any, sources: ContentSourc
   const out: VolumePaths = new Map()
   for (const v of pod.spec.volumes ?? []) {
     const at = path.join(podFolder(data, pod.metadata.uid), 'volumes', v.name)
-    if (v.hostPath) out.set(v.name, hostPath(v))
+    const claim = claimOf(pod, v)
+    if (v.hostPath) out.set(v.name, hostPath(v.hostPath))
+    else if (claim !== undefined) out.set(v.name, persistent(await sources.volume(claim)))
     else if (isContentVolume(v)) {
       writeAtomically(at, await contentFiles(v, pod, sources))
       out.set(v.name, at)

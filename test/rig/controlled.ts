@@ -114,9 +114,9 @@ export class Controlled {
     return (await this.cluster.cluster.store.head()).rv
   }
 
-  /** What was written after a version. */
+  /** What was written after a version, but for Events: what goes on is told again after a restart. */
   async since(rv: number) {
-    return (await this.cluster.cluster.store.since(rv, 1000)).events
+    return (await this.cluster.cluster.store.since(rv, 1000)).events.filter((e) => e.resource !== 'events')
   }
 
   /** The pods that are not on their way out. */
@@ -125,7 +125,7 @@ export class Controlled {
   }
   async ready(name: string, isReady = true): Promise<void> {
     const condition = { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: new Date(this.now).toISOString() }
-    await this.patch('pods', name, { status: { phase: 'Running', conditions: [condition] } }, 'status', 'merge')
+    await this.patch('pods', name, { status: { phase: 'Running', conditions: [condition] } }, 'status')
   }
   /** A pod has ended, with this exit code in its first container. */
   async ended(pod: KObject, exitCode: number, more: object = {}): Promise<void> {
@@ -136,10 +136,10 @@ export class Controlled {
     const status = { phase: exitCode ? 'Failed' : 'Succeeded', containerStatuses, ...more }
     await this.patch('pods', pod.metadata.name, { status }, 'status', 'merge')
   }
-  /** Pods that should run become ready, pods that should go are gone; so many of them. */
+  /** Pods that have a node become ready, pods that should go are gone; so many of them. */
   async kubelet(limit = Number.POSITIVE_INFINITY): Promise<void> {
     const over = (p: KObject) => ['Succeeded', 'Failed'].includes(p.status?.phase)
-    const todo = (await this.list('pods')).filter((p) => p.metadata.deletionTimestamp || (!isReady(p) && !over(p)))
+    const todo = (await this.list('pods')).filter((p) => p.metadata.deletionTimestamp || (p.spec.nodeName && !isReady(p) && !over(p)))
     for (const p of todo.slice(0, limit))
       if (p.metadata.deletionTimestamp) await this.delete('pods', p.metadata.name, { gracePeriodSeconds: 0 })
       else await this.ready(p.metadata.name)

@@ -29,7 +29,7 @@ function termOf(owner: KObject, t: any, context: SchedulingContext): Term {
   const byName = new Set<string>(t.namespaces ?? [])
   const byLabels = t.namespaceSelector && fromLabelSelector(t.namespaceSelector)
   if (!byName.size && !byLabels) byName.add(owner.metadata.namespace!)
-  const inNamespace = (ns: string) => byName.has(ns) || (!!byLabels && matches(byLabels, context.namespaceLabels(ns)))
+  const inNamespace = (ns: string) => byName.has(ns) || (!!byLabels && matches(byLabels, context.world.namespaceLabels(ns)))
   return { key: t.topologyKey, matches: (p) => !!selector && inNamespace(p.metadata.namespace!) && matches(selector, p.metadata.labels) }
 }
 

@@ -23,7 +23,7 @@ function requirementMet(r: any, labels: Record<string, string>): boolean {
 }
 
 /** A term matches when all it says is true; an empty one never does. */
-function termMatches(term: any, node: KObject): boolean {
+export function termMatches(term: any, node: KObject): boolean {
   const expressions: any[] = term.matchExpressions ?? []
   const fields: any[] = term.matchFields ?? []
   if (!expressions.length && !fields.length) return false

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { KObject } from '../../../shared/meta/object.ts'
 import { preempt } from './preemption.ts'
 import { place, unschedulableMessage } from './scheduler.ts'
-import { assume, contextOf, type NodeInfo, nodeInfo } from './types.ts'
+import { assume, contextOf, emptyWorld, type NodeInfo, nodeInfo } from './types.ts'
 
 const node = (name: string, more: any = {}): KObject => ({
   metadata: { name, uid: name, creationTimestamp: '', labels: { 'kubernetes.io/hostname': name, ...more.labels } },
@@ -17,7 +17,7 @@ const pod = (name: string, spec: any = {}, cpu = '100m'): KObject => ({
 const infos = (...nodes: KObject[]) => nodes.map((n) => nodeInfo(n, []))
 /** Where a pod goes, or the message that says why nowhere. */
 const placed = (p: KObject, nodes: NodeInfo[]): string => {
-  const found = place(p, contextOf(nodes))
+  const found = place(p, contextOf(nodes, emptyWorld))
   return 'node' in found ? found.node.node.metadata.name : unschedulableMessage(p, found)
 }
 
@@ -226,7 +226,10 @@ describe('DefaultPreemption', () => {
   const victims = (p: KObject, pods: Record<string, KObject[]>, budgets: KObject[] = []) => {
     const nodes = zoned(pods)
     const found = preempt(p, nodes, budgets, (info, trial) => {
-      const context = contextOf(nodes.map((i) => (i === info ? trial : i)))
+      const context = contextOf(
+        nodes.map((i) => (i === info ? trial : i)),
+        emptyWorld,
+      )
       return 'node' in place(p, { ...context, nodes: [trial] })
     })
     return found && [found.info.node.metadata.name, ...found.victims.map((v) => v.metadata.name)]

@@ -6,6 +6,7 @@ import { type KObject, keyOf, timeString } from '../../../shared/meta/object.ts'
 import { equal } from '../../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../../engine/types.ts'
 import { disrupted, withCondition } from '../pods.ts'
+import { CLAIMS, CLASSES, SELECTED_NODE, VOLUMES, withClaim } from '../volume-binder.ts'
 import { interPodAffinity } from './inter-pod-affinity.ts'
 import { nodeAffinity } from './node-affinity.ts'
 import { nodeName, nodePorts } from './node-name-ports.ts'
@@ -22,7 +23,9 @@ import {
   nodeInfo,
   type SchedulingContext,
   type ScorePlugin,
+  type World,
 } from './types.ts'
+import { chosenVolumes, volumeBinding, volumeRestrictions } from './volume-binding.ts'
 
 const filters: readonly FilterPlugin[] = [
   nodeUnschedulable,
@@ -31,6 +34,8 @@ const filters: readonly FilterPlugin[] = [
   nodeAffinity,
   nodePorts,
   nodeResourcesFit,
+  volumeRestrictions,
+  volumeBinding,
   spreading,
   interPodAffinity,
 ]
@@ -44,7 +49,7 @@ interface View {
   pending: KObject[]
   nodes: { node: KObject; pods: KObject[] }[]
   budgets: KObject[]
-  namespaceLabels: SchedulingContext['namespaceLabels']
+  world: World
 }
 
 type Placement = { node: NodeInfo } | { reasons: string; resolvable: NodeInfo[]; nodes: number }
@@ -68,11 +73,11 @@ export function place(pod: KObject, context: SchedulingContext): Placement {
     if (!misfit) feasible.push(info)
     else {
       if (!misfit.unresolvable) resolvable.push(info)
-      for (const r of misfit.reasons) reasons.set(r, (reasons.get(r) ?? 0) + 1)
+      for (const r of misfit.reasons) reasons.set(r, misfit.anywhere ? 0 : (reasons.get(r) ?? 0) + 1)
     }
   }
   if (!feasible.length) {
-    const list = [...reasons].map(([r, n]) => `${n} ${r}`).sort()
+    const list = [...reasons].map(([r, n]) => (n ? `${n} ${r}` : r)).sort()
     return { reasons: list.join(', '), resolvable, nodes: nodes.length }
   }
   const totals = feasible.map(() => 0)
@@ -117,11 +122,12 @@ class Round {
   }
 
   schedule(pod: KObject): void {
-    const context = contextOf(this.#infos, this.#view.namespaceLabels)
+    const context = contextOf(this.#infos, this.#view.world)
     const placement = place(pod, context)
     if ('node' in placement) {
       const node = placement.node.node.metadata.name
       assume(placement.node, { ...pod, spec: { ...pod.spec, nodeName: node } })
+      if (this.#bindVolumes(pod, placement.node, context)) return
       this.writes.push({ verb: 'bind', pod, node })
       this.#tell(pod, 'Normal', 'Scheduled', `Successfully assigned ${keyOf(pod)} to ${node}`)
       return
@@ -134,7 +140,7 @@ class Round {
     }
     const fits = (info: NodeInfo, trial: NodeInfo) => {
       const nodes = this.#infos.map((i) => (i === info ? trial : i))
-      return !misfitOf(pod, trial, contextOf(nodes, this.#view.namespaceLabels))
+      return !misfitOf(pod, trial, contextOf(nodes, this.#view.world))
     }
     const chosen = preempt(pod, placement.resolvable, this.#view.budgets, fits)
     const message = chosen ? `0/${placement.nodes} nodes are available: ${placement.reasons}.` : unschedulableMessage(pod, placement)
@@ -151,6 +157,19 @@ class Round {
     const next = { ...status, conditions, ...(name ? { nominatedNodeName: name } : {}) }
     this.writes.push({ verb: 'update', resource: 'pods', object: { ...pod, status: next }, part: 'status' })
     this.#tell(pod, 'Warning', 'FailedScheduling', message)
+  }
+
+  /** Now that it is known where the pod will run, its claims get their volumes there. True while that is under way: the pod is bound after them. */
+  #bindVolumes(pod: KObject, { node }: NodeInfo, context: SchedulingContext): boolean {
+    const chosen = chosenVolumes(pod, node, context)
+    for (const { claim, volume } of chosen)
+      if (volume) {
+        if (!volume.spec.claimRef) this.writes.push({ verb: 'update', resource: VOLUMES, object: withClaim(volume, claim) })
+      } else if (claim.metadata.annotations?.[SELECTED_NODE] === undefined) {
+        const annotations = { ...claim.metadata.annotations, [SELECTED_NODE]: node.metadata.name }
+        this.writes.push({ verb: 'update', resource: CLAIMS, object: { ...claim, metadata: { ...claim.metadata, annotations } } })
+      }
+    return chosen.length > 0
   }
 
   #evict(pod: KObject, { info, victims }: Preemption): void {
@@ -209,6 +228,10 @@ export const scheduler: Controller<View> = {
         (!now || ((now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') && old.status?.phase !== now.status.phase))
       return ended ? [KEY] : []
     },
+    // Claims that have found their volumes, and volumes that were made.
+    [CLAIMS]: ({ old, new: now }) => (now && now.status?.phase !== old?.status?.phase ? [KEY] : []),
+    [VOLUMES]: ({ old, new: now }) => (now && !old ? [KEY] : []),
+    [CLASSES]: ({ new: now }) => (now ? [KEY] : []),
     nodes: ({ old, new: now }) => {
       const relevant = (n: KObject | undefined) =>
         n && JSON.stringify([n.metadata.labels, n.spec?.taints, n.spec?.unschedulable, n.status?.allocatable])
@@ -222,7 +245,13 @@ export const scheduler: Controller<View> = {
       pending,
       nodes: reader.list('nodes').map((node) => ({ node, pods: reader.podsOn(node.metadata.name) })),
       budgets: reader.list(BUDGETS),
-      namespaceLabels: (name) => reader.get('namespaces', '', name)?.metadata.labels ?? {},
+      world: {
+        namespaceLabels: (name) => reader.get('namespaces', '', name)?.metadata.labels ?? {},
+        claim: (ns, name) => reader.get(CLAIMS, ns, name),
+        volume: (name) => reader.get(VOLUMES, '', name),
+        volumes: () => reader.list(VOLUMES),
+        storageClass: (name) => reader.get(CLASSES, '', name),
+      },
     }
   },
   reconcile,

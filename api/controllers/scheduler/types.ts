@@ -14,10 +14,19 @@ export interface NodeInfo {
   ports: Set<string>
 }
 
-export interface SchedulingContext {
-  nodes: NodeInfo[]
+/** What there is besides pods and nodes. */
+export interface World {
   /** The labels of a namespace. */
   namespaceLabels: (name: string) => Record<string, string>
+  claim: (ns: string, name: string) => KObject | undefined
+  volume: (name: string) => KObject | undefined
+  volumes: () => KObject[]
+  storageClass: (name: string) => KObject | undefined
+}
+
+export interface SchedulingContext {
+  nodes: NodeInfo[]
+  world: World
   /** What a plugin makes once for a pod, whichever node it is asked about. */
   once: <T>(plugin: string, make: () => T) => T
 }
@@ -26,6 +35,8 @@ export interface SchedulingContext {
 export interface Misfit {
   reasons: string[]
   unresolvable?: boolean
+  /** It is the pod that cannot be placed, whichever the node: told once, not for each. */
+  anywhere?: boolean
 }
 
 export interface FilterPlugin {
@@ -42,19 +53,25 @@ export interface ScorePlugin {
 }
 
 /** A context for one pod. */
-export function contextOf(
-  nodes: NodeInfo[],
-  namespaceLabels: SchedulingContext['namespaceLabels'] = (name) => ({ 'kubernetes.io/metadata.name': name }),
-): SchedulingContext {
+export function contextOf(nodes: NodeInfo[], world: World): SchedulingContext {
   const made = new Map<string, unknown>()
   return {
     nodes,
-    namespaceLabels,
+    world,
     once: <T>(plugin: string, make: () => T): T => {
       if (!made.has(plugin)) made.set(plugin, make())
       return made.get(plugin) as T
     },
   }
+}
+
+/** A world with nothing in it. */
+export const emptyWorld: World = {
+  namespaceLabels: (name) => ({ 'kubernetes.io/metadata.name': name }),
+  claim: () => undefined,
+  volume: () => undefined,
+  volumes: () => [],
+  storageClass: () => undefined,
 }
 
 export const podRequests = (pod: KObject): Amounts => podAmounts(pod.spec, 'requests')

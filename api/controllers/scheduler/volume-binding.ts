@@ -1,0 +1,88 @@
+// VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeRestrictions: claims for one pod alone.
+import type { KObject } from '../../../shared/meta/object.ts'
+import { bestVolume, classOf, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
+import { termMatches } from './node-affinity.ts'
+import type { FilterPlugin, Misfit, SchedulingContext } from './types.ts'
+
+const NAME = 'VolumeBinding'
+
+/** The names of the claims that a pod mounts; those of ephemeral volumes have its name before theirs. */
+export const claimNames = (pod: KObject): string[] =>
+  (pod.spec.volumes ?? []).flatMap((v: any) => v.persistentVolumeClaim?.claimName ?? (v.ephemeral ? `${pod.metadata.name}-${v.name}` : []))
+
+/** Whether a volume can be reached from a node. */
+function reachable(volume: KObject, node: KObject): boolean {
+  const terms: any[] | undefined = volume.spec.nodeAffinity?.required?.nodeSelectorTerms
+  return !terms || terms.some((t) => termMatches(t, node))
+}
+
+interface Claims {
+  /** Why it fits nowhere. */
+  misfit?: Misfit
+  /** Volumes that its claims have. */
+  bound: KObject[]
+  /** Claims that wait to know where the pod will run. */
+  waiting: KObject[]
+}
+
+function claimsOf(pod: KObject, { world }: SchedulingContext): Claims {
+  const out: Claims = { bound: [], waiting: [] }
+  const fail = (reason: string): Claims => ({ ...out, misfit: { reasons: [reason], unresolvable: true, anywhere: true } })
+  for (const name of claimNames(pod)) {
+    const claim = world.claim(pod.metadata.namespace!, name)
+    if (!claim) return fail(`persistentvolumeclaim ${JSON.stringify(name)} not found`)
+    if (claim.metadata.deletionTimestamp) return fail(`persistentvolumeclaim ${JSON.stringify(name)} is being deleted`)
+    if (claim.status?.phase === 'Lost') return fail(`persistentvolumeclaim ${JSON.stringify(name)} bound to non-existent persistentvolume`)
+    const volume = claim.spec.volumeName && world.volume(claim.spec.volumeName)
+    if (claim.status?.phase === 'Bound' && volume) out.bound.push(volume)
+    else if (waitsForConsumer(world.storageClass(classOf(claim)))) out.waiting.push(claim)
+    else return fail('pod has unbound immediate PersistentVolumeClaims')
+  }
+  return out
+}
+
+export const volumeBinding: FilterPlugin = {
+  name: NAME,
+  filter: (pod, { node }, context) => {
+    if (!pod.spec.volumes?.length) return undefined
+    const { misfit, bound, waiting } = context.once(NAME, () => claimsOf(pod, context))
+    if (misfit) return misfit
+    if (bound.some((v) => !reachable(v, node))) return { reasons: ['node(s) had volume node affinity conflict'], unresolvable: true }
+    const { world } = context
+    for (const claim of waiting) {
+      const chosen = claim.metadata.annotations?.[SELECTED_NODE]
+      if (chosen !== undefined && chosen !== node.metadata.name)
+        return { reasons: ['node(s) had volume node affinity conflict'], unresolvable: true }
+      const provisions = world.storageClass(classOf(claim))?.provisioner !== 'kubernetes.io/no-provisioner'
+      if (!provisions && !bestVolume(claim, world.volumes(), (v) => reachable(v, node)))
+        return { reasons: ["node(s) didn't find available persistent volumes to bind"], unresolvable: true }
+    }
+    return undefined
+  },
+}
+
+/** For each claim that waited: the volume that it gets now that the pod's node is known, or nothing where somebody has to make one there. */
+export function chosenVolumes(pod: KObject, node: KObject, context: SchedulingContext): { claim: KObject; volume?: KObject }[] {
+  const { waiting } = claimsOf(pod, context)
+  const taken = new Set<string>()
+  return waiting.map((claim) => {
+    const volume = bestVolume(claim, context.world.volumes(), (v) => reachable(v, node) && !taken.has(v.metadata.name))
+    if (volume) taken.add(volume.metadata.name)
+    return { claim, ...(volume ? { volume } : {}) }
+  })
+}
+
+export const volumeRestrictions: FilterPlugin = {
+  name: 'VolumeRestrictions',
+  filter: (pod, _info, context) => {
+    if (!pod.spec.volumes?.length) return undefined
+    const alone = context.once('VolumeRestrictions', () => {
+      const own = claimNames(pod).filter((name) =>
+        context.world.claim(pod.metadata.namespace!, name)?.spec.accessModes?.includes('ReadWriteOncePod'),
+      )
+      const used = (p: KObject) => p.metadata.namespace === pod.metadata.namespace && claimNames(p).some((name) => own.includes(name))
+      return own.length > 0 && context.nodes.some((i) => i.pods.some(used))
+    })
+    return alone ? { reasons: ['node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode'] } : undefined
+  },
+}
