@@ -68,7 +68,7 @@ function specOn(template: any, node?: string): any {
 }
 
 /** The node that a pod is on, or was made for. */
-export function nodeOf(p: KObject): string | undefined {
+function nodeOf(p: KObject): string | undefined {
   if (p.spec.nodeName) return p.spec.nodeName
   for (const t of p.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [])
     for (const f of t.matchFields ?? []) if (f.key === 'metadata.name' && f.operator === 'In' && f.values?.length === 1) return f.values[0]

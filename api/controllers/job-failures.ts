@@ -37,7 +37,7 @@ export function verdictOn(job: KObject, pod: KObject): Verdict {
 }
 
 /** When a pod ended, ms. */
-export function endOf(pod: KObject): number {
+function endOf(pod: KObject): number {
   const ends = (pod.status?.containerStatuses ?? []).map((c: any) => Date.parse(c.state?.terminated?.finishedAt ?? '') || 0)
   const gone = Date.parse(pod.metadata.deletionTimestamp ?? '') || 0
   const ready = Date.parse(condition(pod, 'Ready')?.lastTransitionTime ?? '') || 0

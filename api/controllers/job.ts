@@ -9,7 +9,7 @@ import { backoffUntil, verdictOn } from './job-failures.ts'
 import { formatIndexes, parseIndexes } from './job-indexes.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
 
-export const TRACKING = 'batch.kubernetes.io/job-tracking'
+const TRACKING = 'batch.kubernetes.io/job-tracking'
 const INDEX = 'batch.kubernetes.io/job-completion-index'
 const FAILURES = 'batch.kubernetes.io/job-index-failure-count'
 const OURS = 'kubernetes.io/job-controller'

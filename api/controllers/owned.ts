@@ -38,7 +38,7 @@ export const childName = (base: string, seed: string): string => {
   return `${base.slice(0, 57)}-${safeSuffix(Uint8Array.from({ length: 5 }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16)))}`
 }
 
-export const selectorOf = (k: OwnerKind, o: KObject): Selector => k.selector?.(o) ?? fromLabelSelector(o.spec.selector)
+const selectorOf = (k: OwnerKind, o: KObject): Selector => k.selector?.(o) ?? fromLabelSelector(o.spec.selector)
 
 /** Whoever is to be looked at for a change among the pods: their owners, and for pods of nobody those who want them. */
 export const podWakes =

@@ -74,8 +74,6 @@ export interface Controller<View = any> {
   reconcile: (key: string, view: View, now: number) => Result
 }
 
-export const nothing: Result = { writes: [] }
-
 export const splitKey = (key: string): [ns: string, name: string] => {
   const at = key.indexOf('/')
   return at < 0 ? ['', key] : [key.slice(0, at), key.slice(at + 1)]

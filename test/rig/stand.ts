@@ -18,14 +18,16 @@ export function standMissing(): string | undefined {
   return missing
 }
 
-export async function startStand(count: number, flags: string[] = []): Promise<Stand> {
+/** `joining`: how many of the hosts become nodes; the others can later. */
+export async function startStand(count: number, flags: string[] = [], joining = count): Promise<Stand> {
   const rig = await Rig.start(count)
   const images = testImages()
   for (const h of rig.hosts) h.loadImages(images)
   const cp = await ControlPlane.start(rig.address, flags)
   try {
-    for (const h of rig.hosts) h.startDaemon(cp.url, cp.joinToken())
-    await nodesReady(cp, rig.hosts)
+    const nodes = rig.hosts.slice(0, joining)
+    for (const h of nodes) h.startDaemon(cp.url, cp.joinToken())
+    await nodesReady(cp, nodes)
   } catch (cause) {
     await cp.stop()
     rig.stop()
