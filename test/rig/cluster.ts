@@ -5,6 +5,7 @@ import { createLocalHub, type LocalHub } from '../../api/hub/local-hub.ts'
 import { outboundFor } from '../../api/platform/node/outbound.ts'
 import { systemRandom } from '../../api/platform/node/ports.ts'
 import type { Database } from '../../api/ports/database.ts'
+import type { Log } from '../../api/ports/log.ts'
 import { defaultSettings } from '../../api/settings.ts'
 import { createSeal } from '../../api/store/seal.ts'
 
@@ -22,13 +23,14 @@ export async function testCluster(
   database: Database,
   now: () => number = Date.now,
   maxAge = Number.POSITIVE_INFINITY,
+  log: Log = quiet,
 ): Promise<TestCluster> {
   let hub: LocalHub | undefined
   const cluster: Cluster = createCluster({
     database,
     clock: { now },
     random: systemRandom,
-    log: quiet,
+    log,
     settings: { ...defaultSettings, caCertificate: 'test' },
     seal: await createSeal(sealKey),
     sealKey,
@@ -52,6 +54,6 @@ export async function testCluster(
     }),
   })
   await bootstrap(cluster)
-  hub = await createLocalHub(cluster.store, cluster.env, cluster.authorizer, { now }, quiet, { changed: () => {} })
+  hub = await createLocalHub(cluster.store, cluster.env, cluster.authorizer, { now }, log, { changed: () => {} })
   return { cluster, hub }
 }

@@ -1,6 +1,7 @@
 // The real engine on a real store, with time in the test's hand and a kubelet in one line: for suites about controllers.
 import { type Engine, startEngine } from '../../api/engine/engine.ts'
 import { openEmbedded } from '../../api/platform/node/embedded-database.ts'
+import type { Database } from '../../api/ports/database.ts'
 import { decodeBody } from '../../api/registry/codec.ts'
 import { systemContext } from '../../api/registry/context.ts'
 import { create } from '../../api/registry/create.ts'
@@ -25,16 +26,42 @@ export class Controlled {
   cluster!: TestCluster
   engine!: Engine
 
+  /** Asked before every write that the engine makes: `before` and `after` fail it without, or with, its having happened. */
+  trouble: () => 'before' | 'after' | undefined = () => undefined
+
   /** With nodes `n1`, `n2` … that have room for everything. */
   static async start(nodes = 1): Promise<Controlled> {
     const c = new Controlled()
     const database = openEmbedded(':memory:')
     await database.migrate(migrations)
-    c.cluster = await testCluster(database, () => c.now)
+    c.cluster = await testCluster(c.#troubled(database), () => c.now, Number.POSITIVE_INFINITY, c.#log)
     await c.restart()
     for (let i = 1; i <= nodes; i++) await c.node(`n${i}`)
     await c.settled()
     return c
+  }
+
+  /** What fails without the test having asked for it is told. */
+  #troubles = 0
+  readonly #log = {
+    info: () => {},
+    warn: () => {},
+    error: (message: string, cause: unknown) => {
+      if (!this.#troubles) console.error(message, cause)
+    },
+  }
+  #troubled(database: Database): Database {
+    return {
+      ...database,
+      write: async (statements) => {
+        const trouble = this.trouble()
+        if (trouble) this.#troubles++
+        if (trouble === 'before') throw new Error('the database cannot be reached')
+        const outcome = await database.write(statements)
+        if (trouble === 'after') throw new Error('the answer of the database was lost')
+        return outcome
+      },
+    }
   }
 
   /** The engine ends and begins again, as after a crash. */
