@@ -1,19 +1,10 @@
 // NodeResourcesFit and NodeResourcesBalancedAllocation: room for what the pod asks, and nodes kept even.
 import type { KObject } from '../../../shared/meta/object.ts'
-import { type FilterPlugin, type NodeInfo, podRequests, type ScorePlugin } from './types.ts'
-
-// Scoring counts a little for pods that ask for nothing, so that they spread too.
-const FLOOR: Record<string, number> = { cpu: 100, memory: 200 * 1024 * 1024 }
-
-function used(pod: KObject, info: NodeInfo, resource: string): number {
-  const own = podRequests(pod)[resource] || FLOOR[resource]!
-  const others = info.pods.reduce((n, p) => n + (podRequests(p)[resource] || FLOOR[resource]!), 0)
-  return own + others
-}
+import { type FilterPlugin, type NodeInfo, podRequests, type ScorePlugin, scoredRequest } from './types.ts'
 
 const share = (pod: KObject, info: NodeInfo, resource: string) => {
   const capacity = info.allocatable[resource] ?? 0
-  return capacity ? Math.min(1, used(pod, info, resource) / capacity) : 1
+  return capacity ? Math.min(1, (scoredRequest(pod, resource) + info.scored[resource]!) / capacity) : 1
 }
 
 export const nodeResourcesFit: FilterPlugin & ScorePlugin = {

@@ -62,13 +62,18 @@ function misfitOf(pod: KObject, info: NodeInfo, context: SchedulingContext): Mis
   return undefined
 }
 
-/** Where a pod goes, or why nowhere. */
-export function place(pod: KObject, context: SchedulingContext): Placement {
+/** So many nodes that fit are enough to choose from: the larger the cluster, the smaller their share. As kube-scheduler's percentageOfNodesToScore. */
+const enough = (nodes: number): number => Math.max(100, Math.floor((nodes * Math.max(5, 50 - nodes / 125)) / 100))
+
+/** Where a pod goes, or why nowhere. Nodes are looked at from `start` on. */
+export function place(pod: KObject, context: SchedulingContext, start = 0): Placement {
   const { nodes } = context
   const feasible: NodeInfo[] = []
   const reasons = new Map<string, number>()
   const resolvable: NodeInfo[] = []
-  for (const info of nodes) {
+  const limit = enough(nodes.length)
+  for (let i = 0; i < nodes.length && feasible.length < limit; i++) {
+    const info = nodes[(start + i) % nodes.length]!
     const misfit = misfitOf(pod, info, context)
     if (!misfit) feasible.push(info)
     else {
@@ -87,13 +92,14 @@ export function place(pod: KObject, context: SchedulingContext): Placement {
     for (const [i, score] of scores.entries()) totals[i]! += score * s.weight
   }
   // Of equals, the one with the fewest pods, then by name: the same view places alike.
-  const best = feasible
-    .map((info, i) => ({ info, total: totals[i]! }))
-    .sort(
-      (a, b) =>
-        b.total - a.total || a.info.pods.length - b.info.pods.length || (a.info.node.metadata.name < b.info.node.metadata.name ? -1 : 1),
-    )[0]!
-  return { node: best.info }
+  const before = (a: number, b: number): boolean => {
+    if (totals[a] !== totals[b]) return totals[a]! > totals[b]!
+    const [x, y] = [feasible[a]!, feasible[b]!]
+    return x.pods.length === y.pods.length ? x.node.metadata.name < y.node.metadata.name : x.pods.length < y.pods.length
+  }
+  let best = 0
+  for (let i = 1; i < feasible.length; i++) if (before(i, best)) best = i
+  return { node: feasible[best]! }
 }
 
 /** kube-scheduler's words for a pod that fits nowhere. */
@@ -115,6 +121,8 @@ class Round {
   readonly #view: View
   readonly #infos: NodeInfo[]
   readonly #now: number
+  /** Another node is the first to be looked at each time, so that all get their turn. */
+  #start = 0
   constructor(view: View, now: number) {
     this.#view = view
     this.#infos = view.nodes.map(({ node, pods }) => nodeInfo(node, pods))
@@ -123,7 +131,7 @@ class Round {
 
   schedule(pod: KObject): void {
     const context = contextOf(this.#infos, this.#view.world)
-    const placement = place(pod, context)
+    const placement = place(pod, context, this.#start++)
     if ('node' in placement) {
       const node = placement.node.node.metadata.name
       assume(placement.node, { ...pod, spec: { ...pod.spec, nodeName: node } })

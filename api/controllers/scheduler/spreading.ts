@@ -13,7 +13,10 @@ interface Constraint {
   key: string
   maxSkew: number
   minDomains: number
-  counts: (p: KObject) => boolean
+  /** How many of a node's pods count. */
+  countOn: (info: NodeInfo) => number
+  /** Whether the pod itself will. */
+  self: boolean
   /** Whether a node takes part. */
   includes: (info: NodeInfo) => boolean
 }
@@ -35,22 +38,25 @@ function constraintOf(pod: KObject, c: any, context: SchedulingContext): Constra
     key: c.topologyKey,
     maxSkew: c.maxSkew,
     minDomains: c.minDomains ?? 1,
-    counts: (p) =>
-      !!selector && p.metadata.namespace === namespace && !p.metadata.deletionTimestamp && matches(selector, p.metadata.labels),
+    countOn: (info) => (selector ? count(info, (p) => p.metadata.namespace === namespace && matches(selector, p.metadata.labels)) : 0),
+    self: !!selector && matches(selector, pod.metadata.labels),
     includes: (info) =>
       (c.nodeAffinityPolicy === 'Ignore' || !nodeAffinity.filter(pod, info, context)) && (c.nodeTaintsPolicy !== 'Honor' || bears(info)),
   }
 }
 
+/** Pods that are on their way out count for nothing. */
+const count = (info: NodeInfo, is: (p: KObject) => boolean): number =>
+  info.pods.reduce((n, p) => (!p.metadata.deletionTimestamp && is(p) ? n + 1 : n), 0)
+
 /** Pods of the same owner, or with the same labels where they have none. */
-function alike(pod: KObject): (p: KObject) => boolean {
+function alike(pod: KObject): Constraint['countOn'] {
   const owner = controllerOf(pod)?.uid
+  if (owner !== undefined) return (info) => info.owners.get(owner) ?? 0
+  const { namespace } = pod.metadata
   const labels = Object.entries(pod.metadata.labels ?? {})
-  return (p) => {
-    if (p.metadata.namespace !== pod.metadata.namespace || p.metadata.deletionTimestamp) return false
-    if (owner) return controllerOf(p)?.uid === owner
-    return labels.length > 0 && labels.every(([k, v]) => p.metadata.labels?.[k] === v)
-  }
+  return (info) =>
+    labels.length ? count(info, (p) => p.metadata.namespace === namespace && labels.every(([k, v]) => p.metadata.labels?.[k] === v)) : 0
 }
 
 /** What kube-scheduler wishes for pods without a wish of their own. */
@@ -58,7 +64,7 @@ const defaults = (pod: KObject): Constraint[] =>
   [
     { key: HOST, maxSkew: 3 },
     { key: ZONE, maxSkew: 5 },
-  ].map((c) => ({ ...c, minDomains: 1, counts: alike(pod), includes: () => true }))
+  ].map((c) => ({ ...c, minDomains: 1, countOn: alike(pod), self: true, includes: () => true }))
 
 const labelOf = ({ node }: NodeInfo, key: string): string | undefined => node.metadata.labels?.[key]
 
@@ -67,30 +73,24 @@ interface Spread {
   /** Pods that count, by the label's value. */
   at: Map<string, number>
   fewest: number
-  self: number
 }
 
-function spreadOf(pod: KObject, constraint: Constraint, all: Constraint[], context: SchedulingContext): Spread {
+function spreadOf(constraint: Constraint, all: Constraint[], context: SchedulingContext): Spread {
   const at = new Map<string, number>()
   for (const info of context.nodes) {
     const value = labelOf(info, constraint.key)
     // A node without the label of any constraint is of no domain.
     if (value === undefined || all.some((c) => labelOf(info, c.key) === undefined) || !constraint.includes(info)) continue
-    at.set(value, (at.get(value) ?? 0) + info.pods.filter(constraint.counts).length)
+    at.set(value, (at.get(value) ?? 0) + constraint.countOn(info))
   }
   const fewest = at.size < constraint.minDomains || !at.size ? 0 : Math.min(...at.values())
-  return {
-    constraint,
-    at,
-    fewest,
-    self: constraint.counts({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: undefined } as never }) ? 1 : 0,
-  }
+  return { constraint, at, fewest }
 }
 
 function hard(pod: KObject, context: SchedulingContext): Spread[] {
   const own: any[] = pod.spec.topologySpreadConstraints ?? []
   const all = own.filter((c) => c.whenUnsatisfiable === 'DoNotSchedule').map((c) => constraintOf(pod, c, context))
-  return all.map((c) => spreadOf(pod, c, all, context))
+  return all.map((c) => spreadOf(c, all, context))
 }
 
 interface Wish {
@@ -109,7 +109,7 @@ function wishes(pod: KObject, context: SchedulingContext): Wish[] {
     for (const info of context.nodes) {
       const value = labelOf(info, constraint.key)
       if (value === undefined || !constraint.includes(info)) continue
-      at.set(value, (at.get(value) ?? 0) + info.pods.filter(constraint.counts).length)
+      at.set(value, (at.get(value) ?? 0) + constraint.countOn(info))
     }
     // The more domains there are, the more a pod in one of them weighs.
     return { constraint, at, weight: Math.log(at.size + 2) }
@@ -120,11 +120,11 @@ export const spreading: FilterPlugin & ScorePlugin = {
   name: NAME,
   weight: 2,
   filter: (pod, info, context) => {
-    for (const { constraint, at, fewest, self } of context.once(NAME, () => hard(pod, context))) {
+    for (const { constraint, at, fewest } of context.once(NAME, () => hard(pod, context))) {
       const value = labelOf(info, constraint.key)
       if (value === undefined)
         return { reasons: ["node(s) didn't match pod topology spread constraints (missing required label)"], unresolvable: true }
-      if ((at.get(value) ?? 0) + self - fewest > constraint.maxSkew)
+      if ((at.get(value) ?? 0) + (constraint.self ? 1 : 0) - fewest > constraint.maxSkew)
         return { reasons: ["node(s) didn't match pod topology spread constraints"] }
     }
     return undefined

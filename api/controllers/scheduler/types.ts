@@ -1,13 +1,17 @@
 // What scheduler plugins see: a pod, and nodes with what they already carry. Plugins are pure and named as kube-scheduler names them.
 
 import { type Amounts, addTo, amounts, podAmounts } from '../../../shared/kinds/pod-resources.ts'
-import type { KObject } from '../../../shared/meta/object.ts'
+import { controllerOf, type KObject } from '../../../shared/meta/object.ts'
 
 export interface NodeInfo {
   node: KObject
   allocatable: Amounts
   requested: Amounts
+  /** The same for scores: pods that ask for nothing count a little, so that they spread too. */
+  scored: Amounts
   pods: KObject[]
+  /** How many pods each owner has there, by its uid; those on their way out do not count. */
+  owners: Map<string, number>
   /** Those of them that say who may be near. */
   picky: KObject[]
   /** `protocol/ip/port` of host ports in use. */
@@ -74,7 +78,20 @@ export const emptyWorld: World = {
   storageClass: () => undefined,
 }
 
-export const podRequests = (pod: KObject): Amounts => podAmounts(pod.spec, 'requests')
+// Pods are looked at again and again while others are placed; what they ask for never changes.
+const requests = new WeakMap<object, Amounts>()
+export function podRequests(pod: KObject): Amounts {
+  let found = requests.get(pod.spec)
+  if (!found) {
+    found = podAmounts(pod.spec, 'requests')
+    requests.set(pod.spec, found)
+  }
+  return found
+}
+
+/** What a pod that asks for nothing counts for in scores. */
+const FLOOR: Amounts = { cpu: 100, memory: 200 * 1024 * 1024 }
+export const scoredRequest = (pod: KObject, resource: string): number => podRequests(pod)[resource] || FLOOR[resource]!
 
 export function hostPorts(pod: KObject): string[] {
   return (pod.spec.containers ?? []).flatMap((c: any) =>
@@ -83,7 +100,16 @@ export function hostPorts(pod: KObject): string[] {
 }
 
 export function nodeInfo(node: KObject, pods: KObject[]): NodeInfo {
-  const info: NodeInfo = { node, allocatable: amounts(node.status?.allocatable), requested: {}, pods: [], picky: [], ports: new Set() }
+  const info: NodeInfo = {
+    node,
+    allocatable: amounts(node.status?.allocatable),
+    requested: {},
+    scored: { cpu: 0, memory: 0 },
+    pods: [],
+    owners: new Map(),
+    picky: [],
+    ports: new Set(),
+  }
   for (const p of pods) if (p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed') assume(info, p)
   return info
 }
@@ -93,5 +119,8 @@ export function assume(info: NodeInfo, pod: KObject): void {
   info.pods.push(pod)
   if (pod.spec.affinity?.podAffinity || pod.spec.affinity?.podAntiAffinity) info.picky.push(pod)
   addTo(info.requested, podRequests(pod))
+  for (const resource in FLOOR) info.scored[resource]! += scoredRequest(pod, resource)
+  const owner = pod.metadata.deletionTimestamp ? undefined : controllerOf(pod)?.uid
+  if (owner !== undefined) info.owners.set(owner, (info.owners.get(owner) ?? 0) + 1)
   for (const p of hostPorts(pod)) info.ports.add(p)
 }
