@@ -86,14 +86,14 @@ export function rulesCover(held: Rule[], wanted: Rule[]): boolean {
   )
 }
 
-/** Rules of a role; an aggregated cluster role has those of every role that its selectors meet. */
+/** Rules of a role; an aggregated cluster role has those of every role that its selectors meet, and what stands in it is a copy of them. */
 function rulesOf(role: KObject, all: KObject[], seen = new Set<string>()): Rule[] {
-  const own: Rule[] = role.rules ?? []
   const selectors: any[] = role.aggregationRule?.clusterRoleSelectors ?? []
-  if (!selectors.length || seen.has(role.metadata.name)) return own
+  if (!selectors.length) return role.rules ?? []
+  if (seen.has(role.metadata.name)) return []
   seen.add(role.metadata.name)
   const parts = all.filter((r) => r !== role && selectors.some((s) => matches(fromLabelSelector(s), r.metadata.labels)))
-  return [...own, ...parts.flatMap((p) => rulesOf(p, all, seen))]
+  return parts.flatMap((p) => rulesOf(p, all, seen))
 }
 
 function subjectKey(s: any, ns: string): string {

@@ -2,13 +2,17 @@
 import type { Controller } from '../engine/types.ts'
 import { apiServiceAvailability } from './api-service.ts'
 import { apiServiceRegistration } from './api-service-registration.ts'
+import { certificateCleaner } from './certificate-cleaner.ts'
+import { clusterRoleAggregation } from './cluster-role-aggregation.ts'
 import { cronJob } from './cron-job.ts'
 import { daemonSet } from './daemon-set.ts'
 import { definitionCleanup } from './definition-cleanup.ts'
 import { deploy } from './deploy.ts'
 import { deployment } from './deployment.ts'
 import { disruption } from './disruption.ts'
+import { endpointSliceMirroring } from './endpoint-slice-mirroring.ts'
 import { endpoints } from './endpoints.ts'
+import { ephemeralVolume } from './ephemeral-volume.ts'
 import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { job } from './job.ts'
@@ -36,6 +40,7 @@ export const controllers: readonly Controller[] = [
   disruption,
   scheduler,
   endpoints,
+  endpointSliceMirroring,
   nodeLifecycle,
   nodeUpgrade,
   deploy,
@@ -47,10 +52,13 @@ export const controllers: readonly Controller[] = [
   resourceQuotaController,
   definitionCleanup,
   claimBinder,
+  ephemeralVolume,
   volumePhase,
   claimProtection,
   volumeProtection,
   apiServiceAvailability,
   apiServiceRegistration,
+  clusterRoleAggregation,
+  certificateCleaner,
   flowSchemaStatus,
 ]

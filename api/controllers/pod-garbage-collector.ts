@@ -1,35 +1,48 @@
-// Pod garbage collection: pods of nodes that no longer exist, and deleted pods that never got a node.
+// Pod garbage collection: pods of nodes that no longer exist, and those on their way out of nodes that are out of service.
+import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
-import { type Controller, splitKey, type Write } from '../engine/types.ts'
+import { type Controller, type Result, splitKey } from '../engine/types.ts'
 import { disrupted } from './pods.ts'
 
 /** A node that is made again under its old name gets this long before its pods count as lost, ms. */
 const QUARANTINE = 40_000
 
+/** Said of a node by whoever knows that nothing on it runs any more. */
+const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service'
+
 interface View {
   pod: KObject
-  nodeMissing: boolean
+  node?: KObject
 }
+
+const outOfService = (node: KObject): boolean => !isReady(node) && !!node.spec?.taints?.some((t: any) => t.key === OUT_OF_SERVICE)
 
 export const podGarbageCollector: Controller<View> = {
   name: 'pod-garbage-collector',
   all: (r) => r.list('pods').map(keyOf),
   wakes: {
-    nodes: ({ old, new: now }, reader) => (now ? [] : reader.podsOn(old!.metadata.name).map(keyOf)),
-    pods: ({ new: now }, reader) => (now?.spec.nodeName && !reader.get('nodes', '', now.spec.nodeName) ? [keyOf(now)] : []),
+    nodes: ({ old, new: now }, reader) => (now && !outOfService(now) ? [] : reader.podsOn((now ?? old)!.metadata.name).map(keyOf)),
+    pods: ({ new: now }, reader) => {
+      const node = now?.spec.nodeName && reader.get('nodes', '', now.spec.nodeName)
+      return now?.spec.nodeName && (!node || outOfService(node)) ? [keyOf(now)] : []
+    },
   },
   view: (key, reader) => {
     const pod = reader.get('pods', ...splitKey(key))
     if (!pod?.spec.nodeName) return undefined
-    return { pod, nodeMissing: !reader.get('nodes', '', pod.spec.nodeName) }
+    return { pod, node: reader.get('nodes', '', pod.spec.nodeName) }
   },
-  reconcile: (_key, { pod, nodeMissing }, now) => {
-    if (!nodeMissing) return { writes: [] }
+  reconcile: (_key, { pod, node }, now) => {
+    const ended = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
+    const gone = (message: string): Result => ({
+      writes: [
+        ...(ended ? [] : [disrupted(pod, 'DeletionByPodGC', message, now, 'Failed')]),
+        { verb: 'delete', resource: 'pods', object: pod, gracePeriodSeconds: 0 },
+      ],
+    })
+    if (node) return outOfService(node) && pod.metadata.deletionTimestamp ? gone('PodGC: node is out of service') : { writes: [] }
     const since = Date.parse(pod.metadata.creationTimestamp)
     if (now - since < QUARANTINE) return { writes: [], requeueAt: since + QUARANTINE }
-    const writes: Write[] = []
-    if (pod.status?.phase !== 'Failed' && pod.status?.phase !== 'Succeeded')
-      writes.push(disrupted(pod, 'DeletionByPodGC', 'PodGC: node no longer exists', now, 'Failed'))
-    return { writes: [...writes, { verb: 'delete', resource: 'pods', object: pod, gracePeriodSeconds: 0 }] }
+    return gone('PodGC: node no longer exists')
   },
 }
