@@ -144,6 +144,8 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
         lane.failures.set(key, n)
         if (code === undefined || code >= 500 || n === 5)
           log.error('reconciling failed; trying again', cause, { controller: controller.name, key, failures: n })
+        // The write may have happened, and only its answer been lost.
+        if (code === undefined || code >= 500) await hub.fanOut.catchUp()
         await setDue(lane, key, clock.now() + Math.min(MIN_BACKOFF * 2 ** Math.min(n, 12), MAX_BACKOFF))
       }
     } finally {

@@ -94,6 +94,8 @@ export class Controlled {
   /** Until nothing is left to do now. */
   async settled(): Promise<void> {
     for (let i = 0; i < STEPS; i++) {
+      // The hub's patience with gaps in the log is real time, which does not pass here.
+      await this.cluster.hub.fanOut.catchUp()
       await this.engine.idle()
       this.now += STEP
       this.engine.wake()
