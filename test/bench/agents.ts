@@ -1,0 +1,100 @@
+// Nodes without machines, many in one process: each joins, holds a session of the real protocol, and says of its pods at once that they run.
+// Arguments: URL CA-FILE FOLDER TOKEN FIRST COUNT. Prints `ready` when all sessions are open.
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { quietLog } from '../../node-agent/log.ts'
+import { type Api, createApi } from '../../node-agent/session/api.ts'
+import { openIdentity } from '../../node-agent/session/identity.ts'
+import { Session } from '../../node-agent/session/session.ts'
+import { timeString } from '../../shared/meta/object.ts'
+
+const [url, caFile, folder, token, first, count] = parseArgs({ allowPositionals: true }).positionals as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+]
+/** How many join at a time. */
+const TOGETHER = 16
+const capacity = { cpu: '64', memory: '256Gi', pods: '250', 'ephemeral-storage': '100Gi' }
+
+async function report(api: Api, name: string): Promise<void> {
+  await api
+    .call('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { 'kubernetes.io/hostname': name } } })
+    .catch(() => {})
+  const now = timeString(Date.now())
+  const conditions = [
+    { type: 'Ready', status: 'True', reason: 'KubeletReady', message: '', lastTransitionTime: now, lastHeartbeatTime: now },
+  ]
+  const status = { capacity, allocatable: capacity, conditions, addresses: [{ type: 'InternalIP', address: '127.0.0.1' }] }
+  await api.call('PATCH', `/api/v1/nodes/${name}/status`, { status }, 'application/merge-patch+json')
+}
+
+/** The status of a pod whose containers run and are ready. */
+function running(pod: any): object {
+  const now = timeString(Date.now())
+  const yes = (type: string) => ({ type, status: 'True', lastTransitionTime: now })
+  return {
+    phase: 'Running',
+    startTime: now,
+    podIP: '10.244.0.2',
+    podIPs: [{ ip: '10.244.0.2' }],
+    hostIP: '127.0.0.1',
+    conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map(yes),
+    containerStatuses: pod.spec.containers.map((c: any) => ({
+      name: c.name,
+      image: c.image,
+      imageID: '',
+      ready: true,
+      started: true,
+      restartCount: 0,
+      state: { running: { startedAt: now } },
+    })),
+  }
+}
+
+async function node(name: string): Promise<void> {
+  const identity = await openIdentity({ data: path.join(folder, name), server: url, token, caFile, name, log: quietLog })
+  const api = createApi(identity)
+  const told = new Set<string>()
+  const opened = Promise.withResolvers<void>()
+  const session = new Session(
+    identity,
+    quietLog,
+    () => {},
+    (connected) => {
+      if (!connected) return
+      report(api, name).then(opened.resolve, () => {})
+    },
+  )
+  const seen = async (pod: any) => {
+    const at = `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`
+    const { uid } = pod.metadata
+    if (pod.metadata.deletionTimestamp) {
+      if (told.delete(uid)) await api.call('DELETE', at, { gracePeriodSeconds: 0, preconditions: { uid } })
+    } else if (!told.has(uid)) {
+      told.add(uid)
+      await api.call('PATCH', `${at}/status`, { status: running(pod) }, 'application/merge-patch+json')
+    }
+  }
+  session.subscribe({
+    resource: 'pods',
+    onEvent: (type, pod) => {
+      if (type !== 'DELETED') seen(pod).catch(() => told.delete(pod.metadata.uid))
+    },
+    onReplace: () => {},
+    onSynced: () => {},
+  })
+  session.start()
+  await opened.promise
+}
+
+const names = Array.from({ length: Number(count) }, (_, i) => `sim-${Number(first) + i}`)
+await Promise.all(
+  Array.from({ length: TOGETHER }, async () => {
+    for (let name = names.shift(); name !== undefined; name = names.shift()) await node(name)
+  }),
+)
+console.log('ready')

@@ -1,0 +1,119 @@
+// `npm run bench:scale`: how the control plane bears many nodes. They are simulated, with real sessions and no containers (test/bench/agents.ts).
+// KEDGE_SCALE=10,100,1000 chooses the numbers of nodes, KEDGE_SCALE_PODS how many pods there are for each of them.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { ControlPlane } from '../rig/control-plane.ts'
+import { eventually } from '../rig/hosts.ts'
+import { client } from './client.ts'
+
+const sizes = (process.env.KEDGE_SCALE ?? '10,100,1000').split(',').map(Number)
+const perNode = Number(process.env.KEDGE_SCALE_PODS ?? 10)
+const PATIENCE = 10 * 60_000
+const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/a'
+const CLOCK_TICKS = 100
+
+const rss = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+/** Seconds of processor time so far. */
+const cpu = (pid: number) => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS
+}
+
+async function measure(nodes: number): Promise<Record<string, number>> {
+  const pods = nodes * perNode
+  const out: Record<string, number> = { nodes, pods }
+  const cp = await ControlPlane.start('127.0.0.1')
+  const agents: ChildProcess[] = []
+  try {
+    const caFile = path.join(cp.folder.path, 'ca.crt')
+    const { token } = JSON.parse(cp.k('create --raw /kedge/v1/tokens -f -', { input: JSON.stringify({ uses: nodes }) }))
+    const admin = JSON.parse(
+      execFileSync('kubectl', ['config', 'view', '--raw', '-o', 'json', '--kubeconfig', cp.kubeconfig], { encoding: 'utf8' }),
+    ).users[0].user.token
+    const c = client({ url: cp.url, token: admin }, 4)
+    const get = async (at: string) => JSON.parse((await c.call('GET', at)).text)
+    const timed = async (what: string, run: () => Promise<unknown>): Promise<number> => {
+      const begun = performance.now()
+      await run()
+      const seconds = (performance.now() - begun) / 1000
+      out[what] = seconds
+      return seconds
+    }
+    const settled = (replicas: number) =>
+      eventually(
+        `${replicas} replicas`,
+        async () => {
+          const { metadata, spec, status } = await get(DEPLOYMENT)
+          const all = [status.replicas, status.updatedReplicas, status.availableReplicas].every((n) => (n ?? 0) === replicas)
+          return all && spec.replicas === replicas && status.observedGeneration === metadata.generation
+        },
+        PATIENCE,
+      )
+
+    const folder = path.join(cp.folder.path, 'nodes')
+    mkdirSync(folder)
+    await timed('nodes joined, s', async () => {
+      const child = spawn(
+        process.execPath,
+        ['--no-warnings', path.join(import.meta.dirname, 'agents.ts'), cp.url, caFile, folder, token, '0', String(nodes)],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      )
+      agents.push(child)
+      await new Promise((r) => child.stdout!.once('data', r))
+    })
+    const body = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'a' },
+      spec: {
+        replicas: pods,
+        selector: { matchLabels: { app: 'a' } },
+        strategy: { rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } },
+        template: {
+          metadata: { labels: { app: 'a' } },
+          spec: { containers: [{ name: 'c', image: 'one', resources: { requests: { cpu: '10m', memory: '16Mi' } } }] },
+        },
+      },
+    }
+    const ready = await timed('all ready, s', async () => {
+      const r = await c.call('POST', '/apis/apps/v1/namespaces/default/deployments', JSON.stringify(body))
+      if (r.status !== 201) throw new Error(r.text)
+      await settled(pods)
+    })
+    out['pods/s to ready'] = pods / ready
+    await timed('rolling update, s', async () => {
+      const patch = [{ op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'two' }]
+      await c.call('PATCH', DEPLOYMENT, JSON.stringify(patch), 'application/json-patch+json')
+      await settled(pods)
+    })
+    out['memory, MB'] = rss(cp.pid)
+    const [before, at] = [cpu(cp.pid), performance.now()]
+    await new Promise((r) => setTimeout(r, 5000))
+    out['processor at rest, %'] = ((cpu(cp.pid) - before) * 100_000) / (performance.now() - at)
+    await cp.kill()
+    await timed('restart to all well, s', async () => {
+      await cp.start()
+      const patch = JSON.stringify({ spec: { replicas: pods + 1 } })
+      await eventually(
+        'it takes writes',
+        async () => (await c.call('PATCH', DEPLOYMENT, patch, 'application/merge-patch+json')).status === 200,
+      )
+      await settled(pods + 1)
+    })
+    return out
+  } finally {
+    for (const a of agents) a.kill('SIGKILL')
+    await cp.stop()
+  }
+}
+
+const columns: Record<string, number>[] = []
+for (const n of sizes) columns.push(await measure(n))
+for (const name of Object.keys(columns[0]!))
+  console.log(
+    name.padEnd(26),
+    ...columns.map((c) => (c[name]! >= 100 ? Math.round(c[name]!).toString() : c[name]!.toFixed(1)).padStart(10)),
+  )
