@@ -90,7 +90,7 @@ export class Cache implements Reader {
     const id = `${resource} ${key}`
     if (o.metadata.namespace) this.#byNamespace.add(`${resource} ${o.metadata.namespace}`, key, o)
     this.#byController.add(manager(resource, o), key, o)
-    if (resource === 'pods' && o.spec?.nodeName) this.#byNode.add(o.spec.nodeName, key, o)
+    if (resource === 'pods') this.#byNode.add(o.spec?.nodeName ?? '', key, o)
     this.#byUid.set(o.metadata.uid, { resource, object: o })
     for (const r of o.metadata.ownerReferences ?? []) {
       const of = this.#byOwner.get(r.uid) ?? new Map()
@@ -104,7 +104,7 @@ export class Cache implements Reader {
     const id = `${resource} ${key}`
     if (o.metadata.namespace) this.#byNamespace.remove(`${resource} ${o.metadata.namespace}`, key)
     this.#byController.remove(manager(resource, o), key)
-    if (resource === 'pods' && o.spec?.nodeName) this.#byNode.remove(o.spec.nodeName, key)
+    if (resource === 'pods') this.#byNode.remove(o.spec?.nodeName ?? '', key)
     this.#byUid.delete(o.metadata.uid)
     for (const r of o.metadata.ownerReferences ?? []) {
       const of = this.#byOwner.get(r.uid)

@@ -2,7 +2,7 @@
 // Level-triggered: a cold start looks at every key, so nothing that a crash cut short is forgotten.
 
 import type { Cluster } from '../cluster.ts'
-import { controllers } from '../controllers/index.ts'
+import { controllers as all } from '../controllers/index.ts'
 import type { LocalHub } from '../hub/local-hub.ts'
 import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
@@ -21,6 +21,12 @@ const DURABLE_AFTER = 5000
 const HISTORY = 24 * 3600 * 1000
 const EVENT_AGE = 3600 * 1000
 const SWEEP_EVERY = 10 * 60_000
+/** A look that costs this much, ms, and brings next to nothing, is not repeated at once: the key rests for ten times as long. */
+const DEAR = 5
+const REST = 10
+const MAX_REST = 500
+/** A status and an event: what a look writes that only takes note. */
+const NEXT_TO_NOTHING = 2
 
 /** The next turn of the loop; Workers without setImmediate have only timers. */
 const soon = (f: () => void): void => void (typeof setImmediate === 'function' ? setImmediate(f) : setTimeout(f, 0))
@@ -31,6 +37,8 @@ interface Lane {
   active: Set<string>
   failures: Map<string, number>
   due: Map<string, number>
+  /** Until when a key is left alone, ms. */
+  resting: Map<string, number>
 }
 
 export interface EngineOptions {
@@ -39,6 +47,8 @@ export interface EngineOptions {
   alarm: Alarm
   nodeMonitorGracePeriod?: number
   tasks?: Tasks
+  /** Others than all that there are. */
+  controllers?: readonly Controller[]
 }
 
 export interface Engine {
@@ -50,7 +60,14 @@ export interface Engine {
   close(): Promise<void>
 }
 
-export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitorGracePeriod = 40_000 }: EngineOptions): Promise<Engine> {
+export async function startEngine({
+  cluster,
+  hub,
+  alarm,
+  tasks = {},
+  controllers = all,
+  nodeMonitorGracePeriod = 40_000,
+}: EngineOptions): Promise<Engine> {
   const { clock, log, store } = cluster
   const startedAt = clock.now()
   const lost = new Map<string, number>()
@@ -63,7 +80,7 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
     }),
   )
   const lanes = controllers.map(
-    (controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map() }),
+    (controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map(), resting: new Map() }),
   )
   let active = 0
   let closed = false
@@ -75,6 +92,11 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
 
   const busy = () => active > 0 || lanes.some((l) => l.dirty.size > 0)
   const enqueue = (lane: Lane, key: string) => {
+    const rests = lane.resting.get(key)
+    if (rests !== undefined) {
+      if (rests > clock.now()) return void setDue(lane, key, rests)
+      lane.resting.delete(key)
+    }
     lane.dirty.add(key)
     schedulePump()
   }
@@ -126,8 +148,11 @@ export async function startEngine({ cluster, hub, alarm, tasks = {}, nodeMonitor
     forgetDue(lane, key)
     const { controller } = lane
     try {
+      const begun = clock.now()
       const view = controller.view(key, cache)
-      const result: Result = view === undefined ? { writes: [] } : controller.reconcile(key, view, clock.now())
+      const result: Result = view === undefined ? { writes: [] } : controller.reconcile(key, view, begun)
+      const cost = clock.now() - begun
+      if (cost >= DEAR && result.writes.length <= NEXT_TO_NOTHING) lane.resting.set(key, begun + Math.min(REST * cost, MAX_REST))
       const newest = await applyAll(controller.name, result.writes)
       // The next look at this key must see what this one wrote.
       if (newest > hub.fanOut.head) await hub.fanOut.catchUp()

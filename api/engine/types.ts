@@ -17,6 +17,7 @@ export interface Reader {
   /** Objects of any resource that name this uid among their owners. */
   dependents(uid: string): { resource: string; object: KObject }[]
   byUid(uid: string): { resource: string; object: KObject } | undefined
+  /** Those of no node under the empty name. */
   podsOn(node: string): KObject[]
   /** Whether the node's daemon has a session, and since when (ms) it has not. */
   session(node: string): { connected: boolean; lostAt: number }

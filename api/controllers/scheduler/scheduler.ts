@@ -247,7 +247,7 @@ export const scheduler: Controller<View> = {
     },
   },
   view: (_key, reader) => {
-    const pending = reader.list('pods').filter(waits)
+    const pending = reader.podsOn('').filter(waits)
     if (!pending.length) return undefined
     return {
       pending,
