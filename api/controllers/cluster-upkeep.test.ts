@@ -112,3 +112,34 @@ test('pods on their way out of a node that is out of service go without being se
   await c.settled()
   expect(await c.list('pods')).toEqual([])
 })
+
+test('endpoints say in which zone they are, and whom they are for where the service wants traffic near', async () => {
+  const ZONE = 'topology.kubernetes.io/zone'
+  await c.node('n2', { [ZONE]: 'b' })
+  await c.patch('nodes', 'n1', { metadata: { labels: { [ZONE]: 'a' } } })
+  await c.create('services', { metadata: { name: 's' }, spec: { selector: { app: 's' }, ports: [{ port: 80 }] } })
+  for (const [name, nodeName] of [
+    ['p1', 'n1'],
+    ['p2', 'n2'],
+  ] as const) {
+    const spec = { nodeName, automountServiceAccountToken: false, containers: [{ name: 'c', image: 'one' }] }
+    await c.create('pods', { metadata: { name, labels: { app: 's' } }, spec })
+    await c.patch('pods', name, { status: { podIP: `10.0.0.${name[1]}`, podIPs: [{ ip: `10.0.0.${name[1]}` }] } }, 'status', 'merge')
+  }
+  await c.rest()
+  const endpoints = async () =>
+    (await c.list('endpointslices.discovery.k8s.io')).flatMap((x) => x.endpoints ?? []).filter((e: any) => e.targetRef)
+  expect((await endpoints()).map((e: any) => [e.zone, e.hints])).toEqual([
+    ['a', undefined],
+    ['b', undefined],
+  ])
+  await c.patch('services', 's', { spec: { trafficDistribution: 'PreferClose' } })
+  await c.settled()
+  expect((await endpoints()).map((e: any) => e.hints)).toEqual([{ forZones: [{ name: 'a' }] }, { forZones: [{ name: 'b' }] }])
+  await c.patch('nodes', 'n2', { metadata: { labels: { [ZONE]: null } } }, 'main', 'merge')
+  await c.settled()
+  expect((await endpoints()).map((e: any) => [e.zone, e.hints])).toEqual([
+    ['a', undefined],
+    [undefined, undefined],
+  ])
+})

@@ -10,11 +10,14 @@ import { childName, ownerReference } from './owned.ts'
 const SLICES = 'endpointslices.discovery.k8s.io'
 const MANAGER = 'endpointslice-controller.k8s.io'
 const PER_SLICE = 100
+const ZONE = 'topology.kubernetes.io/zone'
 const MAX_ADDRESSES = 1000
 
 interface View {
   service: KObject
   pods: KObject[]
+  /** The zones of the pods' nodes, by node. */
+  zones: Map<string, string>
   endpoints?: KObject
   slices: KObject[]
 }
@@ -99,7 +102,18 @@ const labelsOf = (s: KObject) => ({
   ...(s.spec.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}),
 })
 
-function endpoint(m: Member) {
+/** Who should rather use an endpoint: those near it, where the service wants that and it is known of all of them. */
+function hintsFor({ service, zones }: View, all: Member[]): (m: Member) => object | undefined {
+  const wish: string | undefined = service.spec.trafficDistribution
+  const zoneOf = (m: Member) => zones.get(m.pod.spec.nodeName ?? '')
+  if (!['PreferClose', 'PreferSameZone', 'PreferSameNode'].includes(wish ?? '') || !all.every(zoneOf)) return () => undefined
+  return (m) => ({
+    forZones: [{ name: zoneOf(m) }],
+    ...(wish === 'PreferSameNode' ? { forNodes: [{ name: m.pod.spec.nodeName }] } : {}),
+  })
+}
+
+function endpoint(m: Member, zone: string | undefined, hints: object | undefined) {
   const { pod } = m
   const hostname = pod.spec.hostname && pod.spec.subdomain ? { hostname: pod.spec.hostname } : {}
   return {
@@ -107,11 +121,16 @@ function endpoint(m: Member) {
     conditions: { ready: m.ready, serving: m.serving, terminating: m.terminating },
     ...hostname,
     ...(pod.spec.nodeName ? { nodeName: pod.spec.nodeName } : {}),
+    ...(zone ? { zone } : {}),
+    ...(hints && m.ready ? { hints } : {}),
     targetRef: targetRef(pod),
   }
 }
 
-function sliceWrites({ service, slices }: View, all: Member[]): Write[] {
+function sliceWrites(view: View, all: Member[]): Write[] {
+  const { service, slices, zones } = view
+  const hints = hintsFor(view, all)
+  const shown = (m: Member) => endpoint(m, zones.get(m.pod.spec.nodeName ?? ''), hints(m))
   const writes: Write[] = []
   const left = new Map(slices.map((s) => [s.metadata.name, s]))
   const labels = {
@@ -136,7 +155,7 @@ function sliceWrites({ service, slices }: View, all: Member[]): Write[] {
       while (part.length < PER_SLICE && homeless.length) part.push(homeless.shift()!)
       if (!part.length) continue
       left.delete(s.metadata.name)
-      const endpoints = part.map(endpoint)
+      const endpoints = part.map(shown)
       if (!equal(endpoints, s.endpoints) || !equal(labels, s.metadata.labels))
         writes.push({ verb: 'update', resource: SLICES, object: { ...s, metadata: { ...s.metadata, labels }, endpoints } })
     }
@@ -154,7 +173,7 @@ function sliceWrites({ service, slices }: View, all: Member[]): Write[] {
             ownerReferences: [ownerReference('Service', 'v1', service)],
           } as unknown as KObject['metadata'],
           addressType: 'IPv4',
-          endpoints: part.map(endpoint),
+          endpoints: part.map(shown),
           ports,
         },
       })
@@ -205,6 +224,14 @@ export const endpoints: Controller<View> = {
       const name = s.metadata.labels?.['kubernetes.io/service-name']
       return name && controllerOf(s) ? [`${s.metadata.namespace}/${name}`] : []
     },
+    nodes: ({ old, new: now }, reader) => {
+      if (!now || old?.metadata.labels?.[ZONE] === now.metadata.labels?.[ZONE]) return []
+      const keys = new Set<string>()
+      for (const p of reader.podsOn(now.metadata.name))
+        for (const s of reader.list('services', p.metadata.namespace))
+          if (s.spec.selector && selects(s, p.metadata.labels)) keys.add(keyOf(s))
+      return [...keys]
+    },
     pods: ({ old, new: now }, reader) => {
       const relevant = (p: KObject | undefined) =>
         p && [p.metadata.labels, p.metadata.deletionTimestamp, p.status?.podIP, p.status?.phase, isReady(p), p.spec.nodeName]
@@ -220,9 +247,16 @@ export const endpoints: Controller<View> = {
     const [ns, name] = splitKey(key)
     const service = reader.get('services', ns, name)
     if (!service || service.metadata.deletionTimestamp || !service.spec.selector || service.spec.type === 'ExternalName') return undefined
+    const pods = reader.list('pods', ns).filter((p) => selects(service, p.metadata.labels))
+    const zones = new Map<string, string>()
+    for (const { nodeName } of pods.map((p) => p.spec)) {
+      const zone = nodeName && !zones.has(nodeName) && reader.get('nodes', '', nodeName)?.metadata.labels?.[ZONE]
+      if (zone) zones.set(nodeName, zone)
+    }
     return {
       service,
-      pods: reader.list('pods', ns).filter((p) => selects(service, p.metadata.labels)),
+      pods,
+      zones,
       ...(reader.get('endpoints', ns, name) ? { endpoints: reader.get('endpoints', ns, name) } : {}),
       slices: reader.controlledBy(SLICES, service.metadata.uid),
     }

@@ -117,9 +117,9 @@ export class Controlled {
   async get(resource: string, name: string): Promise<KObject | undefined> {
     return (await this.list(resource)).find((o) => o.metadata.name === name)
   }
-  async create(resource: string, object: object): Promise<KObject> {
+  async create(resource: string, object: object, ns = NS): Promise<KObject> {
     const kind = this.kind(resource)
-    return (await create(this.#env, kind, kind.namespaced ? NS : '', object, options, ctx)).object
+    return (await create(this.#env, kind, kind.namespaced ? ns : '', object, options, ctx)).object
   }
   patch(
     resource: string,

@@ -63,3 +63,14 @@ test('a pod behind gates is not looked at until they are gone', async () => {
   await c.settled()
   expect(await nodeOf('gated')).toBe('n1')
 })
+
+test('a kube-scheduler that holds its lease has the pods; when it stops renewing, they are ours again', async () => {
+  const renewTime = new Date(c.now).toISOString().replace('Z', '000Z')
+  const lease = { metadata: { name: 'kube-scheduler' }, spec: { holderIdentity: 'theirs', leaseDurationSeconds: 15, renewTime } }
+  await c.create('leases.coordination.k8s.io', lease, 'kube-system')
+  await pod('p', '1')
+  await c.settled()
+  expect(await nodeOf('p')).toBeUndefined()
+  await c.pass(15_000)
+  expect(await nodeOf('p')).toBe('n1')
+})

@@ -45,8 +45,13 @@ const NAME = 'default-scheduler'
 const KEY = 'queue'
 const BUDGETS = 'poddisruptionbudgets.policy'
 
+/** Whoever else schedules says so here, and renews it. */
+const LEASE = ['leases.coordination.k8s.io', 'kube-system', 'kube-scheduler'] as const
+
 interface View {
   pending: KObject[]
+  /** Until when another scheduler has the pods, ms; 0 when there is none. */
+  others: number
   nodes: { node: KObject; pods: KObject[] }[]
   budgets: KObject[]
   world: World
@@ -203,6 +208,8 @@ class Round {
 }
 
 function reconcile(_key: string, view: View, now: number): Result {
+  // A kube-scheduler that somebody runs takes the place of this one, for as long as it holds its lease.
+  if (view.others > now) return { writes: [], requeueAt: view.others }
   const queue = view.pending
     .filter((p) => !p.spec.schedulingGates?.length)
     .sort(
@@ -214,6 +221,9 @@ function reconcile(_key: string, view: View, now: number): Result {
   for (const pod of queue.slice(0, BURST)) round.schedule(pod)
   return { writes: round.writes, ...(queue.length > BURST && round.writes.length ? { requeueAt: now } : {}) }
 }
+
+const leaseEnd = (lease: KObject | undefined): number =>
+  lease?.spec?.holderIdentity ? (Date.parse(lease.spec.renewTime ?? '') || 0) + (lease.spec.leaseDurationSeconds ?? 0) * 1000 : 0
 
 const waits = (p: KObject) =>
   !p.spec.nodeName &&
@@ -251,6 +261,7 @@ export const scheduler: Controller<View> = {
     if (!pending.length) return undefined
     return {
       pending,
+      others: leaseEnd(reader.get(...LEASE)),
       nodes: reader.list('nodes').map((node) => ({ node, pods: reader.podsOn(node.metadata.name) })),
       budgets: reader.list(BUDGETS),
       world: {
