@@ -30,6 +30,8 @@ interface View {
   sets: KObject[]
   orphans: KObject[]
   pods: KObject[]
+  /** The name that its next set would have is another's. */
+  taken: boolean
 }
 
 const revisionOf = (o: KObject) => Number(o.metadata.annotations?.[REVISION] ?? 0)
@@ -47,6 +49,8 @@ const templateHash = (d: KObject): string => {
     safeSuffix(Uint8Array.of(h.charCodeAt(0), h.charCodeAt(3))),
   )
 }
+
+const setName = (d: KObject): string => `${d.metadata.name}-${templateHash(d)}`
 
 function bounds(d: KObject) {
   const { replicas, strategy } = d.spec
@@ -147,7 +151,7 @@ function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean
     d.spec.strategy.type === 'Recreate' ? (total ? 0 : d.spec.replicas) : Math.min(d.spec.replicas, Math.max(0, r.maxReplicas - total))
   const set: KObject = {
     metadata: {
-      name: `${d.metadata.name}-${hash}`,
+      name: setName(d),
       namespace: d.metadata.namespace,
       labels,
       annotations: { ...copiedAnnotations(d), ...r.sizes(), [REVISION]: revision },
@@ -263,6 +267,11 @@ function reconcile(_key: string, v: View, now: number): Result {
       (s) =>
         wanted(s) > 0 && s.metadata.annotations?.[DESIRED] !== undefined && s.metadata.annotations[DESIRED] !== String(d.spec.replicas),
     )
+  // Another name is made of the count.
+  if (v.taken && !found && !d.spec.paused) {
+    const status = { ...d.status, collisionCount: (d.status?.collisionCount ?? 0) + 1 }
+    return { writes: [{ verb: 'update', resource: RESOURCE, object: { ...d, status }, part: 'status' }] }
+  }
   let current: KObject | undefined = found
   if (d.spec.paused || (scaling && found)) scaleOnly(r, found, old)
   else if (d.spec.strategy.type === 'Recreate') {
@@ -329,7 +338,8 @@ export const deployment: Controller<View> = {
     const selector = fromLabelSelector(d.spec.selector)
     const orphans = reader.orphans(SETS, ns).filter((s) => !s.metadata.deletionTimestamp && matches(selector, s.metadata.labels))
     const pods = d.spec.strategy.type === 'Recreate' ? sets.flatMap((s) => reader.controlledBy('pods', s.metadata.uid)) : []
-    return { deployment: d, sets, orphans, pods }
+    const holder = reader.get(SETS, ns, setName(d))
+    return { deployment: d, sets, orphans, pods, taken: !!holder && !orphans.includes(holder) }
   },
   reconcile,
 }

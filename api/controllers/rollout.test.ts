@@ -140,3 +140,24 @@ test('owners are collected in the background, waited for in the foreground, and 
   expect(await c.list('replicasets.apps')).toHaveLength(0)
   expect(await c.list('pods')).toHaveLength(0)
 })
+
+test('a name that somebody else has is no obstacle', async () => {
+  await deployment(1)
+  await c.rest()
+  const { name } = (await c.list('replicasets.apps'))[0]!.metadata
+  await c.delete('deployments.apps', 'web', { propagationPolicy: 'Background' })
+  await c.rest()
+  const other = { matchLabels: { app: 'other' } }
+  await c.create('replicasets.apps', {
+    metadata: { name },
+    spec: {
+      replicas: 0,
+      selector: other,
+      template: { metadata: { labels: { app: 'other' } }, spec: { containers: [{ name: 'c', image: 'one' }] } },
+    },
+  })
+  await deployment(1)
+  await c.rest()
+  expect((await web()).status).toMatchObject({ collisionCount: 1, availableReplicas: 1 })
+  expect((await c.list('replicasets.apps')).filter((s) => s.metadata.name !== name)).toHaveLength(1)
+})
