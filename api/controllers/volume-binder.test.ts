@@ -154,3 +154,14 @@ test('and whoever provisions is told the node', async () => {
   expect(await volumeOf('a')).toBe('made')
   expect((await c.get('pods', 'p'))!.spec.nodeName).toBe(node)
 })
+
+test('a volume that names its zone by labels is used there', async () => {
+  const ZONE = 'topology.kubernetes.io/zone'
+  await c.patch('nodes', 'n1', { metadata: { labels: { [ZONE]: 'a' } } })
+  await c.patch('nodes', 'n2', { metadata: { labels: { [ZONE]: 'b' } } })
+  await volume('v', '1Gi', {}, { [ZONE]: 'b__c' })
+  await claim('a', '1Gi')
+  await pod('p', 'a')
+  await c.rest()
+  expect((await c.get('pods', 'p'))!.spec.nodeName).toBe('n2')
+})

@@ -121,6 +121,15 @@ const zoned = (pods: Record<string, KObject[]>) => {
 }
 const tail = (n: string) => `preemption: 0/3 nodes are available: ${n}.`
 
+test('ImageLocality: a large image that is there already draws', () => {
+  const sizeBytes = 900 * 1024 * 1024
+  const having = node('b')
+  having.status.images = [{ names: ['big:1', 'big@sha256:x'], sizeBytes }]
+  const wants = (image: string) => pod('p', { containers: [{ name: 'c', image, resources: { requests: { cpu: '100m' } } }] })
+  expect(placed(wants('small'), infos(node('a'), having))).toBe('a')
+  expect(placed(wants('big:1'), infos(node('a'), having))).toBe('b')
+})
+
 describe('InterPodAffinity', () => {
   const web = labelled(pod('web'), 'web')
   test.each<[string, KObject, Record<string, KObject[]>, string]>([

@@ -7,6 +7,7 @@ import { equal } from '../../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../../engine/types.ts'
 import { disrupted, withCondition } from '../pods.ts'
 import { CLAIMS, CLASSES, SELECTED_NODE, VOLUMES, withClaim } from '../volume-binder.ts'
+import { imageLocality } from './image-locality.ts'
 import { interPodAffinity } from './inter-pod-affinity.ts'
 import { nodeAffinity } from './node-affinity.ts'
 import { nodeName, nodePorts } from './node-name-ports.ts'
@@ -25,7 +26,7 @@ import {
   type ScorePlugin,
   type World,
 } from './types.ts'
-import { chosenVolumes, volumeBinding, volumeRestrictions } from './volume-binding.ts'
+import { chosenVolumes, volumeBinding, volumeRestrictions, volumeZone } from './volume-binding.ts'
 
 const filters: readonly FilterPlugin[] = [
   nodeUnschedulable,
@@ -36,10 +37,19 @@ const filters: readonly FilterPlugin[] = [
   nodeResourcesFit,
   volumeRestrictions,
   volumeBinding,
+  volumeZone,
   spreading,
   interPodAffinity,
 ]
-const scorers: readonly ScorePlugin[] = [nodeResourcesFit, balancedAllocation, nodeAffinity, taintToleration, spreading, interPodAffinity]
+const scorers: readonly ScorePlugin[] = [
+  nodeResourcesFit,
+  balancedAllocation,
+  imageLocality,
+  nodeAffinity,
+  taintToleration,
+  spreading,
+  interPodAffinity,
+]
 const BURST = 200
 const NAME = 'default-scheduler'
 const KEY = 'queue'

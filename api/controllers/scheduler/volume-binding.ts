@@ -1,4 +1,5 @@
-// VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeRestrictions: claims for one pod alone.
+// VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeZone: volumes that name their zone by labels.
+// VolumeRestrictions: claims for one pod alone.
 import type { KObject } from '../../../shared/meta/object.ts'
 import { bestVolume, classOf, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
 import { termMatches } from './node-affinity.ts'
@@ -84,5 +85,27 @@ export const volumeRestrictions: FilterPlugin = {
       return own.length > 0 && context.nodes.some((i) => i.pods.some(used))
     })
     return alone ? { reasons: ['node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode'] } : undefined
+  },
+}
+
+const ZONES = [
+  'topology.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region',
+]
+
+export const volumeZone: FilterPlugin = {
+  name: 'VolumeZone',
+  filter: (pod, { node }, context) => {
+    if (!pod.spec.volumes?.length) return undefined
+    const { bound } = context.once(NAME, () => claimsOf(pod, context))
+    // A volume may be in several zones, with two underscores between them.
+    const apart = (volume: KObject) =>
+      ZONES.some((key) => {
+        const zones = volume.metadata.labels?.[key]
+        return zones !== undefined && !zones.split('__').includes(node.metadata.labels?.[key] ?? '')
+      })
+    return bound.some(apart) ? { reasons: ['node(s) had no available volume zone'], unresolvable: true } : undefined
   },
 }
