@@ -16,6 +16,8 @@ import { Stream } from './streams.ts'
 const MAX_SUBSCRIPTIONS = 4000
 const MAX_BUFFERED = 64 * 1024 * 1024
 const PAGE = 1000
+/** How many versions back a selection is resumed from the log. */
+const FAR = 200
 
 interface Subscription {
   id: number
@@ -186,7 +188,9 @@ export class Sessions {
   /** Sends what happened since the daemon's version, or a whole list when that is gone or there was none. */
   async #fill(session: Session, sub: Subscription): Promise<void> {
     let resumed = false
-    if (sub.rv) {
+    // The log knows resources, not selections: who wants little of much has it listed, unless only a little has happened.
+    const far = sub.fields?.length ? FAR : Number.POSITIVE_INFINITY
+    if (sub.rv && (await this.#store.head()).rv - sub.rv <= far) {
       try {
         for (;;) {
           const { events, head } = await this.#store.since(sub.rv, PAGE, sub.resource)
