@@ -16,6 +16,8 @@ const [url, caFile, folder, token, first, count] = parseArgs({ allowPositionals:
   string,
   string,
 ]
+const FIRST_DELAY = 200
+const MAX_DELAY = 5000
 /** How many join at a time. */
 const TOGETHER = 16
 const capacity = { cpu: '64', memory: '256Gi', pods: '250', 'ephemeral-storage': '100Gi' }
@@ -59,6 +61,7 @@ async function node(name: string): Promise<void> {
   const identity = await openIdentity({ data: path.join(folder, name), server: url, token, caFile, name, log: quietLog })
   const api = createApi(identity)
   const told = new Set<string>()
+  const gone = new Set<string>()
   const opened = Promise.withResolvers<void>()
   const session = new Session(
     identity,
@@ -69,20 +72,33 @@ async function node(name: string): Promise<void> {
       report(api, name).then(opened.resolve, () => {})
     },
   )
+  /** As the daemon: asked again until it is done, or there is nothing left to do it to. */
+  const persistently = async (...call: Parameters<Api['call']>) => {
+    for (let delay = FIRST_DELAY; ; delay = Math.min(delay * 2, MAX_DELAY)) {
+      const code = await api.call(...call).then(
+        () => 200,
+        (e) => e.code as number,
+      )
+      if ([200, 404, 409].includes(code)) return
+      await new Promise((r) => setTimeout(r, delay))
+    }
+  }
   const seen = async (pod: any) => {
     const at = `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`
     const { uid } = pod.metadata
     if (pod.metadata.deletionTimestamp) {
-      if (told.delete(uid)) await api.call('DELETE', at, { gracePeriodSeconds: 0, preconditions: { uid } })
+      if (gone.has(uid)) return
+      gone.add(uid)
+      await persistently('DELETE', at, { gracePeriodSeconds: 0, preconditions: { uid } })
     } else if (!told.has(uid)) {
       told.add(uid)
-      await api.call('PATCH', `${at}/status`, { status: running(pod) }, 'application/merge-patch+json')
+      await persistently('PATCH', `${at}/status`, { status: running(pod) }, 'application/merge-patch+json')
     }
   }
   session.subscribe({
     resource: 'pods',
     onEvent: (type, pod) => {
-      if (type !== 'DELETED') seen(pod).catch(() => told.delete(pod.metadata.uid))
+      if (type !== 'DELETED') void seen(pod)
     },
     onReplace: () => {},
     onSynced: () => {},
