@@ -1,5 +1,7 @@
 // The Node authorizer: what a node may do beyond RBAC. It reads what its pods reference and writes its own status, pods and events.
 // Which pods are its own is the Node's graph: kept by whoever holds the pods (the hub's cluster cache).
+
+import { claimsOf } from '../../shared/kinds/pod-claims.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 
@@ -68,15 +70,11 @@ export function referencesOf(spec: any, pod = ''): Record<Referenced, Set<string
       add(configmaps, e.configMapRef?.name)
     }
   }
-  const claims = new Set<string>()
-  for (const v of spec?.volumes ?? []) {
-    add(claims, v.persistentVolumeClaim?.claimName)
-    if (v.ephemeral) add(claims, `${pod}-${v.name}`)
+  for (const v of spec?.volumes ?? [])
     for (const source of [v, ...(v.projected?.sources ?? [])]) {
       add(secrets, source.secret?.secretName ?? source.secret?.name)
       add(configmaps, source.configMap?.name)
     }
-  }
   const serviceaccounts = new Set<string>([spec?.serviceAccountName ?? 'default'])
-  return { secrets, configmaps, serviceaccounts, persistentvolumeclaims: claims }
+  return { secrets, configmaps, serviceaccounts, persistentvolumeclaims: new Set(claimsOf(pod, spec)) }
 }

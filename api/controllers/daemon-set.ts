@@ -6,8 +6,9 @@ import { tolerates } from '../../shared/meta/taints.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability } from './pods.ts'
+import { availability, byAge, hasEnded } from './pods.ts'
 import {
+  collided,
   currentRevision,
   forgetOld,
   type History,
@@ -86,10 +87,6 @@ function fits(set: KObject, node: KObject): { run: boolean; stay: boolean } {
   return { run: !hostile.length, stay: !hostile.some((t) => t.effect === 'NoExecute') }
 }
 
-const ended = (p: KObject) => p.status?.phase === 'Failed' || p.status?.phase === 'Succeeded'
-const byAge = (a: KObject, b: KObject) =>
-  Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
-
 class Sync {
   readonly writes: Write[]
   readonly set: KObject
@@ -145,7 +142,7 @@ class Sync {
 function replaceEnded(s: Sync, node: string, pods: KObject[]): KObject[] {
   const left: KObject[] = []
   for (const p of pods) {
-    if (!ended(p) || p.metadata.deletionTimestamp) {
+    if (!hasEnded(p) || p.metadata.deletionTimestamp) {
       left.push(p)
       continue
     }
@@ -179,7 +176,7 @@ function manage(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>, surge
     }
     const left = replaceEnded(s, name, pods)
     if (!left.length) {
-      if (run && pods.every(ended)) s.create(name)
+      if (run && pods.every(hasEnded)) s.create(name)
       continue
     }
     const alive = left.filter((p) => !p.metadata.deletionTimestamp).sort(byAge)
@@ -196,7 +193,7 @@ function roll(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>): void {
   const running = nodes.filter((n) => fits(s.set, n).run)
   const maxSurge = scaledValue(rollingUpdate?.maxSurge, running.length, true)
   const maxUnavailable = scaledValue(rollingUpdate?.maxUnavailable, running.length, true)
-  const on = (n: KObject) => (byNode.get(n.metadata.name) ?? []).filter((p) => !ended(p))
+  const on = (n: KObject) => (byNode.get(n.metadata.name) ?? []).filter((p) => !hasEnded(p))
   const doomed = new Set(s.writes.flatMap((w) => (w.verb === 'delete' ? [w.object.metadata.uid] : [])))
   const alive = (n: KObject) => on(n).filter((p) => !p.metadata.deletionTimestamp && !doomed.has(p.metadata.uid))
   if (!maxSurge) {
@@ -241,7 +238,7 @@ function statusOf(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>): an
   const n = { desired: 0, current: 0, misscheduled: 0, ready: 0, updated: 0, available: 0 }
   for (const node of nodes) {
     const { run } = fits(set, node)
-    const pods = [...(byNode.get(node.metadata.name) ?? [])].filter((p) => !ended(p)).sort(byAge)
+    const pods = [...(byNode.get(node.metadata.name) ?? [])].filter((p) => !hasEnded(p)).sort(byAge)
     if (run) {
       n.desired++
       if (pods.length) n.current++
@@ -274,10 +271,7 @@ function reconcile(_key: string, view: View, now: number): Result {
   const { owner: set, history, nodes } = view
   const { pods, writes } = claim(kind, view)
   const found = currentRevision(kind, set, history)
-  if (!found.update) {
-    const status = { ...set.status, collisionCount: (set.status?.collisionCount ?? 0) + 1 }
-    return { writes: [{ verb: 'update', resource: kind.resource, object: { ...set, status }, part: 'status' }] }
-  }
+  if (!found.update) return { writes: [collided(kind, set)] }
   writes.push(...found.writes)
   const s = new Sync(set, found.update, writes, now)
   const byNode = new Map<string, KObject[]>()

@@ -8,6 +8,7 @@ import { fnv } from '../engine/apply.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { statusOf, sum, wanted } from './deployment-status.ts'
 import { ownerReference } from './owned.ts'
+import { byAge, hasEnded } from './pods.ts'
 
 const RESOURCE = 'deployments.apps'
 const SETS = 'replicasets.apps'
@@ -169,9 +170,6 @@ function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean
   return set
 }
 
-const byAge = (a: KObject, b: KObject) =>
-  Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
-
 /** Up by what surge allows, or down when there are too many. */
 function rollNew(r: Rollout, current: KObject, old: KObject[]): KObject {
   const goal: number = r.d.spec.replicas
@@ -277,10 +275,7 @@ function reconcile(_key: string, v: View, now: number): Result {
   else if (d.spec.strategy.type === 'Recreate') {
     for (const s of old) if (wanted(s)) r.scale(s, 0)
     const gone =
-      old.every((s) => !wanted(s)) &&
-      !v.pods.some(
-        (p) => old.some((s) => controllerOf(p)?.uid === s.metadata.uid) && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed',
-      )
+      old.every((s) => !wanted(s)) && !v.pods.some((p) => old.some((s) => controllerOf(p)?.uid === s.metadata.uid) && !hasEnded(p))
     if (gone) {
       current = currentSet(r, v.sets, old, true)
       if (current?.metadata.uid) current = r.scale(current, d.spec.replicas)

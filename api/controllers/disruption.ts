@@ -7,7 +7,7 @@ import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Reader, type Result, splitKey, type Write } from '../engine/types.ts'
 import { type OwnerKind, ownWakes, told } from './owned.ts'
-import { withCondition } from './pods.ts'
+import { hasEnded, withCondition } from './pods.ts'
 
 const BUDGETS = 'poddisruptionbudgets.policy'
 /** A pod that was to be evicted and has not gone by then counts again, ms. */
@@ -145,9 +145,7 @@ export const disruption: Controller<View> = {
     const [ns, name] = splitKey(key)
     const budget = reader.get(BUDGETS, ns, name)
     if (!budget) return undefined
-    const pods = reader
-      .list('pods', ns)
-      .filter((p) => selects(budget, p) && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed')
+    const pods = reader.list('pods', ns).filter((p) => selects(budget, p) && !hasEnded(p))
     return { budget, pods, expected: expectedOf(pods, reader) }
   },
   reconcile,

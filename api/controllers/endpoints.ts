@@ -6,6 +6,7 @@ import { matches } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { childName, ownerReference } from './owned.ts'
+import { hasEnded } from './pods.ts'
 
 const SLICES = 'endpointslices.discovery.k8s.io'
 const MANAGER = 'endpointslice-controller.k8s.io'
@@ -46,7 +47,7 @@ interface Member {
 function members({ service, pods }: View): Member[] {
   const publish = !!service.spec.publishNotReadyAddresses
   return pods
-    .filter((p) => p.status?.podIP && p.status.phase !== 'Succeeded' && p.status.phase !== 'Failed')
+    .filter((p) => p.status?.podIP && !hasEnded(p))
     .map((pod) => {
       const terminating = !!pod.metadata.deletionTimestamp
       const serving = isReady(pod)

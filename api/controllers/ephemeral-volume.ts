@@ -1,4 +1,5 @@
 // Ephemeral volumes: a claim for each, which is the pod's and goes with it.
+import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { type Controller, splitKey, type Write } from '../engine/types.ts'
 import { type OwnerKind, ownerReference, told } from './owned.ts'
@@ -13,7 +14,7 @@ interface View {
 }
 
 const volumesOf = (pod: KObject): any[] => (pod.spec.volumes ?? []).filter((v: any) => v.ephemeral)
-const claimName = (pod: KObject, v: any): string => `${pod.metadata.name}-${v.name}`
+const claimName = (pod: KObject, v: any): string => claimOf(pod.metadata.name, v)!
 
 export const ephemeralVolume: Controller<View> = {
   name: kind.component,
@@ -33,9 +34,11 @@ export const ephemeralVolume: Controller<View> = {
     const [ns, name] = splitKey(key)
     const pod = reader.get('pods', ns, name)
     if (!pod || pod.metadata.deletionTimestamp) return undefined
-    const claims = new Map(
-      volumesOf(pod).flatMap((v) => [reader.get(CLAIMS, ns, claimName(pod, v)) ?? []].flat().map((c) => [c.metadata.name, c])),
-    )
+    const claims = new Map<string, KObject>()
+    for (const v of volumesOf(pod)) {
+      const there = reader.get(CLAIMS, ns, claimName(pod, v))
+      if (there) claims.set(there.metadata.name, there)
+    }
     return { pod, claims }
   },
   reconcile: (_key, { pod, claims }) => {

@@ -8,6 +8,7 @@ import { type Controller, type Result, splitKey, type Write } from '../engine/ty
 import { backoffUntil, verdictOn } from './job-failures.ts'
 import { formatIndexes, parseIndexes } from './job-indexes.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
+import { hasEnded, isActive } from './pods.ts'
 
 const TRACKING = 'batch.kubernetes.io/job-tracking'
 const INDEX = 'batch.kubernetes.io/job-completion-index'
@@ -28,8 +29,6 @@ interface Target {
 
 const tracked = (p: KObject) => !!p.metadata.finalizers?.includes(TRACKING)
 const succeeded = (p: KObject) => p.status?.phase === 'Succeeded'
-const terminal = (p: KObject) => succeeded(p) || p.status?.phase === 'Failed'
-const active = (p: KObject) => !terminal(p) && !p.metadata.deletionTimestamp
 const is = (job: KObject, type: string) => condition(job, type)?.status === 'True'
 const indexOf = (p: KObject): number => {
   const text = p.metadata.annotations?.[INDEX]
@@ -87,10 +86,10 @@ class Sync {
     return this.failed + this.uncounted.failed.size
   }
   get active(): KObject[] {
-    return this.pods.filter(active)
+    return this.pods.filter(isActive)
   }
   get terminating(): number {
-    return this.pods.filter((p) => p.metadata.deletionTimestamp && !terminal(p)).length
+    return this.pods.filter((p) => p.metadata.deletionTimestamp && !hasEnded(p)).length
   }
 
   /** Whether a pod has failed, or may be replaced as if it had. */
@@ -245,7 +244,7 @@ function missing(s: Sync, count: number): KObject[] {
     for (let i = 0; i < Math.min(count, BURST); i++) made.push(newPod(s, i))
     return made
   }
-  const replaceable = job.spec.podReplacementPolicy === 'Failed' ? (p: KObject) => !terminal(p) : active
+  const replaceable = job.spec.podReplacementPolicy === 'Failed' ? (p: KObject) => !hasEnded(p) : isActive
   const taken = new Set(pods.filter(replaceable).map(indexOf))
   for (let i = 0; i < job.spec.completions && made.length < Math.min(count, BURST); i++) {
     if (taken.has(i) || s.completed.has(i) || s.failedIndexes.has(i)) continue

@@ -32,11 +32,14 @@ export const ownerReference = (kind: string, apiVersion: string, o: KObject) => 
   blockOwnerDeletion: true,
 })
 
-/** A derived name: the same view at the same moment names the same child. */
-export const childName = (base: string, seed: string): string => {
-  const h = fnv(seed)
-  return `${base.slice(0, 57)}-${safeSuffix(Uint8Array.from({ length: 5 }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16)))}`
+/** Letters and digits that a text comes to, at most eight. */
+export const digest = (text: string, length: number): string => {
+  const h = fnv(text)
+  return safeSuffix(Uint8Array.from({ length }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16)))
 }
+
+/** A derived name: the same view at the same moment names the same child. */
+export const childName = (base: string, seed: string): string => `${base.slice(0, 57)}-${digest(seed, 5)}`
 
 const selectorOf = (k: OwnerKind, o: KObject): Selector => k.selector?.(o) ?? fromLabelSelector(o.spec.selector)
 

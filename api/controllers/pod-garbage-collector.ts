@@ -2,7 +2,7 @@
 import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { type Controller, type Result, splitKey } from '../engine/types.ts'
-import { disrupted } from './pods.ts'
+import { disrupted, hasEnded } from './pods.ts'
 
 /** A node that is made again under its old name gets this long before its pods count as lost, ms. */
 const QUARANTINE = 40_000
@@ -33,10 +33,9 @@ export const podGarbageCollector: Controller<View> = {
     return { pod, node: reader.get('nodes', '', pod.spec.nodeName) }
   },
   reconcile: (_key, { pod, node }, now) => {
-    const ended = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
     const gone = (message: string): Result => ({
       writes: [
-        ...(ended ? [] : [disrupted(pod, 'DeletionByPodGC', message, now, 'Failed')]),
+        ...(hasEnded(pod) ? [] : [disrupted(pod, 'DeletionByPodGC', message, now, 'Failed')]),
         { verb: 'delete', resource: 'pods', object: pod, gracePeriodSeconds: 0 },
       ],
     })

@@ -3,8 +3,13 @@ import { condition } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import type { Write } from '../engine/types.ts'
 
-export const isActive = (p: KObject): boolean =>
-  p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed' && !p.metadata.deletionTimestamp
+/** Its containers have run, and will not again. */
+export const hasEnded = (p: KObject): boolean => p.status?.phase === 'Succeeded' || p.status?.phase === 'Failed'
+export const isActive = (p: KObject): boolean => !hasEnded(p) && !p.metadata.deletionTimestamp
+
+/** The oldest first. */
+export const byAge = (a: KObject, b: KObject): number =>
+  Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
 
 /** Ready for at least `minReadySeconds`; `at` tells when it will be, for pods that only wait. */
 export function availability(p: KObject, minReadySeconds: number, now: number): { available: boolean; at?: number } {

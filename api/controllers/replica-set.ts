@@ -6,7 +6,7 @@ import { fromLabelSelector } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result } from '../engine/types.ts'
 import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability, isActive } from './pods.ts'
+import { availability, hasEnded, isActive } from './pods.ts'
 
 /** Pods made or deleted in one go; the rest follows at once in the next. */
 const BURST = 500
@@ -64,9 +64,7 @@ function reconcile(k: SetKind, view: OwnedView, now: number): Result {
   const states = active.map((p) => availability(p, min, now))
   const templateLabels = Object.entries<string>(set.spec.template.metadata?.labels ?? {})
   const count = (n: number, field: string) => (n ? { [field]: n } : {})
-  const terminating = pods.filter(
-    (p) => p.metadata.deletionTimestamp && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed',
-  ).length
+  const terminating = pods.filter((p) => p.metadata.deletionTimestamp && !hasEnded(p)).length
   const status = {
     replicas: active.length,
     ...count(active.filter((p) => templateLabels.every(([k, v]) => p.metadata.labels?.[k] === v)).length, 'fullyLabeledReplicas'),

@@ -1,10 +1,8 @@
 // ControllerRevisions: what the templates of StatefulSets and DaemonSets have been, one object each, numbered in the order of their use.
-import { safeSuffix } from '../../shared/meta/names.ts'
 import { controllerOf, type KObject } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
-import { fnv } from '../engine/apply.ts'
 import type { Controller, Reader, Write } from '../engine/types.ts'
-import { type OwnerKind, ownerReference } from './owned.ts'
+import { digest, type OwnerKind, ownerReference } from './owned.ts'
 
 export const REVISIONS = 'controllerrevisions.apps'
 /** On pods: which revision they are of. */
@@ -21,10 +19,7 @@ export interface History {
 /** A template as kubectl's rollout patches it in. */
 const dataOf = (owner: KObject) => ({ spec: { template: { ...owner.spec.template, $patch: 'replace' } } })
 
-function hashOf(owner: KObject): string {
-  const h = fnv(JSON.stringify(dataOf(owner)) + (owner.status?.collisionCount ?? ''))
-  return safeSuffix(Uint8Array.from({ length: 8 }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16)))
-}
+const hashOf = (owner: KObject): string => digest(JSON.stringify(dataOf(owner)) + (owner.status?.collisionCount ?? ''), 8)
 
 const nameOf = (owner: KObject) => `${owner.metadata.name}-${hashOf(owner)}`
 
@@ -87,4 +82,10 @@ export function forgetOld(owner: KObject, { revisions }: History, live: Readonly
   const idle = revisions.filter((r) => !live.has(r.metadata.name))
   const limit: number = owner.spec.revisionHistoryLimit ?? 10
   return idle.slice(0, Math.max(0, idle.length - limit)).map((object) => ({ verb: 'delete', resource: REVISIONS, object }))
+}
+
+/** The name of a revision was taken: counted, so that the next look makes another. */
+export const collided = (k: OwnerKind, owner: KObject): Write => {
+  const status = { ...owner.status, collisionCount: (owner.status?.collisionCount ?? 0) + 1 }
+  return { verb: 'update', resource: k.resource, object: { ...owner, status }, part: 'status' }
 }

@@ -5,8 +5,18 @@ import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
 import { claim, type OwnedView, type OwnerKind, ownedView, ownerReference, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability } from './pods.ts'
-import { currentRevision, forgetOld, type History, historyOf, REVISION_LABEL, REVISIONS, revisionWakes, templateOf } from './revisions.ts'
+import { availability, hasEnded } from './pods.ts'
+import {
+  collided,
+  currentRevision,
+  forgetOld,
+  type History,
+  historyOf,
+  REVISION_LABEL,
+  REVISIONS,
+  revisionWakes,
+  templateOf,
+} from './revisions.ts'
 import { CLAIMS } from './volume-binder.ts'
 
 const POD_NAME = 'statefulset.kubernetes.io/pod-name'
@@ -29,7 +39,6 @@ function ordinalOf(set: KObject, name: string): number {
 
 const startOf = (set: KObject): number => set.spec.ordinals?.start ?? 0
 const revisionOf = (p: KObject): string => p.metadata.labels?.[REVISION_LABEL] ?? ''
-const ended = (p: KObject) => p.status?.phase === 'Failed' || p.status?.phase === 'Succeeded'
 const runs = (p: KObject) => p.status?.phase === 'Running' && isReady(p)
 const claimName = (template: any, set: KObject, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`
 
@@ -175,7 +184,7 @@ function fill(s: Sync, wanted: KObject[]): boolean {
       if (s.ordered) return false
       continue
     }
-    if (ended(p)) {
+    if (hasEnded(p)) {
       s.delete(p)
       if (s.ordered) return false
       continue
@@ -235,7 +244,7 @@ function roll(s: Sync, wanted: KObject[], update: KObject): void {
 function statusOf(s: Sync, pods: KObject[], current: KObject, update: KObject): any {
   const { set } = s
   const mine = pods.filter((p) => ordinalOf(set, p.metadata.name) >= 0)
-  const created = mine.filter((p) => !ended(p))
+  const created = mine.filter((p) => !hasEnded(p))
   const alive = created.filter((p) => !p.metadata.deletionTimestamp)
   const of = (r: KObject) => alive.filter((p) => revisionOf(p) === r.metadata.name).length
   const ready = created.filter(runs).length
@@ -264,10 +273,7 @@ function reconcile(_key: string, view: View, now: number): Result {
   const { pods, writes } = claim(kind, view, (p) => ordinalOf(set, p.metadata.name) >= 0)
   const s = new Sync(view, writes, now)
   const found = currentRevision(kind, set, history)
-  if (!found.update) {
-    const status = { ...set.status, collisionCount: (set.status?.collisionCount ?? 0) + 1 }
-    return { writes: [{ verb: 'update', resource: kind.resource, object: { ...set, status }, part: 'status' }] }
-  }
+  if (!found.update) return { writes: [collided(kind, set)] }
   const { update } = found
   writes.push(...found.writes)
   const current = history.revisions.find((r) => r.metadata.name === set.status?.currentRevision) ?? update

@@ -1,8 +1,9 @@
 // Claims and volumes that are deleted stay while they are used: a claim by pods, a volume by the claim that it is bound to.
+
 import { storageProtection } from '../../shared/kinds/claim.ts'
+import { claimsOf } from '../../shared/kinds/pod-claims.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { type Controller, splitKey } from '../engine/types.ts'
-import { claimNames } from './scheduler/volume-binding.ts'
 import { CLAIMS, VOLUMES } from './volume-binder.ts'
 
 /** A pod that has ended uses nothing; nor does one that no node was given, once it is deleted. */
@@ -44,10 +45,10 @@ export const claimProtection = protection('pvc-protection', CLAIMS, 'PersistentV
   wakes: {
     pods: ({ old, new: now }) => {
       const pod = now ?? old!
-      return now && uses(now) ? [] : claimNames(pod).map((c) => `${pod.metadata.namespace}/${c}`)
+      return now && uses(now) ? [] : claimsOf(pod.metadata.name, pod.spec).map((c) => `${pod.metadata.namespace}/${c}`)
     },
   },
-  used: ({ metadata }, pods) => pods(metadata.namespace!).some((p) => uses(p) && claimNames(p).includes(metadata.name)),
+  used: ({ metadata }, pods) => pods(metadata.namespace!).some((p) => uses(p) && claimsOf(p.metadata.name, p.spec).includes(metadata.name)),
 })
 
 export const volumeProtection = protection('pv-protection', VOLUMES, 'PersistentVolume', {

@@ -189,8 +189,8 @@ export class Sessions {
   async #fill(session: Session, sub: Subscription): Promise<void> {
     let resumed = false
     // The log knows resources, not selections: who wants little of much has it listed, unless only a little has happened.
-    const far = sub.fields?.length ? FAR : Number.POSITIVE_INFINITY
-    if (sub.rv && (await this.#store.head()).rv - sub.rv <= far) {
+    const near = async () => !sub.fields?.length || (await this.#store.head()).rv - sub.rv <= FAR
+    if (sub.rv && (await near())) {
       try {
         for (;;) {
           const { events, head } = await this.#store.since(sub.rv, PAGE, sub.resource)

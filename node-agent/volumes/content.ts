@@ -1,4 +1,5 @@
 // What configMap, secret, downwardAPI and projected volumes hold: paths and contents. Reads objects through the daemon's references.
+import { claimsOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { type PodAddresses, podField, resourceField } from '../plan/fields.ts'
 import type { VolumeFile } from './atomic-writer.ts'
@@ -79,10 +80,6 @@ export async function contentFiles(volume: any, pod: any, sources: ContentSource
   return out
 }
 
-/** The claim behind one of a pod's volumes; that of an ephemeral one has the pod's name before its own. */
-export const claimOf = (pod: any, v: any): string | undefined =>
-  v.persistentVolumeClaim?.claimName ?? (v.ephemeral ? `${pod.metadata.name}-${v.name}` : undefined)
-
 /** Which secrets, config maps and claims a pod refers to, as `resource/namespace/name`. */
 export function referencedBy(pod: any): Set<string> {
   const out = new Set<string>()
@@ -99,12 +96,11 @@ export function referencedBy(pod: any): Set<string> {
     }
   }
   for (const s of pod.spec.imagePullSecrets ?? []) add('secrets', s.name)
-  for (const v of pod.spec.volumes ?? []) {
-    add('persistentvolumeclaims', claimOf(pod, v))
+  for (const c of claimsOf(pod.metadata.name, pod.spec)) add('persistentvolumeclaims', c)
+  for (const v of pod.spec.volumes ?? [])
     for (const s of [v, ...(v.projected?.sources ?? [])]) {
       add('configmaps', s.configMap?.name)
       add('secrets', s.secret?.secretName ?? s.secret?.name)
     }
-  }
   return out
 }

@@ -1,10 +1,11 @@
 // A pod's volumes on disk: set up before its containers start, refreshed while it runs, taken away with it. Every step may be done twice.
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { writeAtomically } from './atomic-writer.ts'
-import { type ContentSources, claimOf, contentFiles, isContentVolume } from './content.ts'
+import { type ContentSources, contentFiles, isContentVolume } from './content.ts'
 
 /** Where a volume lies on this host, by its name. */
 export type VolumePaths = Map<string, string>
@@ -81,7 +82,7 @@ export async function setUpVolumes(data: string, pod: any, sources: ContentSourc
   const out: VolumePaths = new Map()
   for (const v of pod.spec.volumes ?? []) {
     const at = path.join(podFolder(data, pod.metadata.uid), 'volumes', v.name)
-    const claim = claimOf(pod, v)
+    const claim = claimOf(pod.metadata.name, v)
     if (v.hostPath) out.set(v.name, hostPath(v.hostPath))
     else if (claim !== undefined) out.set(v.name, persistent(await sources.volume(claim)))
     else if (isContentVolume(v)) {

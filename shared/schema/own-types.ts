@@ -2,13 +2,23 @@
 
 type Own = Record<string, { about: string; properties: Record<string, [type: string, about: string]>; required?: string[] }>
 
+/** What every object says of itself. */
+const typed: Own[string]['properties'] = {
+  apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
+  kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
+  metadata: ['V1ObjectMeta', "Standard object's metadata."],
+}
+/** When something was measured. */
+const measured: Own[string]['properties'] = {
+  timestamp: ['time', 'The end of the time in which it was measured.'],
+  window: ['string', 'How long that was.'],
+}
+
 const own: Own = {
   V1DeployHook: {
     about: 'DeployHook is an address that others call when something is to be deployed: a push, a new image, a pull request.',
     properties: {
-      apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
-      kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
-      metadata: ['V1ObjectMeta', "Standard object's metadata."],
+      ...typed,
       spec: ['V1DeployHookSpec', 'Who may call, what counts, and what is done then.'],
       status: ['V1DeployHookStatus', 'What has come in.'],
     },
@@ -131,9 +141,7 @@ const own: Own = {
   V1DeployDelivery: {
     about: 'DeployDelivery is one call of a DeployHook, and what became of it.',
     properties: {
-      apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
-      kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
-      metadata: ['V1ObjectMeta', "Standard object's metadata."],
+      ...typed,
       spec: ['V1DeployDeliverySpec', 'What came in. It never changes.'],
       status: ['V1DeployDeliveryStatus', 'What became of it.'],
     },
@@ -180,11 +188,8 @@ const own: Own = {
   V1beta1NodeMetrics: {
     about: 'NodeMetrics is what a node uses.',
     properties: {
-      apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
-      kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
-      metadata: ['V1ObjectMeta', "Standard object's metadata."],
-      timestamp: ['time', 'The end of the time in which it was measured.'],
-      window: ['string', 'How long that was.'],
+      ...typed,
+      ...measured,
       usage: ['{string}', 'Cores and bytes, by the name of the resource.'],
     },
     required: ['timestamp', 'window', 'usage'],
@@ -192,11 +197,8 @@ const own: Own = {
   V1beta1PodMetrics: {
     about: 'PodMetrics is what the containers of a pod use.',
     properties: {
-      apiVersion: ['string', 'APIVersion defines the versioned schema of this representation of an object.'],
-      kind: ['string', 'Kind is a string value representing the REST resource this object represents.'],
-      metadata: ['V1ObjectMeta', "Standard object's metadata."],
-      timestamp: ['time', 'The end of the time in which it was measured.'],
-      window: ['string', 'How long that was.'],
+      ...typed,
+      ...measured,
       containers: ['[V1beta1ContainerMetrics]', 'Each of them.'],
     },
     required: ['timestamp', 'window', 'containers'],

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isReady } from '../../shared/meta/conditions.ts'
 import { eventually } from '../rig/hosts.ts'
 import { nodesReady } from '../rig/ready.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
@@ -115,7 +116,6 @@ describe.skipIf(missing)('workloads', () => {
   const k = (args: string, input?: string) => stand.cp.k(args, input === undefined ? {} : { input })
   const json = (args: string) => JSON.parse(k(`${args} -o json`))
   const pods = (app: string): any[] => json(`get pods -l app=${app}`).items
-  const isReady = (o: any) => o.status?.conditions?.some((c: any) => c.type === 'Ready' && c.status === 'True')
 
   beforeAll(async () => {
     stand = await startStand(3, [], 2)

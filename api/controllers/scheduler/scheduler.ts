@@ -5,7 +5,7 @@ import { condition } from '../../../shared/meta/conditions.ts'
 import { type KObject, keyOf, timeString } from '../../../shared/meta/object.ts'
 import { equal } from '../../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../../engine/types.ts'
-import { disrupted, withCondition } from '../pods.ts'
+import { disrupted, hasEnded, withCondition } from '../pods.ts'
 import { CLAIMS, CLASSES, SELECTED_NODE, VOLUMES, withClaim } from '../volume-binder.ts'
 import { imageLocality } from './image-locality.ts'
 import { interPodAffinity } from './inter-pod-affinity.ts'
@@ -235,12 +235,7 @@ function reconcile(_key: string, view: View, now: number): Result {
 const leaseEnd = (lease: KObject | undefined): number =>
   lease?.spec?.holderIdentity ? (Date.parse(lease.spec.renewTime ?? '') || 0) + (lease.spec.leaseDurationSeconds ?? 0) * 1000 : 0
 
-const waits = (p: KObject) =>
-  !p.spec.nodeName &&
-  !p.metadata.deletionTimestamp &&
-  p.spec.schedulerName === NAME &&
-  p.status?.phase !== 'Succeeded' &&
-  p.status?.phase !== 'Failed'
+const waits = (p: KObject) => !p.spec.nodeName && !p.metadata.deletionTimestamp && p.spec.schedulerName === NAME && !hasEnded(p)
 
 export const scheduler: Controller<View> = {
   name: 'default-scheduler',
@@ -251,9 +246,7 @@ export const scheduler: Controller<View> = {
       // Somebody to be near to.
       if (now?.spec.nodeName && (!old?.spec.nodeName || !equal(old.metadata.labels, now.metadata.labels))) return [KEY]
       // Room was made.
-      const ended =
-        old?.spec.nodeName &&
-        (!now || ((now.status?.phase === 'Succeeded' || now.status?.phase === 'Failed') && old.status?.phase !== now.status.phase))
+      const ended = old?.spec.nodeName && (!now || (hasEnded(now) && !hasEnded(old)))
       return ended ? [KEY] : []
     },
     // Claims that have found their volumes, and volumes that were made.

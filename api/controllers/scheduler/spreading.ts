@@ -75,14 +75,24 @@ interface Spread {
   fewest: number
 }
 
-function spreadOf(constraint: Constraint, all: Constraint[], context: SchedulingContext): Spread {
+/** Pods that count, by the label's value, over the nodes that take part. */
+function counted(
+  constraint: Constraint,
+  { nodes }: SchedulingContext,
+  partOf: (info: NodeInfo) => boolean = () => true,
+): Map<string, number> {
   const at = new Map<string, number>()
-  for (const info of context.nodes) {
+  for (const info of nodes) {
     const value = labelOf(info, constraint.key)
-    // A node without the label of any constraint is of no domain.
-    if (value === undefined || all.some((c) => labelOf(info, c.key) === undefined) || !constraint.includes(info)) continue
+    if (value === undefined || !partOf(info) || !constraint.includes(info)) continue
     at.set(value, (at.get(value) ?? 0) + constraint.countOn(info))
   }
+  return at
+}
+
+function spreadOf(constraint: Constraint, all: Constraint[], context: SchedulingContext): Spread {
+  // A node without the label of any constraint is of no domain.
+  const at = counted(constraint, context, (info) => all.every((c) => labelOf(info, c.key) !== undefined))
   const fewest = at.size < constraint.minDomains || !at.size ? 0 : Math.min(...at.values())
   return { constraint, at, fewest }
 }
@@ -105,12 +115,7 @@ function wishes(pod: KObject, context: SchedulingContext): Wish[] {
     ? own.filter((c) => c.whenUnsatisfiable === 'ScheduleAnyway').map((c) => constraintOf(pod, c, context))
     : defaults(pod)
   return all.map((constraint) => {
-    const at = new Map<string, number>()
-    for (const info of context.nodes) {
-      const value = labelOf(info, constraint.key)
-      if (value === undefined || !constraint.includes(info)) continue
-      at.set(value, (at.get(value) ?? 0) + constraint.countOn(info))
-    }
+    const at = counted(constraint, context)
     // The more domains there are, the more a pod in one of them weighs.
     return { constraint, at, weight: Math.log(at.size + 2) }
   })

@@ -2,6 +2,7 @@
 
 import { type Amounts, addTo, amounts, podAmounts } from '../../../shared/kinds/pod-resources.ts'
 import { controllerOf, type KObject } from '../../../shared/meta/object.ts'
+import { hasEnded } from '../pods.ts'
 
 export interface NodeInfo {
   node: KObject
@@ -110,7 +111,7 @@ export function nodeInfo(node: KObject, pods: KObject[]): NodeInfo {
     picky: [],
     ports: new Set(),
   }
-  for (const p of pods) if (p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed') assume(info, p)
+  for (const p of pods) if (!hasEnded(p)) assume(info, p)
   return info
 }
 

@@ -1,5 +1,6 @@
 // VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeZone: volumes that name their zone by labels.
 // VolumeRestrictions: claims for one pod alone.
+import { claimsOf } from '../../../shared/kinds/pod-claims.ts'
 import type { KObject } from '../../../shared/meta/object.ts'
 import { bestVolume, classOf, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
 import { termMatches } from './node-affinity.ts'
@@ -7,9 +8,7 @@ import type { FilterPlugin, Misfit, SchedulingContext } from './types.ts'
 
 const NAME = 'VolumeBinding'
 
-/** The names of the claims that a pod mounts; those of ephemeral volumes have its name before theirs. */
-export const claimNames = (pod: KObject): string[] =>
-  (pod.spec.volumes ?? []).flatMap((v: any) => v.persistentVolumeClaim?.claimName ?? (v.ephemeral ? `${pod.metadata.name}-${v.name}` : []))
+const claimNames = (pod: KObject): string[] => claimsOf(pod.metadata.name, pod.spec)
 
 /** Whether a volume can be reached from a node. */
 function reachable(volume: KObject, node: KObject): boolean {
@@ -26,7 +25,7 @@ interface Claims {
   waiting: KObject[]
 }
 
-function claimsOf(pod: KObject, { world }: SchedulingContext): Claims {
+function lookUp(pod: KObject, { world }: SchedulingContext): Claims {
   const out: Claims = { bound: [], waiting: [] }
   const fail = (reason: string): Claims => ({ ...out, misfit: { reasons: [reason], unresolvable: true, anywhere: true } })
   for (const name of claimNames(pod)) {
@@ -46,7 +45,7 @@ export const volumeBinding: FilterPlugin = {
   name: NAME,
   filter: (pod, { node }, context) => {
     if (!pod.spec.volumes?.length) return undefined
-    const { misfit, bound, waiting } = context.once(NAME, () => claimsOf(pod, context))
+    const { misfit, bound, waiting } = context.once(NAME, () => lookUp(pod, context))
     if (misfit) return misfit
     if (bound.some((v) => !reachable(v, node))) return { reasons: ['node(s) had volume node affinity conflict'], unresolvable: true }
     const { world } = context
@@ -64,7 +63,7 @@ export const volumeBinding: FilterPlugin = {
 
 /** For each claim that waited: the volume that it gets now that the pod's node is known, or nothing where somebody has to make one there. */
 export function chosenVolumes(pod: KObject, node: KObject, context: SchedulingContext): { claim: KObject; volume?: KObject }[] {
-  const { waiting } = claimsOf(pod, context)
+  const { waiting } = lookUp(pod, context)
   const taken = new Set<string>()
   return waiting.map((claim) => {
     const volume = bestVolume(claim, context.world.volumes(), (v) => reachable(v, node) && !taken.has(v.metadata.name))
@@ -99,7 +98,7 @@ export const volumeZone: FilterPlugin = {
   name: 'VolumeZone',
   filter: (pod, { node }, context) => {
     if (!pod.spec.volumes?.length) return undefined
-    const { bound } = context.once(NAME, () => claimsOf(pod, context))
+    const { bound } = context.once(NAME, () => lookUp(pod, context))
     // A volume may be in several zones, with two underscores between them.
     const apart = (volume: KObject) =>
       ZONES.some((key) => {

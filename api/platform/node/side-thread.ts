@@ -333,7 +333,10 @@ export class SideThread {
 
   #died(worker: Worker): void {
     if (worker !== this.#worker) return
+    // One that never came up would not the next time either.
+    const hopeless = this.#ready ? [] : this.#waiting.splice(0)
     this.#forgetWorker()
+    for (const c of hopeless) c.reject(unavailable('large requests cannot be served at the moment'))
     for (const of of this.#clusters.values()) of.ends.catchUp()
     for (const n of [...this.#calls.keys()])
       this.#take(n)?.reject(internalError('the request took more than it may; whether it was carried out is not known'))
