@@ -9,7 +9,7 @@ const ROLES = 'clusterroles.rbac.authorization.k8s.io'
 
 interface View {
   role: KObject
-  parts: KObject[]
+  parts: readonly KObject[]
 }
 
 const selectorsOf = (role: KObject) => (role.aggregationRule?.clusterRoleSelectors ?? []).map(fromLabelSelector)

@@ -17,7 +17,7 @@ const kind: OwnerKind = { resource: 'cronjobs.batch', kind: 'CronJob', apiVersio
 
 interface View {
   cron: KObject
-  jobs: KObject[]
+  jobs: readonly KObject[]
   /** Whether there is a job of a name in the namespace, whosesoever. */
   has: (name: string) => boolean
 }
@@ -45,7 +45,7 @@ function jobAt(cron: KObject, due: number): KObject {
 }
 
 /** Ended jobs beyond what the limits keep, the oldest first. */
-function outdated(cron: KObject, jobs: KObject[]): KObject[] {
+function outdated(cron: KObject, jobs: readonly KObject[]): readonly KObject[] {
   const of = (end: 'Complete' | 'Failed', limit: number | undefined) => {
     if (limit === undefined) return []
     const ended = jobs.filter((j) => endOf(j) === end && !j.metadata.deletionTimestamp).sort((a, b) => startOf(a) - startOf(b))

@@ -20,7 +20,8 @@ import {
   templateOf,
 } from './revisions.ts'
 import { nodeAffinity } from './scheduler/node-affinity.ts'
-import { contextOf, emptyWorld, nodeInfo } from './scheduler/types.ts'
+import { Snapshot } from './scheduler/snapshot.ts'
+import { nodeInfo } from './scheduler/types.ts'
 
 const GENERATION = 'pod-template-generation'
 const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation'
@@ -32,7 +33,7 @@ const kind: OwnerKind = { resource: 'daemonsets.apps', kind: 'DaemonSet', apiVer
 
 interface View extends OwnedView {
   history: History
-  nodes: KObject[]
+  nodes: readonly KObject[]
 }
 
 /** Taints that keep others away and not a daemon: it is to run where something is wrong. */
@@ -76,12 +77,13 @@ function nodeOf(p: KObject): string | undefined {
   return undefined
 }
 
+const nowhere = new Snapshot([]).context()
+
 /** Whether a node is to get a pod, and whether one that it has may stay. */
 function fits(set: KObject, node: KObject): { run: boolean; stay: boolean } {
   const spec = specOn(set.spec.template)
   if (spec.nodeName && spec.nodeName !== node.metadata.name) return { run: false, stay: false }
-  if (nodeAffinity.filter({ metadata: set.metadata, spec }, nodeInfo(node, []), contextOf([], emptyWorld)))
-    return { run: false, stay: false }
+  if (nodeAffinity.filter({ metadata: set.metadata, spec }, nodeInfo(node, []), nowhere)) return { run: false, stay: false }
   const bears = (t: any) => spec.tolerations.some((x: any) => tolerates(x, t))
   const hostile: any[] = (node.spec?.taints ?? []).filter((t: any) => t.effect !== 'PreferNoSchedule' && !bears(t))
   return { run: !hostile.length, stay: !hostile.some((t) => t.effect === 'NoExecute') }
@@ -139,7 +141,7 @@ class Sync {
 }
 
 /** A pod that has ended makes room for the next. */
-function replaceEnded(s: Sync, node: string, pods: KObject[]): KObject[] {
+function replaceEnded(s: Sync, node: string, pods: readonly KObject[]): readonly KObject[] {
   const left: KObject[] = []
   for (const p of pods) {
     if (!hasEnded(p) || p.metadata.deletionTimestamp) {
@@ -162,7 +164,7 @@ function replaceEnded(s: Sync, node: string, pods: KObject[]): KObject[] {
 }
 
 /** Every fitting node has its pod, no other has one. Pods of two revisions may share a node while one takes over from the other. */
-function manage(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>, surge: boolean): void {
+function manage(s: Sync, nodes: readonly KObject[], byNode: Map<string, KObject[]>, surge: boolean): void {
   const there = new Set(nodes.map((n) => n.metadata.name))
   // What was made for a node that is gone waits for nothing.
   for (const [name, pods] of byNode) if (!there.has(name)) for (const p of pods) if (!p.spec.nodeName) s.delete(p)
@@ -188,7 +190,7 @@ function manage(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>, surge
 }
 
 /** Old pods go, as many at a time as may be missing; those that do not run cost nothing. */
-function roll(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>): void {
+function roll(s: Sync, nodes: readonly KObject[], byNode: Map<string, KObject[]>): void {
   const { rollingUpdate } = s.set.spec.updateStrategy
   const running = nodes.filter((n) => fits(s.set, n).run)
   const maxSurge = scaledValue(rollingUpdate?.maxSurge, running.length, true)
@@ -233,7 +235,7 @@ function roll(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>): void {
   }
 }
 
-function statusOf(s: Sync, nodes: KObject[], byNode: Map<string, KObject[]>): any {
+function statusOf(s: Sync, nodes: readonly KObject[], byNode: Map<string, KObject[]>): any {
   const { set } = s
   const n = { desired: 0, current: 0, misscheduled: 0, ready: 0, updated: 0, available: 0 }
   for (const node of nodes) {

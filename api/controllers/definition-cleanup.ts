@@ -9,7 +9,7 @@ const BURST = 200
 interface View {
   crd: KObject
   resource: string
-  objects: KObject[]
+  objects: readonly KObject[]
 }
 
 const resourceOf = (crd: KObject): string => `${crd.spec.names.plural}.${crd.spec.group}`

@@ -15,7 +15,7 @@ interface View {
   delivery: KObject
   hook: KObject | undefined
   /** Of the same hook, this one among them. */
-  all: KObject[]
+  all: readonly KObject[]
   /** What it changed, as it is now. */
   workloads: (KObject | undefined)[]
 }

@@ -4,14 +4,14 @@ import { condition } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { withCondition } from './pods.ts'
 
-export const sum = (sets: KObject[], f: (s: KObject) => number | undefined) => sets.reduce((n, s) => n + (f(s) ?? 0), 0)
+export const sum = (sets: readonly KObject[], f: (s: KObject) => number | undefined) => sets.reduce((n, s) => n + (f(s) ?? 0), 0)
 /** The replicas that a set should have. */
 export const wanted = (s: KObject): number => s.spec.replicas ?? 1
 
 /** The status to write; `unavailable` is how many pods may be missing. `requeueAt` (ms) is the progress deadline, while one runs. */
 export function statusOf(
   d: KObject,
-  sets: KObject[],
+  sets: readonly KObject[],
   current: KObject | undefined,
   now: number,
   unavailable: number,

@@ -28,9 +28,9 @@ const ownAnnotations = new Set([
 
 interface View {
   deployment: KObject
-  sets: KObject[]
-  orphans: KObject[]
-  pods: KObject[]
+  sets: readonly KObject[]
+  orphans: readonly KObject[]
+  pods: readonly KObject[]
   /** The name that its next set would have is another's. */
   taken: boolean
 }
@@ -122,7 +122,7 @@ function copiedAnnotations(d: KObject): Record<string, string> {
 }
 
 /** The set of the current template: found, or made. Carries the newest revision. */
-function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean): KObject | undefined {
+function currentSet(r: Rollout, sets: readonly KObject[], old: readonly KObject[], create: boolean): KObject | undefined {
   const { d } = r
   const template = bare(d.spec.template)
   const found = sets.filter((s) => equal(bare(s.spec.template), template)).sort(byAge)[0]
@@ -171,7 +171,7 @@ function currentSet(r: Rollout, sets: KObject[], old: KObject[], create: boolean
 }
 
 /** Up by what surge allows, or down when there are too many. */
-function rollNew(r: Rollout, current: KObject, old: KObject[]): KObject {
+function rollNew(r: Rollout, current: KObject, old: readonly KObject[]): KObject {
   const goal: number = r.d.spec.replicas
   const now = wanted(current)
   if (now > goal) return r.scale(current, goal)
@@ -180,7 +180,7 @@ function rollNew(r: Rollout, current: KObject, old: KObject[]): KObject {
 }
 
 /** Old sets go down as far as availability lets them, unhealthy pods first. */
-function rollOld(r: Rollout, current: KObject, old: KObject[]): void {
+function rollOld(r: Rollout, current: KObject, old: readonly KObject[]): void {
   const minAvailable = r.d.spec.replicas - r.unavailable
   const newUnavailable = wanted(current) - (current.status?.availableReplicas ?? 0)
   let room = sum(old, wanted) + wanted(current) - minAvailable - newUnavailable
@@ -202,7 +202,7 @@ function rollOld(r: Rollout, current: KObject, old: KObject[]): void {
 }
 
 /** Paused or between rollouts: the total follows spec.replicas, shared in proportion. */
-function scaleOnly(r: Rollout, current: KObject | undefined, old: KObject[]): void {
+function scaleOnly(r: Rollout, current: KObject | undefined, old: readonly KObject[]): void {
   const { d } = r
   const all = current ? [current, ...old] : old
   const active = all.filter((s) => wanted(s) > 0)
@@ -227,7 +227,7 @@ function scaleOnly(r: Rollout, current: KObject | undefined, old: KObject[]): vo
   }
 }
 
-function cleanUp(r: Rollout, old: KObject[]): void {
+function cleanUp(r: Rollout, old: readonly KObject[]): void {
   const limit = r.d.spec.revisionHistoryLimit ?? 10
   const idle = old.filter(
     (s) =>

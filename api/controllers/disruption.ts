@@ -17,7 +17,7 @@ const kind: OwnerKind = { resource: BUDGETS, kind: 'PodDisruptionBudget', apiVer
 
 interface View {
   budget: KObject
-  pods: KObject[]
+  pods: readonly KObject[]
   /** How many pods those who manage them want, together; undefined where somebody is not known to manage any. */
   expected: number | undefined
 }
@@ -39,7 +39,7 @@ function managerOf(pod: KObject, reader: Reader): KObject | undefined {
   return reader.get('deployments.apps', pod.metadata.namespace!, above.name) ?? set
 }
 
-function expectedOf(pods: KObject[], reader: Reader): number | undefined {
+function expectedOf(pods: readonly KObject[], reader: Reader): number | undefined {
   const managers = new Map<string, number>()
   for (const p of pods) {
     const m = managerOf(p, reader)

@@ -15,7 +15,7 @@ interface View {
   endpoints: KObject
   /** Whether they are to be mirrored. */
   wanted: boolean
-  slices: KObject[]
+  slices: readonly KObject[]
 }
 
 const endpointOf = (a: any, ready: boolean) => ({
@@ -27,7 +27,7 @@ const endpointOf = (a: any, ready: boolean) => ({
 })
 
 /** One slice per subset and family of addresses. */
-function wantedSlices(e: KObject): KObject[] {
+function wantedSlices(e: KObject): readonly KObject[] {
   const { name, namespace, labels } = e.metadata
   const out: KObject[] = []
   for (const [i, s] of (e.subsets ?? []).entries())

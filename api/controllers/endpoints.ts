@@ -16,11 +16,11 @@ const MAX_ADDRESSES = 1000
 
 interface View {
   service: KObject
-  pods: KObject[]
+  pods: readonly KObject[]
   /** The zones of the pods' nodes, by node. */
   zones: Map<string, string>
   endpoints?: KObject
-  slices: KObject[]
+  slices: readonly KObject[]
 }
 
 const selects = (service: KObject, labels: Record<string, string> | undefined) =>

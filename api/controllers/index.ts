@@ -17,6 +17,7 @@ import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { job } from './job.ts'
 import { namespace } from './namespace.ts'
+import { nodeEviction } from './node-eviction.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
 import { nodeUpgrade } from './node-upgrade.ts'
 import { podGarbageCollector } from './pod-garbage-collector.ts'
@@ -29,7 +30,8 @@ import { claimProtection, volumeProtection } from './storage-protection.ts'
 import { taintEviction } from './taint-eviction.ts'
 import { claimBinder, volumePhase } from './volume-binder.ts'
 
-export const controllers: readonly Controller[] = [
+/** What kube-controller-manager does; where one runs and holds its lease, these rest. */
+const ofControllerManager: readonly Controller[] = [
   deployment,
   replicaSet,
   replicationController,
@@ -38,27 +40,32 @@ export const controllers: readonly Controller[] = [
   job,
   cronJob,
   disruption,
-  scheduler,
   endpoints,
   endpointSliceMirroring,
-  nodeLifecycle,
-  nodeUpgrade,
-  deploy,
   taintEviction,
   podGarbageCollector,
   namespace,
   serviceAccount,
   garbageCollector,
   resourceQuotaController,
-  definitionCleanup,
   claimBinder,
   ephemeralVolume,
   volumePhase,
   claimProtection,
   volumeProtection,
-  apiServiceAvailability,
-  apiServiceRegistration,
   clusterRoleAggregation,
   certificateCleaner,
+]
+
+export const controllers: readonly Controller[] = [
+  ...ofControllerManager.map((c): Controller => ({ ...c, upstream: 'kube-controller-manager' })),
+  scheduler,
+  nodeLifecycle,
+  nodeEviction,
+  nodeUpgrade,
+  deploy,
+  definitionCleanup,
+  apiServiceAvailability,
+  apiServiceRegistration,
   flowSchemaStatus,
 ]

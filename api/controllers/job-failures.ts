@@ -48,7 +48,7 @@ const FIRST = 10_000
 const LONGEST = 10 * 60_000
 
 /** Until when the next pod has to wait, ms: longer with every failure since the last success. */
-export function backoffUntil(failed: KObject[], succeeded: KObject[]): number {
+export function backoffUntil(failed: readonly KObject[], succeeded: readonly KObject[]): number {
   const since = Math.max(0, ...succeeded.map(endOf))
   const ends = failed.map(endOf).filter((t) => t >= since)
   if (!ends.length) return 0

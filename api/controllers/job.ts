@@ -45,7 +45,7 @@ const stripped = (p: KObject): Write => ({
 /** One look at a job. */
 class Sync {
   readonly job: KObject
-  readonly pods: KObject[]
+  readonly pods: readonly KObject[]
   readonly now: number
   readonly indexed: boolean
   /** Of what is counted for good. */
@@ -58,7 +58,7 @@ class Sync {
   target?: Target
   requeueAt?: number
 
-  constructor(job: KObject, pods: KObject[], now: number) {
+  constructor(job: KObject, pods: readonly KObject[], now: number) {
     this.job = job
     this.pods = pods
     this.now = now
@@ -85,7 +85,7 @@ class Sync {
   get failedTotal(): number {
     return this.failed + this.uncounted.failed.size
   }
-  get active(): KObject[] {
+  get active(): readonly KObject[] {
     return this.pods.filter(isActive)
   }
   get terminating(): number {
@@ -229,7 +229,7 @@ function newPod(s: Sync, n: number, index?: number, failures = 0): KObject {
 }
 
 /** The pods to make now; those that have to wait for their back-off are looked at again. */
-function missing(s: Sync, count: number): KObject[] {
+function missing(s: Sync, count: number): readonly KObject[] {
   const { job, pods, now } = s
   const failed = pods.filter((p) => p.status?.phase === 'Failed' && verdictOn(job, p).action !== 'Ignore')
   const made: KObject[] = []
@@ -261,7 +261,7 @@ function missing(s: Sync, count: number): KObject[] {
 }
 
 /** What is to be made and deleted. */
-function manage(s: Sync): { create: KObject[]; remove: KObject[] } {
+function manage(s: Sync): { create: readonly KObject[]; remove: readonly KObject[] } {
   const { job } = s
   const running = s.active
   if (job.metadata.deletionTimestamp) return { create: [], remove: [] }
@@ -288,7 +288,7 @@ function withJobCondition(conditions: any[], type: string, status: string, reaso
   return old ? conditions.map((c) => (c === old ? next : c)) : [...conditions, next]
 }
 
-function statusOf(s: Sync, create: number, remove: KObject[], writes: Write[]): any {
+function statusOf(s: Sync, create: number, remove: readonly KObject[], writes: Write[]): any {
   const { job, now } = s
   const { spec, status: was = {} } = job
   const time = timeString(now)
@@ -341,7 +341,7 @@ function statusOf(s: Sync, create: number, remove: KObject[], writes: Write[]): 
   }
 }
 
-function finished(job: KObject, pods: KObject[], now: number): Result {
+function finished(job: KObject, pods: readonly KObject[], now: number): Result {
   const writes = pods.filter(tracked).map(stripped)
   const ttl: number | undefined = job.spec.ttlSecondsAfterFinished
   if (ttl === undefined || job.metadata.deletionTimestamp) return { writes }

@@ -4,6 +4,7 @@ import { condition, isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result, Write } from '../engine/types.ts'
+import { NOT_READY, stateTaint, UNREACHABLE } from './node-eviction.ts'
 import { withCondition } from './pods.ts'
 
 interface View {
@@ -11,14 +12,12 @@ interface View {
   session: { connected: boolean; lostAt: number }
   /** When a kubelet that renews leases last did, ms; 0 where there is none. */
   renewedAt: number
-  usedRanges: string[]
+  usedRanges: () => string[]
   podCidr: string
   grace: number
-  pods: KObject[]
+  pods: readonly KObject[]
 }
 
-const UNREACHABLE = 'node.kubernetes.io/unreachable'
-const NOT_READY = 'node.kubernetes.io/not-ready'
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
 
 /** The first free /24 of the cluster's range. */
@@ -34,17 +33,20 @@ export function freeRange(podCidr: string, used: string[]): string | undefined {
   return undefined
 }
 
-/** The taints that a node should carry for its conditions; others stay as they are. */
+/** The taints that a node should carry for its state; others stay as they are. Who is not ready gets NoExecute from the node eviction, in its turn. */
 function taintsFor(node: KObject, ready: string | undefined, time: string): any[] {
-  const key = ready === 'True' ? undefined : ready === 'False' ? NOT_READY : ready === undefined ? NOT_READY : UNREACHABLE
+  const key = stateTaint(ready)
   const current: any[] = node.spec?.taints ?? []
-  const kept = current.filter((t) => ![UNREACHABLE, NOT_READY, UNSCHEDULABLE].includes(t.key))
-  const want = (k: string, effect: string, timed: boolean) =>
-    current.find((t) => t.key === k && t.effect === effect) ?? { key: k, effect, ...(timed ? { timeAdded: time } : {}) }
-  if (node.spec?.unschedulable) kept.push(want(UNSCHEDULABLE, 'NoSchedule', true))
-  if (key) kept.push(want(key, 'NoSchedule', true), want(key, 'NoExecute', true))
+  const isState = (t: any) => t.key === UNREACHABLE || t.key === NOT_READY
+  const kept = current.filter((t) => t.key !== UNSCHEDULABLE && !(isState(t) && (!key || t.effect === 'NoSchedule')))
+  const want = (k: string) =>
+    current.find((t) => t.key === k && t.effect === 'NoSchedule') ?? { key: k, effect: 'NoSchedule', timeAdded: time }
+  if (node.spec?.unschedulable) kept.push(want(UNSCHEDULABLE))
+  if (key) kept.push(want(key))
   return kept
 }
+
+const sameTaints = (a: any[], b: any[]): boolean => a.length === b.length && a.every((t) => b.some((u) => equal(t, u)))
 
 function reconcile(_key: string, v: View, now: number): Result {
   const { node, session } = v
@@ -53,7 +55,7 @@ function reconcile(_key: string, v: View, now: number): Result {
   let requeueAt: number | undefined
   let next = node
   if (!node.spec?.podCIDR) {
-    const range = freeRange(v.podCidr, v.usedRanges)
+    const range = freeRange(v.podCidr, v.usedRanges())
     if (range) next = { ...next, spec: { ...next.spec, podCIDR: range, podCIDRs: [range] } }
   }
   const aliveUntil = session.connected ? Number.POSITIVE_INFINITY : Math.max(session.lostAt, v.renewedAt) + v.grace
@@ -88,7 +90,7 @@ function reconcile(_key: string, v: View, now: number): Result {
     } else if (Number.isFinite(aliveUntil)) requeueAt = aliveUntil
   }
   const taints = taintsFor(node, ready, time)
-  if (!equal(taints, node.spec?.taints ?? [])) next = { ...next, spec: { ...next.spec, taints } }
+  if (!sameTaints(taints, node.spec?.taints ?? [])) next = { ...next, spec: { ...next.spec, taints } }
   // The status write moves the version: the spec follows in the next look.
   if (next !== node && !writes.length) writes.push({ verb: 'update', resource: 'nodes', object: next })
   if (ready === 'Unknown')
@@ -116,7 +118,7 @@ export const nodeLifecycle: Controller<View> = {
       node,
       session: reader.session(key),
       renewedAt: Date.parse(lease?.spec?.renewTime ?? '') || 0,
-      usedRanges: reader.list('nodes').flatMap((n) => (n.spec?.podCIDR ? [n.spec.podCIDR] : [])),
+      usedRanges: () => reader.list('nodes').flatMap((n) => (n.spec?.podCIDR ? [n.spec.podCIDR] : [])),
       podCidr: reader.settings.podCidr,
       grace: reader.settings.nodeMonitorGracePeriod,
       pods: reader.podsOn(key),

@@ -8,7 +8,7 @@ import type { Controller, Result } from '../engine/types.ts'
 
 interface View {
   version: string
-  nodes: KObject[]
+  nodes: readonly KObject[]
 }
 
 const versionOf = (n: KObject) => kedgeVersionOf((n as any).status?.nodeInfo?.kubeletVersion)

@@ -18,9 +18,9 @@ export interface OwnerKind {
 
 export interface OwnedView {
   owner: KObject
-  owned: KObject[]
+  owned: readonly KObject[]
   /** Pods of nobody that the selector matches. */
-  orphans: KObject[]
+  orphans: readonly KObject[]
 }
 
 export const ownerReference = (kind: string, apiVersion: string, o: KObject) => ({
@@ -77,7 +77,7 @@ export function claim(
   k: OwnerKind,
   { owner, owned, orphans }: OwnedView,
   wanted: (p: KObject) => boolean = isActive,
-): { pods: KObject[]; writes: Write[] } {
+): { pods: readonly KObject[]; writes: Write[] } {
   const selector = selectorOf(k, owner)
   const writes: Write[] = []
   const pods: KObject[] = []

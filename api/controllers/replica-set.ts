@@ -20,7 +20,7 @@ interface SetKind extends OwnerKind {
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 }
 
 /** Which pods go first: unassigned, not running, not ready, then those on crowded nodes, restarted ones, the youngest. */
-function deletionOrder(pods: KObject[]): KObject[] {
+function deletionOrder(pods: readonly KObject[]): readonly KObject[] {
   const perNode = new Map<string, number>()
   for (const p of pods) perNode.set(p.spec.nodeName ?? '', (perNode.get(p.spec.nodeName ?? '') ?? 0) + 1)
   const restarts = (p: KObject) => Math.max(0, ...(p.status?.containerStatuses ?? []).map((c: any) => c.restartCount ?? 0))

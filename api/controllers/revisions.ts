@@ -11,7 +11,7 @@ const HASH = 'controller.kubernetes.io/hash'
 
 export interface History {
   /** Those of the owner, the oldest first. */
-  revisions: KObject[]
+  revisions: readonly KObject[]
   /** Another's object that has the name that a new one would get. */
   taken?: KObject
 }
@@ -24,7 +24,7 @@ const hashOf = (owner: KObject): string => digest(JSON.stringify(dataOf(owner)) 
 const nameOf = (owner: KObject) => `${owner.metadata.name}-${hashOf(owner)}`
 
 export function historyOf(owner: KObject, reader: Reader): History {
-  const revisions = reader.controlledBy(REVISIONS, owner.metadata.uid).sort((a, b) => a.revision - b.revision)
+  const revisions = reader.controlledBy(REVISIONS, owner.metadata.uid).toSorted((a, b) => a.revision - b.revision)
   const holder = reader.get(REVISIONS, owner.metadata.namespace!, nameOf(owner))
   return { revisions, ...(holder && !revisions.includes(holder) ? { taken: holder } : {}) }
 }

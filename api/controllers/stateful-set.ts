@@ -153,7 +153,12 @@ class Sync {
 }
 
 /** Pods by their places, missing ones as they would be made; and those that are too many, the last first. */
-function places(view: View, pods: KObject[], current: KObject, update: KObject): { wanted: KObject[]; condemned: KObject[] } {
+function places(
+  view: View,
+  pods: readonly KObject[],
+  current: KObject,
+  update: KObject,
+): { wanted: readonly KObject[]; condemned: readonly KObject[] } {
   const { owner: set } = view
   const [start, replicas] = [startOf(set), set.spec.replicas as number]
   const byOrdinal = new Map(pods.map((p) => [ordinalOf(set, p.metadata.name), p]))
@@ -171,7 +176,7 @@ function places(view: View, pods: KObject[], current: KObject, update: KObject):
 }
 
 /** Makes what is missing. False when what is there has to change first. */
-function fill(s: Sync, wanted: KObject[]): boolean {
+function fill(s: Sync, wanted: readonly KObject[]): boolean {
   const start = startOf(s.set)
   for (const [i, p] of wanted.entries()) {
     const ordinal = start + i
@@ -197,7 +202,7 @@ function fill(s: Sync, wanted: KObject[]): boolean {
 }
 
 /** Takes away what is too much. False when the rest has to wait for it. */
-function shrink(s: Sync, wanted: KObject[], condemned: KObject[]): boolean {
+function shrink(s: Sync, wanted: readonly KObject[], condemned: readonly KObject[]): boolean {
   const sick = [...wanted, ...condemned].find((p) => !isNew(p) && (!runs(p) || p.metadata.deletionTimestamp))
   for (const p of condemned) {
     const ordinal = ordinalOf(s.set, p.metadata.name)
@@ -219,7 +224,7 @@ function shrink(s: Sync, wanted: KObject[], condemned: KObject[]): boolean {
 }
 
 /** Replaces pods of other revisions from the last down to the partition, as many at a time as may be missing. */
-function roll(s: Sync, wanted: KObject[], update: KObject): void {
+function roll(s: Sync, wanted: readonly KObject[], update: KObject): void {
   const { type, rollingUpdate } = s.set.spec.updateStrategy
   if (type === 'OnDelete') return
   const partition: number = rollingUpdate?.partition ?? 0
@@ -241,7 +246,7 @@ function roll(s: Sync, wanted: KObject[], update: KObject): void {
   }
 }
 
-function statusOf(s: Sync, pods: KObject[], current: KObject, update: KObject): any {
+function statusOf(s: Sync, pods: readonly KObject[], current: KObject, update: KObject): any {
   const { set } = s
   const mine = pods.filter((p) => ordinalOf(set, p.metadata.name) >= 0)
   const created = mine.filter((p) => !hasEnded(p))

@@ -20,7 +20,7 @@ const protection = (
   name: string,
   resource: string,
   kind: string,
-  rest: Pick<Controller<View>, 'wakes'> & { used: (o: KObject, pods: (ns: string) => KObject[]) => boolean },
+  rest: Pick<Controller<View>, 'wakes'> & { used: (o: KObject, pods: (ns: string) => readonly KObject[]) => boolean },
 ): Controller<View> => {
   const finalizer = storageProtection[kind]!
   const waiting = (o: KObject | undefined) => !!o?.metadata.deletionTimestamp && !!o.metadata.finalizers?.includes(finalizer)

@@ -6,7 +6,7 @@ import { disrupted, isActive } from './pods.ts'
 
 interface View {
   taints: any[]
-  pods: KObject[]
+  pods: readonly KObject[]
 }
 
 /** When the pod has to go, ms; undefined when it may stay. */

@@ -44,7 +44,7 @@ function suits(volume: KObject, claim: KObject): boolean {
 }
 
 /** The best of the volumes for a claim: one that is reserved for it, or the smallest that is free. */
-export function bestVolume(claim: KObject, volumes: KObject[], fits: (v: KObject) => boolean = () => true): KObject | undefined {
+export function bestVolume(claim: KObject, volumes: readonly KObject[], fits: (v: KObject) => boolean = () => true): KObject | undefined {
   const good = volumes.filter((v) => suits(v, claim) && fits(v))
   const reserved = good.find((v) => reservedFor(v, claim))
   if (reserved) return reserved
@@ -58,7 +58,7 @@ interface ClaimView {
   cls?: KObject
   /** The one that it names. */
   volume?: KObject
-  volumes: KObject[]
+  volumes: readonly KObject[]
 }
 
 const annotated = (o: KObject, ...names: string[]): KObject => ({

@@ -3,6 +3,7 @@ import { kindOfResource } from '../../shared/kinds/index.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
 import { ROUND } from '../../shared/meta/node-annotations.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
+import { CONFIG } from '../controllers/scheduler/configuration.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
@@ -16,29 +17,51 @@ const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.
 const isOurs = (resource: string): boolean => kindOfResource(resource) !== undefined
 
 /** Config maps that controllers read; all others are their owners' and may be large. */
-const ours = new Set<string>([ROOT_CA, ROUND.name])
+const ours = new Set<string>([ROOT_CA, ROUND.name, CONFIG.name])
+
+const NONE: readonly KObject[] = []
+
+/** Objects by their keys. The list of them stays the same array until one changes. */
+class Group {
+  readonly map = new Map<string, KObject>()
+  #list: readonly KObject[] | undefined
+  set(key: string, o: KObject): void {
+    this.map.set(key, o)
+    this.#list = undefined
+  }
+  delete(key: string): void {
+    if (this.map.delete(key)) this.#list = undefined
+  }
+  get list(): readonly KObject[] {
+    this.#list ??= [...this.map.values()]
+    return this.#list
+  }
+}
 
 class Index {
-  readonly #map = new Map<string, Map<string, KObject>>()
+  readonly #groups = new Map<string, Group>()
   add(value: string, key: string, o: KObject): void {
-    const entry = this.#map.get(value)
-    if (entry) entry.set(key, o)
-    else this.#map.set(value, new Map([[key, o]]))
+    let group = this.#groups.get(value)
+    if (!group) {
+      group = new Group()
+      this.#groups.set(value, group)
+    }
+    group.set(key, o)
   }
   remove(value: string, key: string): void {
-    const entry = this.#map.get(value)
-    if (!entry) return
-    entry.delete(key)
-    if (!entry.size) this.#map.delete(value)
+    const group = this.#groups.get(value)
+    if (!group) return
+    group.delete(key)
+    if (!group.map.size) this.#groups.delete(value)
   }
-  get(value: string): KObject[] {
-    return [...(this.#map.get(value)?.values() ?? [])]
+  get(value: string): readonly KObject[] {
+    return this.#groups.get(value)?.list ?? NONE
   }
 }
 
 export class Cache implements Reader {
   readonly settings: EngineSettings
-  readonly #objects = new Map<string, Map<string, KObject>>()
+  readonly #objects = new Map<string, Group>()
   readonly #byNamespace = new Index()
   readonly #byController = new Index()
   readonly #byNode = new Index()
@@ -74,7 +97,7 @@ export class Cache implements Reader {
   apply(e: LogEvent): Change | undefined {
     if (uncached.has(e.resource)) return undefined
     const key = e.ns ? `${e.ns}/${e.name}` : e.name
-    const old = this.#objects.get(e.resource)?.get(key)
+    const old = this.#objects.get(e.resource)?.map.get(key)
     if (old && Number(old.metadata.resourceVersion) >= e.rv) return undefined
     const now = trim(e.resource, e.object ? versioned(e.object, e.rv) : decodeBody(e.body, e.rv))
     if (old) this.#drop(e.resource, old)
@@ -85,8 +108,12 @@ export class Cache implements Reader {
 
   #put(resource: string, o: KObject): void {
     const key = keyOf(o)
-    const map = this.#objects.get(resource) ?? new Map<string, KObject>()
-    this.#objects.set(resource, map.set(key, o))
+    let all = this.#objects.get(resource)
+    if (!all) {
+      all = new Group()
+      this.#objects.set(resource, all)
+    }
+    all.set(key, o)
     const id = `${resource} ${key}`
     if (o.metadata.namespace) this.#byNamespace.add(`${resource} ${o.metadata.namespace}`, key, o)
     this.#byController.add(manager(resource, o), key, o)
@@ -114,18 +141,18 @@ export class Cache implements Reader {
   }
 
   get(resource: string, ns: string, name: string): KObject | undefined {
-    return this.#objects.get(resource)?.get(ns ? `${ns}/${name}` : name)
+    return this.#objects.get(resource)?.map.get(ns ? `${ns}/${name}` : name)
   }
   resources(): string[] {
     return [...this.#objects.keys()]
   }
-  list(resource: string, ns?: string): KObject[] {
-    return ns === undefined ? [...(this.#objects.get(resource)?.values() ?? [])] : this.#byNamespace.get(`${resource} ${ns}`)
+  list(resource: string, ns?: string): readonly KObject[] {
+    return ns === undefined ? (this.#objects.get(resource)?.list ?? NONE) : this.#byNamespace.get(`${resource} ${ns}`)
   }
-  controlledBy(resource: string, uid: string): KObject[] {
+  controlledBy(resource: string, uid: string): readonly KObject[] {
     return this.#byController.get(`${resource} ${uid}`)
   }
-  orphans(resource: string, ns: string): KObject[] {
+  orphans(resource: string, ns: string): readonly KObject[] {
     return this.#byController.get(`${resource} of nobody in ${ns}`)
   }
   dependents(uid: string): { resource: string; object: KObject }[] {
@@ -134,7 +161,7 @@ export class Cache implements Reader {
   byUid(uid: string): { resource: string; object: KObject } | undefined {
     return this.#byUid.get(uid)
   }
-  podsOn(node: string): KObject[] {
+  podsOn(node: string): readonly KObject[] {
     return this.#byNode.get(node)
   }
   session(node: string): { connected: boolean; lostAt: number } {

@@ -8,6 +8,7 @@ import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
 import { applyWrite, type Tasks } from './apply.ts'
 import { Cache } from './cache.ts'
+import { handedOver, takenUntil } from './stand-in.ts'
 import type { Controller, Result, Write } from './types.ts'
 
 const CONCURRENCY = 64
@@ -117,8 +118,10 @@ export async function startEngine({
     }
     const change = cache.apply(e)
     if (!change) return
+    const released = handedOver(change)
     for (const lane of lanes) {
-      const { wakes } = lane.controller
+      const { wakes, upstream } = lane.controller
+      if (released && released === upstream) for (const key of lane.controller.all(cache)) enqueue(lane, key)
       for (const key of (wakes[e.resource] ?? wakes['*'])?.(change, cache) ?? []) enqueue(lane, key)
     }
   }
@@ -149,6 +152,8 @@ export async function startEngine({
     const { controller } = lane
     try {
       const begun = clock.now()
+      const theirs = takenUntil(controller, cache)
+      if (theirs > begun) return void (await setDue(lane, key, theirs))
       const view = controller.view(key, cache)
       const result: Result = view === undefined ? { writes: [] } : controller.reconcile(key, view, begun)
       const cost = clock.now() - begun

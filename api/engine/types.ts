@@ -2,23 +2,23 @@
 import type { KindTable } from '../../shared/kinds/table.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 
-/** What a view is built from: the cluster as the engine's cache has it, by index. Objects must not be changed. */
+/** What a view is built from: the cluster as the engine's cache has it, by index. Objects must not be changed; a list is the same array until one in it changes. */
 export interface Reader {
   get(resource: string, ns: string, name: string): KObject | undefined
   /** The resources that there are objects of, Events aside. */
   resources(): string[]
   kinds: KindTable
   /** All of a resource, or those of one namespace. */
-  list(resource: string, ns?: string): KObject[]
+  list(resource: string, ns?: string): readonly KObject[]
   /** Objects whose managing owner has this uid. */
-  controlledBy(resource: string, uid: string): KObject[]
+  controlledBy(resource: string, uid: string): readonly KObject[]
   /** Objects of a namespace that nobody manages. */
-  orphans(resource: string, ns: string): KObject[]
+  orphans(resource: string, ns: string): readonly KObject[]
   /** Objects of any resource that name this uid among their owners. */
   dependents(uid: string): { resource: string; object: KObject }[]
   byUid(uid: string): { resource: string; object: KObject } | undefined
   /** Those of no node under the empty name. */
-  podsOn(node: string): KObject[]
+  podsOn(node: string): readonly KObject[]
   /** Whether the node's daemon has a session, and since when (ms) it has not. */
   session(node: string): { connected: boolean; lostAt: number }
   settings: EngineSettings
@@ -65,6 +65,8 @@ export interface Change {
 
 export interface Controller<View = any> {
   name: string
+  /** The program of Kubernetes that does this elsewhere. Where it runs, and holds its lease, this controller rests. */
+  upstream?: 'kube-scheduler' | 'kube-controller-manager'
   /** Which keys a change concerns, by the resource that changed; `*` for those that are not named. */
   wakes: Record<string, (change: Change, reader: Reader) => string[]>
   /** Keys to look at when the engine starts cold. */

@@ -6,9 +6,12 @@ import path from 'node:path'
 import { ControlPlane } from '../rig/control-plane.ts'
 import { eventually } from '../rig/hosts.ts'
 import { client } from './client.ts'
+import { placed } from './placing.ts'
 
 const sizes = (process.env.KEDGE_SCALE ?? '10,100,1000').split(',').map(Number)
 const perNode = Number(process.env.KEDGE_SCALE_PODS ?? 10)
+/** Pods that are placed by the scheduler alone, for its rate. */
+const MOST_PLACED = 5000
 const PATIENCE = 10 * 60_000
 const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/a'
 const CLOCK_TICKS = 100
@@ -34,6 +37,7 @@ async function measure(nodes: number): Promise<Record<string, number>> {
       execFileSync('kubectl', ['config', 'view', '--raw', '-o', 'json', '--kubeconfig', cp.kubeconfig], { encoding: 'utf8' }),
     ).users[0].user.token
     const c = client({ url: cp.url, token: admin }, 4)
+    out['memory empty, MB'] = rss(cp.pid)
     const get = async (at: string) => JSON.parse((await c.call('GET', at)).text)
     const timed = async (what: string, run: () => Promise<unknown>): Promise<number> => {
       const begun = performance.now()
@@ -93,6 +97,7 @@ async function measure(nodes: number): Promise<Record<string, number>> {
     const [before, at] = [cpu(cp.pid), performance.now()]
     await new Promise((r) => setTimeout(r, 5000))
     out['processor at rest, %'] = ((cpu(cp.pid) - before) * 100_000) / (performance.now() - at)
+    out['memory per 1000 pods, MB'] = (out['memory, MB']! - out['memory empty, MB']!) / (pods / 1000)
     await cp.kill()
     await timed('restart to all well, s', async () => {
       await cp.start()
@@ -111,7 +116,7 @@ async function measure(nodes: number): Promise<Record<string, number>> {
 }
 
 const columns: Record<string, number>[] = []
-for (const n of sizes) columns.push(await measure(n))
+for (const n of sizes) columns.push({ ...(await measure(n)), 'pods/s placed': await placed(n, Math.min(n * perNode, MOST_PLACED)) })
 for (const name of Object.keys(columns[0]!))
   console.log(
     name.padEnd(26),

@@ -33,18 +33,37 @@ export function termMatches(term: any, node: KObject): boolean {
   )
 }
 
+const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution'
+const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution'
+
+const anyTerm = (affinity: any, node: KObject): boolean => {
+  const terms: any[] | undefined = affinity?.[REQUIRED]?.nodeSelectorTerms
+  return !terms || terms.some((t) => termMatches(t, node))
+}
+
+/** The only nodes that a pod can go to, where it says their names; as DaemonSets' pods do. */
+export function namedNodes(pod: KObject): string[] | undefined {
+  const terms: any[] | undefined = pod.spec.affinity?.nodeAffinity?.[REQUIRED]?.nodeSelectorTerms
+  const names = terms?.map(
+    (t) => t.matchFields?.find((f: any) => f.key === 'metadata.name' && f.operator === 'In')?.values as string[] | undefined,
+  )
+  return names?.every((n) => n) ? [...new Set(names.flat() as string[])] : undefined
+}
+
 export const nodeAffinity: FilterPlugin & ScorePlugin = {
   name: 'NodeAffinity',
   weight: 2,
-  filter: (pod, { node }) => {
+  concerns: (pod, { args }) => !!(pod.spec.nodeSelector || pod.spec.affinity?.nodeAffinity || args.addedAffinity),
+  filter: (pod, { node }, { args }) => {
+    if (!anyTerm(args.addedAffinity, node))
+      return { reasons: ["node(s) didn't match scheduler-enforced node affinity"], unresolvable: true }
     const selector: Record<string, string> = pod.spec.nodeSelector ?? {}
-    const terms: any[] | undefined = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms
     const met =
-      Object.entries(selector).every(([k, v]) => node.metadata.labels?.[k] === v) && (!terms || terms.some((t) => termMatches(t, node)))
+      Object.entries(selector).every(([k, v]) => node.metadata.labels?.[k] === v) && anyTerm(pod.spec.affinity?.nodeAffinity, node)
     return met ? undefined : { reasons: ["node(s) didn't match Pod's node affinity/selector"], unresolvable: true }
   },
-  score: (pod, { node }) => {
-    const preferred: any[] = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
+  score: (pod, { node }, { args }) => {
+    const preferred: any[] = [...(pod.spec.affinity?.nodeAffinity?.[PREFERRED] ?? []), ...(args.addedAffinity?.[PREFERRED] ?? [])]
     return preferred.reduce((n, p) => n + (termMatches(p.preference, node) ? p.weight : 0), 0)
   },
   normalize: (scores) => {

@@ -3,6 +3,7 @@ import { type FilterPlugin, hostPorts } from './types.ts'
 
 export const nodeName: FilterPlugin = {
   name: 'NodeName',
+  concerns: (pod) => !!pod.spec.nodeName,
   filter: (pod, { node }) =>
     pod.spec.nodeName && pod.spec.nodeName !== node.metadata.name
       ? { reasons: ["node(s) didn't match the requested node name"], unresolvable: true }
@@ -11,6 +12,7 @@ export const nodeName: FilterPlugin = {
 
 export const nodePorts: FilterPlugin = {
   name: 'NodePorts',
+  concerns: (pod) => hostPorts(pod).length > 0,
   filter: (pod, { ports }) => {
     const taken = hostPorts(pod).some((wanted) => {
       const [protocol, ip, port] = wanted.split('/')

@@ -20,7 +20,7 @@ const startOf = (p: KObject): number => Date.parse(p.status?.startTime ?? p.meta
 const byImportance = (a: KObject, b: KObject) => priority(b) - priority(a) || startOf(a) - startOf(b)
 
 /** Which of these pods would go beyond what their budgets allow, one after the other. */
-function guarded(pods: KObject[], budgets: KObject[]): Set<KObject> {
+function guarded(pods: KObject[], budgets: readonly KObject[]): Set<KObject> {
   const left = new Map(budgets.map((b) => [b, b.status?.disruptionsAllowed ?? 0]))
   const over = new Set<KObject>()
   for (const p of pods)
@@ -36,7 +36,7 @@ function guarded(pods: KObject[], budgets: KObject[]): Set<KObject> {
 }
 
 /** Who would have to leave a node; undefined where it would not help. */
-function victimsOn(pod: KObject, info: NodeInfo, budgets: KObject[], fits: (trial: NodeInfo) => boolean): Candidate | undefined {
+function victimsOn(pod: KObject, info: NodeInfo, budgets: readonly KObject[], fits: (trial: NodeInfo) => boolean): Candidate | undefined {
   const lower = info.pods.filter((p) => priority(p) < priority(pod)).sort(byImportance)
   if (!lower.length) return undefined
   const stays = info.pods.filter((p) => priority(p) >= priority(pod))
@@ -66,16 +66,24 @@ const better = (a: Candidate, b: Candidate): number =>
   startOf(b.victims[0]!) - startOf(a.victims[0]!) ||
   (a.info.node.metadata.name < b.info.node.metadata.name ? -1 : 1)
 
-/** Where it costs least; `fits` asks whether the pod would fit a node that carries only these. */
+/** Where it costs least, of so many nodes at most; `fits` asks whether the pod would fit a node that carries only these. */
 export function preempt(
   pod: KObject,
-  nodes: NodeInfo[],
-  budgets: KObject[],
+  nodes: readonly NodeInfo[],
+  budgets: readonly KObject[],
   fits: (info: NodeInfo, trial: NodeInfo) => boolean,
+  most = Number.POSITIVE_INFINITY,
 ): Preemption | undefined {
   if (pod.spec.preemptionPolicy === 'Never') return undefined
-  const candidates = nodes.flatMap((info) => victimsOn(pod, info, budgets, (trial) => fits(info, trial)) ?? [])
-  return candidates.sort(better)[0]
+  let best: Candidate | undefined
+  let found = 0
+  for (const info of nodes) {
+    const candidate = victimsOn(pod, info, budgets, (trial) => fits(info, trial))
+    if (!candidate) continue
+    if (!best || better(candidate, best) < 0) best = candidate
+    if (++found >= most) break
+  }
+  return best
 }
 
 /** Whether pods that matter less are still on their way out of the node that was chosen for this one. */

@@ -1,9 +1,11 @@
 // Placement: filters by kube-scheduler's rules, its words when nothing fits, and an even spread.
 import { describe, expect, test } from 'vitest'
 import type { KObject } from '../../../shared/meta/object.ts'
+import { defaultProfile } from './configuration.ts'
+import { fits, place, unschedulableMessage } from './placement.ts'
 import { preempt } from './preemption.ts'
-import { place, unschedulableMessage } from './scheduler.ts'
-import { assume, contextOf, emptyWorld, type NodeInfo, nodeInfo } from './types.ts'
+import { Snapshot } from './snapshot.ts'
+import { addPod, type NodeInfo, nodeInfo } from './types.ts'
 
 const node = (name: string, more: any = {}): KObject => ({
   metadata: { name, uid: name, creationTimestamp: '', labels: { 'kubernetes.io/hostname': name, ...more.labels } },
@@ -17,7 +19,7 @@ const pod = (name: string, spec: any = {}, cpu = '100m'): KObject => ({
 const infos = (...nodes: KObject[]) => nodes.map((n) => nodeInfo(n, []))
 /** Where a pod goes, or the message that says why nowhere. */
 const placed = (p: KObject, nodes: NodeInfo[]): string => {
-  const found = place(p, contextOf(nodes, emptyWorld))
+  const found = place(p, new Snapshot(nodes), defaultProfile)
   return 'node' in found ? found.node.node.metadata.name : unschedulableMessage(p, found)
 }
 
@@ -90,7 +92,7 @@ test.each(cases)('$name', ({ pod: p, nodes, want }) => {
 test('host ports do not meet', () => {
   const wants = { containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort: 80, protocol: 'TCP' }] }] }
   const [a] = infos(node('a'))
-  assume(a!, pod('first', wants))
+  addPod(a!, pod('first', wants))
   expect(placed(pod('second', wants), [a!])).toMatch(/didn't have free ports/)
 })
 
@@ -100,7 +102,7 @@ test('pods of one kind spread', () => {
   for (let i = 0; i < 9; i++) {
     const p = pod(`p${i}`)
     const at = placed(p, nodes)
-    assume(nodes.find((n) => n.node.metadata.name === at)!, p)
+    addPod(nodes.find((n) => n.node.metadata.name === at)!, p)
     counts[at] = (counts[at] ?? 0) + 1
   }
   expect(counts).toEqual({ a: 3, b: 3, c: 3 })
@@ -116,7 +118,7 @@ const labelled = (p: KObject, app: string, more: object = {}): KObject => ({ ...
 const zoned = (pods: Record<string, KObject[]>) => {
   const zone = (z: string) => ({ labels: { zone: z } })
   const all = infos(node('a', zone('1')), node('b', zone('1')), node('c', zone('2')))
-  for (const info of all) for (const p of pods[info.node.metadata.name] ?? []) assume(info, p)
+  for (const info of all) for (const p of pods[info.node.metadata.name] ?? []) addPod(info, p)
   return all
 }
 const tail = (n: string) => `preemption: 0/3 nodes are available: ${n}.`
@@ -234,13 +236,10 @@ describe('DefaultPreemption', () => {
   const running = (n: string, priority: number, cpu: string, more: object = {}) => labelled(pod(n, { priority }, cpu), n, more)
   const victims = (p: KObject, pods: Record<string, KObject[]>, budgets: KObject[] = []) => {
     const nodes = zoned(pods)
-    const found = preempt(p, nodes, budgets, (info, trial) => {
-      const context = contextOf(
-        nodes.map((i) => (i === info ? trial : i)),
-        emptyWorld,
-      )
-      return 'node' in place(p, { ...context, nodes: [trial] })
-    })
+    const snapshot = new Snapshot(nodes)
+    const found = preempt(p, nodes, budgets, (info, trial) =>
+      fits(p, trial, defaultProfile.filters, snapshot.trial(info, trial, defaultProfile.args)),
+    )
     return found && [found.info.node.metadata.name, ...found.victims.map((v) => v.metadata.name)]
   }
   const full = (n: string, priority = 500) => [running(n, priority, '2')]

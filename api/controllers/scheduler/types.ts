@@ -11,9 +11,9 @@ export interface NodeInfo {
   /** The same for scores: pods that ask for nothing count a little, so that they spread too. */
   scored: Amounts
   pods: KObject[]
-  /** How many pods each owner has there, by its uid; those on their way out do not count. */
-  owners: Map<string, number>
-  /** Those of them that say who may be near. */
+  /** How many pods of each kin are there; those on their way out do not count. */
+  kin: Map<string, number>
+  /** Those of the pods that say who may be near. */
   picky: KObject[]
   /** `protocol/ip/port` of host ports in use. */
   ports: Set<string>
@@ -25,15 +25,48 @@ export interface World {
   namespaceLabels: (name: string) => Record<string, string>
   claim: (ns: string, name: string) => KObject | undefined
   volume: (name: string) => KObject | undefined
-  volumes: () => KObject[]
+  volumes: () => readonly KObject[]
   storageClass: (name: string) => KObject | undefined
+  csiNode: (name: string) => KObject | undefined
+}
+
+/** What a profile says to its plugins; fields are those of kube-scheduler's arguments. */
+export interface PluginArgs {
+  fit: {
+    type: 'LeastAllocated' | 'MostAllocated' | 'RequestedToCapacityRatio'
+    resources: { name: string; weight: number }[]
+    /** Scores from 0 to 10 at shares from 0 to 100, ascending. */
+    shape: { utilization: number; score: number }[]
+    ignored: { resources: string[]; groups: string[] }
+  }
+  /** Resources that are to be kept even. */
+  balanced: { name: string; weight: number }[]
+  /** Wishes of pods without any; undefined for those that kube-scheduler has built in. */
+  spreading?: any[]
+  hardPodAffinityWeight: number
+  ignorePreferredTermsOfExistingPods: boolean
+  /** A node affinity that all pods have besides their own. */
+  addedAffinity?: any
+  candidates: { percentage: number; least: number }
+}
+
+/** Something counted over nodes and their pods, kept up while pods are placed. */
+export interface Tally {
+  /** A node is there, whether or not it has pods. */
+  node?(info: NodeInfo): void
+  pod(info: NodeInfo, pod: KObject): void
 }
 
 export interface SchedulingContext {
-  nodes: NodeInfo[]
+  nodes: readonly NodeInfo[]
   world: World
+  args: PluginArgs
+  /** Whether any pod that runs says who may be near. */
+  picky: boolean
   /** What a plugin makes once for a pod, whichever node it is asked about. */
   once: <T>(plugin: string, make: () => T) => T
+  /** What a plugin counts once for all pods that have the same key; over picky pods alone if it says so. */
+  tally: <T extends Tally>(key: string, make: () => T, of?: 'picky') => T
 }
 
 /** Why a node does not fit; `unresolvable` when removing pods would not help. */
@@ -44,30 +77,21 @@ export interface Misfit {
   anywhere?: boolean
 }
 
-export interface FilterPlugin {
+interface Plugin {
   name: string
+  /** Whether it has a say about this pod at all; asked once. */
+  concerns?(pod: KObject, context: SchedulingContext): boolean
+}
+
+export interface FilterPlugin extends Plugin {
   filter(pod: KObject, info: NodeInfo, context: SchedulingContext): Misfit | undefined
 }
 
-export interface ScorePlugin {
-  name: string
+export interface ScorePlugin extends Plugin {
   weight: number
   /** Raw score of a node; `normalize` turns them into 0…100. */
   score(pod: KObject, info: NodeInfo, context: SchedulingContext): number
   normalize?: (scores: number[]) => number[]
-}
-
-/** A context for one pod. */
-export function contextOf(nodes: NodeInfo[], world: World): SchedulingContext {
-  const made = new Map<string, unknown>()
-  return {
-    nodes,
-    world,
-    once: <T>(plugin: string, make: () => T): T => {
-      if (!made.has(plugin)) made.set(plugin, make())
-      return made.get(plugin) as T
-    },
-  }
 }
 
 /** A world with nothing in it. */
@@ -77,6 +101,19 @@ export const emptyWorld: World = {
   volume: () => undefined,
   volumes: () => [],
   storageClass: () => undefined,
+  csiNode: () => undefined,
+}
+
+const EVEN = [
+  { name: 'cpu', weight: 1 },
+  { name: 'memory', weight: 1 },
+]
+export const defaultArgs: PluginArgs = {
+  fit: { type: 'LeastAllocated', resources: EVEN, shape: [], ignored: { resources: [], groups: [] } },
+  balanced: EVEN,
+  hardPodAffinityWeight: 1,
+  ignorePreferredTermsOfExistingPods: false,
+  candidates: { percentage: 10, least: 100 },
 }
 
 // Pods are looked at again and again while others are placed; what they ask for never changes.
@@ -92,36 +129,78 @@ export function podRequests(pod: KObject): Amounts {
 
 /** What a pod that asks for nothing counts for in scores. */
 const FLOOR: Amounts = { cpu: 100, memory: 200 * 1024 * 1024 }
-export const scoredRequest = (pod: KObject, resource: string): number => podRequests(pod)[resource] || FLOOR[resource]!
+export const scoredRequest = (pod: KObject, resource: string): number => podRequests(pod)[resource] || FLOOR[resource] || 0
 
+const ports = new WeakMap<object, string[]>()
 export function hostPorts(pod: KObject): string[] {
-  return (pod.spec.containers ?? []).flatMap((c: any) =>
-    (c.ports ?? []).filter((p: any) => p.hostPort).map((p: any) => `${p.protocol}/${p.hostIP || '0.0.0.0'}/${p.hostPort}`),
-  )
+  let found = ports.get(pod.spec)
+  if (!found) {
+    const ofContainer = (c: any) =>
+      (c.ports ?? []).filter((p: any) => p.hostPort).map((p: any) => `${p.protocol}/${p.hostIP || '0.0.0.0'}/${p.hostPort}`)
+    found = (pod.spec.containers ?? []).flatMap(ofContainer) as string[]
+    ports.set(pod.spec, found)
+  }
+  return found
 }
 
-export function nodeInfo(node: KObject, pods: KObject[]): NodeInfo {
+const kins = new WeakMap<object, string>()
+/** What pods have in common that are to be kept apart: their owner, or their labels where they have none. Empty for pods with neither. */
+export function kinOf(pod: KObject): string {
+  let found = kins.get(pod.metadata)
+  if (found === undefined) {
+    const labels = Object.entries(pod.metadata.labels ?? {})
+    found = controllerOf(pod)?.uid ?? (labels.length ? JSON.stringify([pod.metadata.namespace, labels.sort()]) : '')
+    kins.set(pod.metadata, found)
+  }
+  return found
+}
+
+export const isPicky = (pod: KObject): boolean => !!(pod.spec.affinity?.podAffinity || pod.spec.affinity?.podAntiAffinity)
+
+export function nodeInfo(node: KObject, pods: readonly KObject[]): NodeInfo {
   const info: NodeInfo = {
     node,
     allocatable: amounts(node.status?.allocatable),
     requested: {},
-    scored: { cpu: 0, memory: 0 },
+    scored: {},
     pods: [],
-    owners: new Map(),
+    kin: new Map(),
     picky: [],
     ports: new Set(),
   }
-  for (const p of pods) if (!hasEnded(p)) assume(info, p)
+  for (const p of pods) if (!hasEnded(p)) addPod(info, p)
   return info
 }
 
+const infos = new WeakMap<KObject, { pods: readonly KObject[]; info: NodeInfo }>()
+/** As `nodeInfo`, remembered while the node and the list of its pods are the same. Not to be changed. */
+export function knownNodeInfo(node: KObject, pods: readonly KObject[]): NodeInfo {
+  const known = infos.get(node)
+  if (known?.pods === pods) return known.info
+  const info = nodeInfo(node, pods)
+  infos.set(node, { pods, info })
+  return info
+}
+
+export const copyOf = (info: NodeInfo): NodeInfo => ({
+  ...info,
+  requested: { ...info.requested },
+  scored: { ...info.scored },
+  pods: [...info.pods],
+  kin: new Map(info.kin),
+  picky: [...info.picky],
+  ports: new Set(info.ports),
+})
+
 /** Counts a pod in as if it ran there. */
-export function assume(info: NodeInfo, pod: KObject): void {
+export function addPod(info: NodeInfo, pod: KObject): void {
   info.pods.push(pod)
-  if (pod.spec.affinity?.podAffinity || pod.spec.affinity?.podAntiAffinity) info.picky.push(pod)
-  addTo(info.requested, podRequests(pod))
-  for (const resource in FLOOR) info.scored[resource]! += scoredRequest(pod, resource)
-  const owner = pod.metadata.deletionTimestamp ? undefined : controllerOf(pod)?.uid
-  if (owner !== undefined) info.owners.set(owner, (info.owners.get(owner) ?? 0) + 1)
+  if (isPicky(pod)) info.picky.push(pod)
+  const wanted = podRequests(pod)
+  addTo(info.requested, wanted)
+  addTo(info.scored, wanted)
+  for (const resource in FLOOR) if (!wanted[resource]) info.scored[resource] = (info.scored[resource] ?? 0) + FLOOR[resource]!
+  const kin = pod.metadata.deletionTimestamp ? '' : kinOf(pod)
+  if (kin) info.kin.set(kin, (info.kin.get(kin) ?? 0) + 1)
   for (const p of hostPorts(pod)) info.ports.add(p)
 }

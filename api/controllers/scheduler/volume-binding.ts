@@ -1,5 +1,5 @@
 // VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeZone: volumes that name their zone by labels.
-// VolumeRestrictions: claims for one pod alone.
+// VolumeRestrictions: claims for one pod alone. NodeVolumeLimits: as many volumes as a node's drivers bear.
 import { claimsOf } from '../../../shared/kinds/pod-claims.ts'
 import type { KObject } from '../../../shared/meta/object.ts'
 import { bestVolume, classOf, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
@@ -9,6 +9,8 @@ import type { FilterPlugin, Misfit, SchedulingContext } from './types.ts'
 const NAME = 'VolumeBinding'
 
 const claimNames = (pod: KObject): string[] => claimsOf(pod.metadata.name, pod.spec)
+
+const hasClaims = (pod: KObject): boolean => claimNames(pod).length > 0
 
 /** Whether a volume can be reached from a node. */
 function reachable(volume: KObject, node: KObject): boolean {
@@ -43,8 +45,8 @@ function lookUp(pod: KObject, { world }: SchedulingContext): Claims {
 
 export const volumeBinding: FilterPlugin = {
   name: NAME,
+  concerns: hasClaims,
   filter: (pod, { node }, context) => {
-    if (!pod.spec.volumes?.length) return undefined
     const { misfit, bound, waiting } = context.once(NAME, () => lookUp(pod, context))
     if (misfit) return misfit
     if (bound.some((v) => !reachable(v, node))) return { reasons: ['node(s) had volume node affinity conflict'], unresolvable: true }
@@ -74,8 +76,8 @@ export function chosenVolumes(pod: KObject, node: KObject, context: SchedulingCo
 
 export const volumeRestrictions: FilterPlugin = {
   name: 'VolumeRestrictions',
+  concerns: hasClaims,
   filter: (pod, _info, context) => {
-    if (!pod.spec.volumes?.length) return undefined
     const alone = context.once('VolumeRestrictions', () => {
       const own = claimNames(pod).filter((name) =>
         context.world.claim(pod.metadata.namespace!, name)?.spec.accessModes?.includes('ReadWriteOncePod'),
@@ -84,6 +86,44 @@ export const volumeRestrictions: FilterPlugin = {
       return own.length > 0 && context.nodes.some((i) => i.pods.some(used))
     })
     return alone ? { reasons: ['node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode'] } : undefined
+  },
+}
+
+/** A volume's driver and what it calls the volume; none for volumes that are not CSI's. */
+function driverOf(pod: KObject, name: string, { world }: SchedulingContext): [driver: string, volume: string] | undefined {
+  const claim = world.claim(pod.metadata.namespace!, name)
+  const csi = claim?.spec.volumeName && world.volume(claim.spec.volumeName)?.spec.csi
+  if (csi) return [csi.driver, csi.volumeHandle]
+  const provisioner = claim && world.storageClass(classOf(claim))?.provisioner
+  return provisioner ? [provisioner, `${claim.metadata.namespace}/${name}`] : undefined
+}
+
+const drivenBy = (pods: readonly KObject[], context: SchedulingContext): Map<string, Set<string>> => {
+  const out = new Map<string, Set<string>>()
+  for (const p of pods)
+    for (const name of claimNames(p)) {
+      const [driver, volume] = driverOf(p, name, context) ?? []
+      if (driver) out.set(driver, (out.get(driver) ?? new Set()).add(volume!))
+    }
+  return out
+}
+
+/** Drivers that say so take only so many volumes a node. */
+export const nodeVolumeLimits: FilterPlugin = {
+  name: 'NodeVolumeLimits',
+  concerns: hasClaims,
+  filter: (pod, info, context) => {
+    const limits: any[] = context.world
+      .csiNode(info.node.metadata.name)
+      ?.spec?.drivers?.filter((d: any) => d.allocatable?.count !== undefined)
+    if (!limits?.length) return undefined
+    const wanted = context.once('NodeVolumeLimits', () => drivenBy([pod], context))
+    if (!limits.some((d) => wanted.has(d.name))) return undefined
+    const there = drivenBy(info.pods, context)
+    const over = limits.some(
+      (d) => wanted.has(d.name) && new Set([...(there.get(d.name) ?? []), ...wanted.get(d.name)!]).size > d.allocatable.count,
+    )
+    return over ? { reasons: ['node(s) exceed max volume count'] } : undefined
   },
 }
 
@@ -96,8 +136,8 @@ const ZONES = [
 
 export const volumeZone: FilterPlugin = {
   name: 'VolumeZone',
+  concerns: hasClaims,
   filter: (pod, { node }, context) => {
-    if (!pod.spec.volumes?.length) return undefined
     const { bound } = context.once(NAME, () => lookUp(pod, context))
     // A volume may be in several zones, with two underscores between them.
     const apart = (volume: KObject) =>

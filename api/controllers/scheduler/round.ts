@@ -1,0 +1,147 @@
+// One look at the queue: each pod that finds a place counts against the nodes for those after it.
+import { condition } from '../../../shared/meta/conditions.ts'
+import { type KObject, keyOf, timeString } from '../../../shared/meta/object.ts'
+import type { Reader, Write } from '../../engine/types.ts'
+import { disrupted, withCondition } from '../pods.ts'
+import { CLAIMS, SELECTED_NODE, VOLUMES, withClaim } from '../volume-binder.ts'
+import type { Profile } from './configuration.ts'
+import { fits, type Misplacement, place, unschedulableMessage } from './placement.ts'
+import { awaitsVictims, type Preemption, preempt } from './preemption.ts'
+import { profileFor, type SchedulingQueue } from './queue.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { NodeInfo } from './types.ts'
+import { chosenVolumes } from './volume-binding.ts'
+
+const BUDGETS = 'poddisruptionbudgets.policy'
+
+/** Pods that are alike but for their names fit nowhere alike. */
+const shapeOf = (pod: KObject): string => JSON.stringify([pod.metadata.namespace, pod.metadata.labels, pod.spec])
+
+export class Round {
+  readonly writes: Write[] = []
+  readonly #reader: Reader
+  readonly #queue: SchedulingQueue
+  readonly #snapshot: Snapshot
+  readonly #now: number
+  /** Pods whose places are kept, those that matter most first; each counts for all that matter no more. */
+  readonly #nominated: KObject[]
+  /** What became of pods that fit nowhere, by their shape, as long as nobody leaves. */
+  readonly #hopeless = new Map<string, Misplacement>()
+
+  constructor(reader: Reader, queue: SchedulingQueue, snapshot: Snapshot, now: number) {
+    this.#reader = reader
+    this.#queue = queue
+    this.#snapshot = snapshot
+    this.#now = now
+    this.#nominated = queue.nominated()
+  }
+
+  schedule(pod: KObject): void {
+    const profile = profileFor(pod, this.#reader)
+    if (!profile) return
+    this.#keepPlaces(pod)
+    const shape = pod.spec.affinity?.podAffinity ? undefined : shapeOf(pod)
+    const known = shape === undefined ? undefined : this.#hopeless.get(shape)
+    const placement = known ?? place(pod, this.#snapshot, profile, this.#queue.start)
+    if ('node' in placement) {
+      this.#queue.start = (this.#queue.start + placement.looked) % this.#snapshot.nodes.length
+      this.#bind(pod, placement.node, profile)
+      return
+    }
+    const nominated = this.#snapshot.find(pod.status?.nominatedNodeName)
+    if (nominated && awaitsVictims(pod, nominated)) {
+      this.#snapshot.assume(nominated.node.metadata.name, pod)
+      this.#queue.refuse(pod, placement.refusedBy, this.#now, () => true)
+      return
+    }
+    const chosen = known ? undefined : this.#preemption(pod, placement, profile)
+    if (chosen) this.#evict(pod, chosen, profile)
+    else if (shape !== undefined) this.#hopeless.set(shape, placement)
+    this.#refuse(pod, placement, chosen, profile)
+  }
+
+  /** Places that are kept for pods which matter at least as much are taken. */
+  #keepPlaces(pod: KObject): void {
+    while (this.#nominated.length && (this.#nominated[0]!.spec.priority ?? 0) >= (pod.spec.priority ?? 0)) {
+      const other = this.#nominated.shift()!
+      if (other.metadata.uid === pod.metadata.uid) continue
+      const node = this.#snapshot.find(other.status.nominatedNodeName)
+      if (node) this.#snapshot.assume(node.node.metadata.name, other)
+    }
+  }
+
+  #bind(pod: KObject, info: NodeInfo, profile: Profile): void {
+    const node = info.node.metadata.name
+    this.#snapshot.assume(node, { ...pod, spec: { ...pod.spec, nodeName: node } })
+    if (this.#bindVolumes(pod, info.node, profile)) return
+    this.writes.push({ verb: 'bind', pod, node })
+    this.#tell(pod, 'Normal', 'Scheduled', `Successfully assigned ${keyOf(pod)} to ${node}`, profile)
+  }
+
+  #preemption(pod: KObject, { resolvable }: Misplacement, profile: Profile): Preemption | undefined {
+    if (!profile.preempts || !resolvable.length) return undefined
+    const { percentage, least } = profile.args.candidates
+    const most = Math.max(least, Math.floor((this.#snapshot.nodes.length * percentage) / 100))
+    const helps = (info: NodeInfo, trial: NodeInfo) => fits(pod, trial, profile.filters, this.#snapshot.trial(info, trial, profile.args))
+    return preempt(pod, resolvable, this.#reader.list(BUDGETS), helps, most)
+  }
+
+  #refuse(pod: KObject, placement: Misplacement, chosen: Preemption | undefined, profile: Profile): void {
+    const message = chosen ? `0/${placement.nodes} nodes are available: ${placement.reasons}.` : unschedulableMessage(pod, placement)
+    const name = chosen?.info.node.metadata.name
+    const isSaid = (p: KObject | undefined) => {
+      const said = p && condition(p, 'PodScheduled')
+      return said?.status === 'False' && said.message === message && p!.status.nominatedNodeName === name
+    }
+    const { namespace, name: podName } = pod.metadata
+    this.#queue.refuse(pod, placement.refusedBy, this.#now, () => isSaid(this.#reader.get('pods', namespace!, podName)))
+    if (isSaid(pod)) return
+    const { nominatedNodeName: _, ...status } = pod.status ?? {}
+    const conditions = withCondition(
+      pod.status?.conditions,
+      { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },
+      timeString(this.#now),
+    )
+    const next = { ...status, conditions, ...(name ? { nominatedNodeName: name } : {}) }
+    this.writes.push({ verb: 'update', resource: 'pods', object: { ...pod, status: next }, part: 'status' })
+    this.#tell(pod, 'Warning', 'FailedScheduling', message, profile)
+  }
+
+  /** Now that it is known where the pod will run, its claims get their volumes there. True while that is under way: the pod is bound after them. */
+  #bindVolumes(pod: KObject, node: KObject, profile: Profile): boolean {
+    const chosen = chosenVolumes(pod, node, this.#snapshot.context(profile.args))
+    if (!chosen.length) return false
+    for (const { claim, volume } of chosen)
+      if (volume) {
+        if (!volume.spec.claimRef) this.writes.push({ verb: 'update', resource: VOLUMES, object: withClaim(volume, claim) })
+      } else if (claim.metadata.annotations?.[SELECTED_NODE] === undefined) {
+        const annotations = { ...claim.metadata.annotations, [SELECTED_NODE]: node.metadata.name }
+        this.writes.push({ verb: 'update', resource: CLAIMS, object: { ...claim, metadata: { ...claim.metadata, annotations } } })
+      }
+    const isAsked = ({ claim, volume }: (typeof chosen)[number]) =>
+      volume
+        ? this.#reader.get(VOLUMES, '', volume.metadata.name)?.spec.claimRef !== undefined
+        : this.#reader.get(CLAIMS, claim.metadata.namespace!, claim.metadata.name)?.metadata.annotations?.[SELECTED_NODE] !== undefined
+    this.#queue.refuse(pod, new Set(['VolumeBinding']), this.#now, () => chosen.every(isAsked))
+    return true
+  }
+
+  #evict(pod: KObject, { info, victims }: Preemption, profile: Profile): void {
+    for (const v of victims) {
+      if (v.metadata.deletionTimestamp) continue
+      const why = `${profile.schedulerName}: preempting to accommodate a higher priority pod`
+      this.writes.push(disrupted(v, 'PreemptionByScheduler', why, this.#now))
+      this.writes.push({ verb: 'delete', resource: 'pods', object: v })
+      this.#tell(v, 'Normal', 'Preempted', `Preempted by pod ${pod.metadata.uid} on node ${info.node.metadata.name}`, profile)
+    }
+    // Whoever comes after this pod finds its place taken.
+    const { name } = info.node.metadata
+    this.#snapshot.remove(name, victims)
+    this.#snapshot.assume(name, pod)
+    this.#hopeless.clear()
+  }
+
+  #tell(pod: KObject, type: 'Normal' | 'Warning', reason: string, message: string, { schedulerName }: Profile): void {
+    this.writes.push({ verb: 'event', about: { resource: 'pods', object: pod }, type, reason, message, component: schedulerName })
+  }
+}
