@@ -130,12 +130,12 @@ export class Controlled {
   ) {
     return patch(this.#env, this.kind(resource), this.#key(resource, name), part, type, body, options, ctx)
   }
-  delete(resource: string, name: string, o: DeleteOptions = {}) {
-    return remove(this.#env, this.kind(resource), this.#key(resource, name), o, ctx)
+  delete(resource: string, name: string, o: DeleteOptions = {}, ns = NS) {
+    return remove(this.#env, this.kind(resource), this.#key(resource, name, ns), o, ctx)
   }
-  #key = (resource: string, name: string) => {
+  #key = (resource: string, name: string, ns = NS) => {
     const kind = this.kind(resource)
-    return { ...keyFor(kind, kind.namespaced ? NS : '', name), resource: resourceOf(kind) }
+    return { ...keyFor(kind, kind.namespaced ? ns : '', name), resource: resourceOf(kind) }
   }
 
   /** The newest version that there is. */

@@ -74,3 +74,98 @@ test('a kube-scheduler that holds its lease has the pods; when it stops renewing
   await c.pass(15_000)
   expect(await nodeOf('p')).toBe('n1')
 })
+
+test('many that fit nowhere do not keep others from their places', async () => {
+  for (let i = 0; i < 230; i++) await pod(`big-${i}`, '3', { priorityClassName: 'high' })
+  await c.settled()
+  await pod('small', '1')
+  await c.settled()
+  expect(await nodeOf('small')).toBe('n1')
+})
+
+test('whoever fits nowhere is tried again when something happened that may help, and not before', async () => {
+  await pod('big', '3')
+  await pod('picky', '100m', { nodeSelector: { disk: 'ssd' } })
+  await c.settled()
+  const versions = async () => [(await get('big')).metadata.resourceVersion, (await get('picky')).metadata.resourceVersion]
+  const before = await versions()
+  await pod('other', '1')
+  await c.rest()
+  await c.delete('pods', 'other')
+  await c.rest()
+  expect(await versions()).toEqual(before)
+  await c.patch('nodes', 'n1', { metadata: { labels: { disk: 'ssd' } } })
+  await c.settled()
+  expect(await nodeOf('picky')).toBe('n1')
+  await c.node('n2', {}, { cpu: '4' })
+  await c.settled()
+  expect(await nodeOf('big')).toBe('n2')
+})
+
+test('a refusal whose write was lost is said in the next look', async () => {
+  c.trouble = () => 'before'
+  const lost = pod('big', '3')
+  await expect(lost).rejects.toThrow()
+  c.trouble = () => undefined
+  await pod('big', '3')
+  let writes = 0
+  c.trouble = () => (writes++ < 3 ? 'before' : undefined)
+  await c.settled()
+  for (let i = 0; i < 5; i++) await c.pass(1000)
+  expect(condition(await get('big'), 'PodScheduled')).toMatchObject({ status: 'False', reason: 'Unschedulable' })
+})
+
+const configure = (text: string) =>
+  c.create('configmaps', { metadata: { name: 'kube-scheduler' }, data: { 'config.yaml': text } }, 'kube-system')
+const HEAD = 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n'
+
+test('profiles of the configuration have pods of their own', async () => {
+  await c.node('n2', {}, { cpu: '2' })
+  await configure(`${HEAD}profiles:
+- schedulerName: default-scheduler
+- schedulerName: packing
+  plugins: { score: { disabled: [{ name: '*' }], enabled: [{ name: NodeResourcesFit, weight: 5 }] } }
+  pluginConfig:
+  - name: NodeResourcesFit
+    args: { scoringStrategy: { type: MostAllocated, resources: [{ name: cpu, weight: 1 }] } }
+`)
+  await pod('first', '100m', { schedulerName: 'packing' })
+  await c.rest()
+  for (const n of ['a', 'b', 'c']) await pod(n, '100m', { schedulerName: 'packing' })
+  await pod('spread', '100m')
+  await pod('foreign', '100m', { schedulerName: 'somebody-else' })
+  await c.rest()
+  const packed = await nodeOf('first')
+  expect(packed).toBeDefined()
+  expect([await nodeOf('a'), await nodeOf('b'), await nodeOf('c')]).toEqual([packed, packed, packed])
+  expect(await nodeOf('spread')).not.toBe(packed)
+  expect(await nodeOf('foreign')).toBeUndefined()
+})
+
+test('a configuration that cannot be followed is told, and pods are placed all the same', async () => {
+  await configure(`${HEAD}profiles: [{ plugins: { filter: { enabled: [{ name: NodeMagic }] } } }]`)
+  await pod('p', '1')
+  await c.settled()
+  expect(await nodeOf('p')).toBe('n1')
+  const said = (await c.list('events', 'kube-system')).filter((e) => e.reason === 'InvalidConfiguration')
+  expect(said.map((e) => e.message)).toEqual([
+    'The scheduler does not follow config.yaml: profiles.0.plugins.filter.enabled.0.name: there is no plugin "NodeMagic"',
+  ])
+})
+
+test('a kube-controller-manager that holds its lease has the controllers that it names, until it lets go', async () => {
+  const renewTime = new Date(c.now).toISOString().replace('Z', '000Z')
+  const metadata = { name: 'kube-controller-manager', annotations: { 'kedge.dev/controllers': 'deployment-controller' } }
+  const spec = { holderIdentity: 'theirs', leaseDurationSeconds: 3600, renewTime }
+  await c.create('leases.coordination.k8s.io', { metadata, spec }, 'kube-system')
+  const template = { metadata: { labels: { app: 'a' } }, spec: { containers: [{ name: 'c', image: 'one' }] } }
+  const workload = { metadata: { name: 'a' }, spec: { replicas: 1, selector: { matchLabels: { app: 'a' } }, template } }
+  await c.create('deployments.apps', workload)
+  await c.create('replicasets.apps', workload)
+  await c.rest()
+  expect((await c.list('replicasets.apps')).map((r) => r.metadata.name)).toEqual(['a'])
+  expect(await c.list('pods')).toHaveLength(1)
+  await c.delete('leases.coordination.k8s.io', 'kube-controller-manager', {}, 'kube-system')
+  await c.rest()
+  expect(await c.list('replicasets.apps')).toHaveLength(2)
+})
