@@ -16,6 +16,7 @@ import { ephemeralVolume } from './ephemeral-volume.ts'
 import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { job } from './job.ts'
+import { loadBalancer } from './load-balancer.ts'
 import { namespace } from './namespace.ts'
 import { nodeEviction } from './node-eviction.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
@@ -63,6 +64,7 @@ export const controllers: readonly Controller[] = [
   nodeLifecycle,
   nodeEviction,
   nodeUpgrade,
+  loadBalancer,
   deploy,
   definitionCleanup,
   apiServiceAvailability,

@@ -37,7 +37,9 @@ table ip ${TABLE} {
  map sticky-endpoints { typeof ${KEY} . meta mark : ip daddr . th dport; }
  chain refuse { reject; }
  chain mark-masquerade { ct mark set ct mark or ${MASQUERADE}; }
- chain dispatch { ${KEY} vmap @services; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @node-ports; }
+ set guarded { type ipv4_addr . inet_proto . inet_service; }
+ set sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }
+ chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${KEY} vmap @services; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @node-ports; }
  chain check { ${KEY} vmap @no-endpoints; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @no-endpoints-node; }
  chain unknown { ip daddr @cluster-ips reject; ip daddr ${serviceCidr} reject; }
  chain input { type filter hook input priority -110; policy accept; ct state new jump check; }
@@ -80,6 +82,10 @@ function targets(slices: any[], portName: string, protocol: string): Target[] {
   return (ready.length ? ready : leaving).slice(0, MAX_ENDPOINTS)
 }
 
+/** The addresses of a load balancer that lead to this table; those of a proxy before it do not. */
+const balancedAt = (service: any): string[] =>
+  (service.status?.loadBalancer?.ingress ?? []).flatMap((i: any) => (i.ip && (i.ipMode ?? 'VIP') === 'VIP' ? [i.ip] : []))
+
 /** Every element that these services and slices call for, and the most endpoints that one has. `slicesOf` gives a service's slices. */
 export function serviceElements(
   services: Iterable<any>,
@@ -98,22 +104,30 @@ export function serviceElements(
     add('cluster-ips', ip)
     const slices = slicesOf(s)
     const sticky = s.spec.sessionAffinity === 'ClientIP'
+    const balanced = balancedAt(s)
+    const fronts = new Set<string>([ip, ...(s.spec.externalIPs ?? []), ...balanced])
     for (const p of s.spec.ports ?? []) {
       const protocol = p.protocol.toLowerCase()
-      const key = `${ip} . ${protocol} . ${p.port}`
+      const keys = [...fronts].map((address) => `${address} . ${protocol} . ${p.port}`)
       const nodeKey = p.nodePort ? `${protocol} . ${p.nodePort}` : undefined
       const to = targets(slices, p.name ?? '', p.protocol)
+      if (s.spec.loadBalancerSourceRanges?.length)
+        for (const address of balanced) {
+          add('guarded', `${address} . ${protocol} . ${p.port}`)
+          for (const range of s.spec.loadBalancerSourceRanges) add('sources', `${address} . ${protocol} . ${p.port} . ${range.trim()}`)
+        }
       if (!to.length) {
-        add('no-endpoints', key, 'goto refuse')
+        for (const key of keys) add('no-endpoints', key, 'goto refuse')
         if (nodeKey) add('no-endpoints-node', nodeKey, 'goto refuse')
         continue
       }
       most = Math.max(most, to.length)
-      add('services', key, `goto ${sticky ? 'sticky-' : ''}pick-${to.length}`)
+      for (const key of keys) add('services', key, `goto ${sticky ? 'sticky-' : ''}pick-${to.length}`)
       if (nodeKey) add('node-ports', nodeKey, `goto node-pick-${to.length}`)
       for (const [i, t] of to.entries()) {
-        if (sticky) add('sticky-endpoints', `${key} . ${i + 1}`, `${t.ip} . ${t.port}`)
-        else add('endpoints', `${key} . ${i}`, `${t.ip} . ${t.port}`)
+        for (const key of keys)
+          if (sticky) add('sticky-endpoints', `${key} . ${i + 1}`, `${t.ip} . ${t.port}`)
+          else add('endpoints', `${key} . ${i}`, `${t.ip} . ${t.port}`)
         if (nodeKey) add('node-endpoints', `${nodeKey} . ${i}`, `${t.ip} . ${t.port}`)
       }
     }
