@@ -33,6 +33,7 @@ import { serveFetch } from './streams/http.ts'
 import { forwardOverChannels, forwardOverSpdy } from './streams/port-forward.ts'
 import { channelsOverSpdy } from './streams/spdy-channels.ts'
 import { Upgrader } from './upgrade.ts'
+import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
 import { removeVolumes } from './volumes/volumes.ts'
 
 const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
@@ -177,6 +178,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       for (const w of workers.values()) w.wake()
     }
   })
+  const localVolumes = new LocalVolumes(o.data, api, log)
+  new ObjectList(session, 'persistentvolumes', {}, (_key, _old, now) => now && localVolumes.changed(now))
   const rangeFile = path.join(o.data, 'pod-range')
   if (existsSync(rangeFile)) ownRange = readFileSync(rangeFile, 'utf8').trim()
 
@@ -225,7 +228,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     const version = runtime.connected ? (await runtime.docker.version()).Version : ''
     await writeNodeStatus(
       api,
-      { name: identity.node, ip: hostIP, runtimeVersion: version, managed: upgrader.managed },
+      { name: identity.node, ip: hostIP, runtimeVersion: version, managed: upgrader.managed, volumes: volumesFolder(o.data) },
       { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
     )
     service?.set({ ready: !problem, message: problem ?? 'the node is Ready' })
@@ -331,6 +334,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const close = async () => {
     service?.close()
     reporter.close()
+    localVolumes.close()
     await apiProxy.close()
     for (const w of workers.values()) w.detach()
     session.close()

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
-import { MANAGED } from '../shared/meta/node-annotations.ts'
+import path from 'node:path'
+import { MANAGED, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
 import { timeString } from '../shared/meta/object.ts'
 import { gitVersion } from '../shared/version.ts'
 import type { Log } from './log.ts'
@@ -14,6 +15,8 @@ export interface NodeFacts {
   runtimeVersion: string
   /** Whether the daemon can replace itself. */
   managed: boolean
+  /** The folder of its local volumes. */
+  volumes: string
 }
 
 const RETRY_MS = 2000
@@ -68,12 +71,17 @@ function osImage(): string {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(read('/etc/os-release'))?.[1] ?? 'Linux'
 }
 
+/** As a quantity. */
+function diskSize(at: string): string {
+  const disk = statfsSync(at)
+  return `${Math.floor((disk.blocks * disk.bsize) / 1024)}Ki`
+}
+
 function capacity() {
-  const disk = statfsSync('/')
   return {
     cpu: String(cpus().length),
     memory: `${Math.floor(totalmem() / 1024)}Ki`,
-    'ephemeral-storage': `${Math.floor((disk.blocks * disk.bsize) / 1024)}Ki`,
+    'ephemeral-storage': diskSize('/'),
     pods: '110',
   }
 }
@@ -130,7 +138,7 @@ export async function annotateNode(api: Api, name: string, annotations: Record<s
 
 /** Writes the node's status, making the Node first when there is none. Throws ApiErrors. */
 export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: boolean; message: string }): Promise<void> {
-  const path = `/api/v1/nodes/${facts.name}`
+  const at = `/api/v1/nodes/${facts.name}`
   const a = architectures[arch()] ?? arch()
   const labels = {
     'kubernetes.io/hostname': facts.name,
@@ -141,7 +149,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   }
   let node: any
   try {
-    node = await api.call('GET', path)
+    node = await api.call('GET', at)
   } catch (cause) {
     if ((cause as ApiError).code !== 404) throw cause
     node = await api.call('POST', '/api/v1/nodes', {
@@ -153,13 +161,18 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   }
   // Made by somebody else (a join token with labels, an administrator): what the machine knows of itself is added.
   if (Object.entries(labels).some(([k, v]) => node.metadata.labels?.[k] !== v))
-    await api.call('PATCH', path, { metadata: { labels } }, 'application/merge-patch+json')
-  if (facts.managed !== (node.metadata.annotations?.[MANAGED] === 'true'))
-    await annotateNode(api, facts.name, { [MANAGED]: facts.managed ? 'true' : null })
+    await api.call('PATCH', at, { metadata: { labels } }, 'application/merge-patch+json')
+  const own = {
+    [MANAGED]: facts.managed ? 'true' : null,
+    [VOLUMES_FOLDER]: facts.volumes,
+    [VOLUMES_SIZE]: diskSize(path.dirname(facts.volumes)),
+  }
+  const changed = Object.entries(own).filter(([k, v]) => (node.metadata.annotations?.[k] ?? null) !== v)
+  if (changed.length) await annotateNode(api, facts.name, Object.fromEntries(changed))
   const amounts = capacity()
   await api.call(
     'PATCH',
-    `${path}/status`,
+    `${at}/status`,
     {
       status: {
         capacity: amounts,

@@ -8,6 +8,7 @@ import type { Part } from '../registry/update.ts'
 import type { Beside } from '../store/store.ts'
 import { apiServices } from './api-services.ts'
 import { signingRequests, signingRights, trustBundles } from './certificates.ts'
+import { claimResize } from './claim-resize.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts'
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts'
 import { definitions } from './definitions.ts'
@@ -112,6 +113,7 @@ const mutating: readonly Step[] = [
 ]
 
 const validating: readonly Step[] = [
+  claimResize,
   podSecurity,
   signingRights,
   trustBundles,

@@ -1,5 +1,7 @@
-// NodeRestriction: a node writes its own Node and the pods that are bound to it, and nothing else of theirs.
+// NodeRestriction: a node writes its own Node and the pods that are bound to it, lets go of volumes that it kept, and nothing else of theirs.
+import { KEPT, KEPT_BY } from '../../shared/meta/node-annotations.ts'
 import type { KObject } from '../../shared/meta/object.ts'
+import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden } from '../../shared/status/index.ts'
 import { subjectOf } from '../registry/validate.ts'
 import type { Request, Step } from './index.ts'
@@ -22,6 +24,12 @@ function check({ kind, object, old, ctx }: Request): undefined {
   if (kind.kind === 'Pod') {
     if (!old) throw refuse('can only create mirror pods')
     if (old.spec?.nodeName !== node) throw refuse(`can only update pods with spec.nodeName set to itself`)
+  }
+  if (kind.kind === 'PersistentVolume') {
+    const kept = (old?.metadata.finalizers ?? []).filter((f) => f !== KEPT)
+    const without = (o: KObject) => ({ ...o, metadata: { ...o.metadata, finalizers: kept, managedFields: [], resourceVersion: '' } })
+    const lets = !!old?.metadata.deletionTimestamp && equal(object.metadata.finalizers ?? [], kept) && equal(without(object), without(old))
+    if (old?.metadata.labels?.[KEPT_BY] !== node || !lets) throw refuse('can only let go of deleted volumes that it keeps')
   }
 }
 const taintsOf = (o: KObject) => JSON.stringify(o.spec?.taints ?? [])

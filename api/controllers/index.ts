@@ -17,6 +17,7 @@ import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { job } from './job.ts'
 import { loadBalancer } from './load-balancer.ts'
+import { localClass, localVolume, volumeReclaim } from './local-volume.ts'
 import { namespace } from './namespace.ts'
 import { nodeEviction } from './node-eviction.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
@@ -52,6 +53,7 @@ const ofControllerManager: readonly Controller[] = [
   claimBinder,
   ephemeralVolume,
   volumePhase,
+  volumeReclaim,
   claimProtection,
   volumeProtection,
   clusterRoleAggregation,
@@ -65,6 +67,8 @@ export const controllers: readonly Controller[] = [
   nodeEviction,
   nodeUpgrade,
   loadBalancer,
+  localClass,
+  localVolume,
   deploy,
   definitionCleanup,
   apiServiceAvailability,

@@ -1,5 +1,6 @@
 // Claims and volumes find each other: a claim gets the smallest volume that has what it asks for, or the one that it, or the volume, names.
 // A volume whose claim has gone is released, and stays for its owner to look at.
+import { defaultClasses, storageDefaults } from '../../shared/kinds/storage.ts'
 import { type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { nanoOf } from '../../shared/meta/quantity.ts'
 import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
@@ -59,6 +60,8 @@ interface ClaimView {
   /** The one that it names. */
   volume?: KObject
   volumes: readonly KObject[]
+  /** The class of claims that name none. */
+  fallback?: KObject
 }
 
 const annotated = (o: KObject, ...names: string[]): KObject => ({
@@ -93,8 +96,16 @@ function withPhase(claim: KObject, phase: string): Write[] {
     : [{ verb: 'update', resource: CLAIMS, object: { ...claim, status: { ...claim.status, phase } }, part: 'status' }]
 }
 
-function reconcileClaim(_key: string, { claim, cls, volume, volumes }: ClaimView): Result {
+const namesNoClass = (claim: KObject): boolean =>
+  claim.spec.storageClassName === undefined && claim.metadata.annotations?.[BETA_CLASS] === undefined && !claim.spec.volumeName
+
+function reconcileClaim(_key: string, { claim, cls, volume, volumes, fallback }: ClaimView): Result {
   if (claim.metadata.deletionTimestamp) return { writes: [] }
+  // A default came after the claim.
+  if (fallback) {
+    const spec = { ...claim.spec, storageClassName: fallback.metadata.name }
+    return { writes: [{ verb: 'update', resource: CLAIMS, object: { ...claim, spec } }] }
+  }
   const wasBound = !!claim.metadata.annotations?.[BOUND]
   if (claim.spec.volumeName) {
     if (!volume) return { writes: withPhase(claim, wasBound ? 'Lost' : 'Pending') }
@@ -139,7 +150,7 @@ export const claimBinder: Controller<ClaimView> = {
       now
         ? reader
             .list(CLAIMS)
-            .filter((c) => !c.spec.volumeName && classOf(c) === now.metadata.name)
+            .filter((c) => !c.spec.volumeName && (classOf(c) === now.metadata.name || namesNoClass(c)))
             .map(keyOf)
         : [],
   },
@@ -147,7 +158,9 @@ export const claimBinder: Controller<ClaimView> = {
     const claim = reader.get(CLAIMS, ...splitKey(key))
     if (!claim) return undefined
     const { volumeName } = claim.spec
+    const [fallback] = namesNoClass(claim) ? defaultClasses(reader.list(CLASSES), storageDefaults) : []
     return {
+      ...(fallback ? { fallback } : {}),
       claim,
       cls: reader.get(CLASSES, '', classOf(claim)),
       volume: volumeName && reader.get(VOLUMES, '', volumeName),
@@ -167,7 +180,9 @@ function phaseOf({ volume, claim }: VolumeView): string {
   if (!ref) return 'Available'
   // Reserved, and nobody has come for it.
   if (!ref.uid) return 'Available'
-  return claim?.metadata.uid === ref.uid ? 'Bound' : 'Released'
+  if (claim?.metadata.uid === ref.uid) return 'Bound'
+  // Whoever was to take it away could not.
+  return volume.status?.phase === 'Failed' ? 'Failed' : 'Released'
 }
 
 export const volumePhase: Controller<VolumeView> = {

@@ -1,5 +1,6 @@
 // Node sessions: the daemon's one connection. It subscribes to what it may see, resumes by version, and serves streams opened from here.
 import type { KindTable } from '../../shared/kinds/table.ts'
+import { KEPT_BY } from '../../shared/meta/node-annotations.ts'
 import type { Selector } from '../../shared/meta/selector.ts'
 import { type DaemonFrame, decodeData, type HubFrame, type StreamRequest } from '../../shared/session/frames.ts'
 import { unavailable } from '../../shared/status/index.ts'
@@ -23,6 +24,7 @@ interface Subscription {
   id: number
   resource: string
   ns?: string
+  labels?: Selector
   fields?: Selector
   /** Live events wait here until the list has been sent. */
   waiting?: LogEvent[]
@@ -162,7 +164,9 @@ export class Sessions {
         ...(f.namespace ? { namespace: f.namespace } : {}),
         ...(f.name ? { name: f.name } : {}),
       }
-      if (!(await this.#authorizer.allows(nodeIdentity(session.node), attributes)))
+      // Of volumes a node sees those that it keeps, and by name those that its pods have.
+      const kept = f.resource === 'persistentvolumes' && !f.name
+      if (!kept && !(await this.#authorizer.allows(nodeIdentity(session.node), attributes)))
         return refuse(`node ${session.node} may not watch ${f.resource} ${f.namespace ?? ''}/${f.name ?? ''}`)
       const fields: Selector = []
       if (f.name) fields.push({ key: 'metadata.name', operator: '=', values: [f.name] })
@@ -173,6 +177,7 @@ export class Sessions {
         resource: f.resource,
         ns: f.namespace,
         ...(fields.length ? { fields } : {}),
+        ...(kept ? { labels: [{ key: KEPT_BY, operator: '=', values: [session.node] }] } : {}),
         waiting: [],
         rv: f.rv ?? 0,
       }
@@ -189,7 +194,7 @@ export class Sessions {
   async #fill(session: Session, sub: Subscription): Promise<void> {
     let resumed = false
     // The log knows resources, not selections: who wants little of much has it listed, unless only a little has happened.
-    const near = async () => !sub.fields?.length || (await this.#store.head()).rv - sub.rv <= FAR
+    const near = async () => !(sub.fields?.length || sub.labels?.length) || (await this.#store.head()).rv - sub.rv <= FAR
     if (sub.rv && (await near())) {
       try {
         for (;;) {
@@ -207,7 +212,7 @@ export class Sessions {
       }
     }
     if (!resumed) {
-      const page = await this.#store.list({ resource: sub.resource, ns: sub.ns, fields: sub.fields })
+      const page = await this.#store.list({ resource: sub.resource, ns: sub.ns, fields: sub.fields, labels: sub.labels })
       session.send({ t: 'replace', id: sub.id })
       for (const i of page.items) this.#event(session, sub, 'ADDED', i)
       sub.rv = page.rv

@@ -2,10 +2,12 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
+import { LOCAL_PROVISIONER, PROVISIONED_BY } from '../../shared/meta/node-annotations.ts'
 import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { type ContentSources, contentFiles, isContentVolume } from './content.ts'
+import { localFolder } from './local-volumes.ts'
 
 /** Where a volume lies on this host, by its name. */
 export type VolumePaths = Map<string, string>
@@ -52,6 +54,7 @@ function hostPath({ path: at, type }: { path: string; type?: string }): string {
 /** Where a persistent volume lies on this host. */
 function persistent({ metadata, spec }: any): string {
   if (spec.hostPath) return hostPath(spec.hostPath)
+  if (spec.local && metadata.annotations?.[PROVISIONED_BY] === LOCAL_PROVISIONER) return localFolder(spec.local.path)
   if (spec.local) return hostPath({ path: spec.local.path, type: existsSync(spec.local.path) ? '' : 'Directory' })
   const source = Object.keys(spec).find(
     (k) => typeof spec[k] === 'object' && !['capacity', 'accessModes', 'claimRef', 'nodeAffinity'].includes(k),

@@ -16,9 +16,19 @@ const immutable = (o: any, old: any, at: string, fields: string[], e: FieldError
   for (const f of fields) if (!equal(o?.[f], old?.[f])) e.invalid(`${at}${f}`, o?.[f], 'field is immutable')
 }
 
-const isDefault = (o: KObject): boolean =>
-  o.metadata.annotations?.[DEFAULT_CLASS] === 'true' ||
-  o.metadata.annotations?.['storageclass.beta.kubernetes.io/is-default-class'] === 'true'
+/** What marks the class of claims that name none. */
+export const storageDefaults = [DEFAULT_CLASS, 'storageclass.beta.kubernetes.io/is-default-class']
+const isMarked = (o: KObject, annotations: readonly string[]): boolean => annotations.some((a) => o.metadata.annotations?.[a] === 'true')
+
+/** The classes that one of the annotations marks as the default, the newest first. */
+export const defaultClasses = (classes: readonly KObject[], annotations: readonly string[]): KObject[] =>
+  classes
+    .filter((c) => isMarked(c, annotations))
+    .sort(
+      (a, b) =>
+        (Date.parse(b.metadata.creationTimestamp) || 0) - (Date.parse(a.metadata.creationTimestamp) || 0) ||
+        (a.metadata.name < b.metadata.name ? -1 : 1),
+    )
 
 function validateParameters(p: Record<string, string> | undefined, e: FieldErrors): void {
   const entries = Object.entries(p ?? {})
@@ -63,7 +73,7 @@ export const storageClass: Kind = plainKind({
     ageColumn,
   ],
   cells: (o, now) => [
-    `${o.metadata.name}${isDefault(o) ? ' (default)' : ''}`,
+    `${o.metadata.name}${isMarked(o, storageDefaults) ? ' (default)' : ''}`,
     o.provisioner ?? '',
     o.reclaimPolicy ?? 'Delete',
     o.volumeBindingMode ?? 'Immediate',

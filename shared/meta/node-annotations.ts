@@ -1,4 +1,4 @@
-// What daemon, controller and CLI say to each other on a Node about the daemon's version.
+// What daemon, controller and CLI say to each other on a Node: about the daemon's version, and about the volumes that it keeps.
 
 /** The version that the node should run. */
 export const DESIRED = 'kedge.dev/desired-version'
@@ -9,3 +9,14 @@ export const FAILED = 'kedge.dev/upgrade-failed'
 
 /** The ConfigMap whose `version` all managed nodes are brought to, one at a time. */
 export const ROUND = { namespace: 'kube-system', name: 'kedge-nodes' }
+
+/** The folder of the node's local volumes, and how much it may hold in all, as a quantity. */
+export const VOLUMES_FOLDER = 'kedge.dev/local-volumes'
+export const VOLUMES_SIZE = 'kedge.dev/local-volumes-size'
+/** On a PersistentVolume, as a label: the node that keeps it. */
+export const KEPT_BY = 'kedge.dev/node'
+/** A PersistentVolume stays until its node has taken its folder away. */
+export const KEPT = 'kedge.dev/local-volume'
+export const LOCAL_PROVISIONER = 'kedge.dev/local'
+/** On PersistentVolumes: who made them. */
+export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by'

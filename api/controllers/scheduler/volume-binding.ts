@@ -1,7 +1,10 @@
 // VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeZone: volumes that name their zone by labels.
 // VolumeRestrictions: claims for one pod alone. NodeVolumeLimits: as many volumes as a node's drivers bear.
 import { claimsOf } from '../../../shared/kinds/pod-claims.ts'
+import { LOCAL_PROVISIONER } from '../../../shared/meta/node-annotations.ts'
 import type { KObject } from '../../../shared/meta/object.ts'
+import { nanoOf } from '../../../shared/meta/quantity.ts'
+import { keptByNode, roomOn } from '../local-volume.ts'
 import { bestVolume, classOf, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
 import { termMatches } from './node-affinity.ts'
 import type { FilterPlugin, Misfit, SchedulingContext } from './types.ts'
@@ -17,6 +20,13 @@ function reachable(volume: KObject, node: KObject): boolean {
   const terms: any[] | undefined = volume.spec.nodeAffinity?.required?.nodeSelectorTerms
   return !terms || terms.some((t) => termMatches(t, node))
 }
+
+/** Whether a class has volumes made on a node like this. */
+const inTopology = (cls: KObject, { metadata }: KObject): boolean =>
+  !cls.allowedTopologies?.length ||
+  cls.allowedTopologies.some((t: any) =>
+    (t.matchLabelExpressions ?? []).every((r: any) => r.values?.includes(metadata.labels?.[r.key] ?? '')),
+  )
 
 interface Claims {
   /** Why it fits nowhere. */
@@ -51,13 +61,21 @@ export const volumeBinding: FilterPlugin = {
     if (misfit) return misfit
     if (bound.some((v) => !reachable(v, node))) return { reasons: ['node(s) had volume node affinity conflict'], unresolvable: true }
     const { world } = context
+    let wanted = 0n
     for (const claim of waiting) {
       const chosen = claim.metadata.annotations?.[SELECTED_NODE]
       if (chosen !== undefined && chosen !== node.metadata.name)
         return { reasons: ['node(s) had volume node affinity conflict'], unresolvable: true }
-      const provisions = world.storageClass(classOf(claim))?.provisioner !== 'kubernetes.io/no-provisioner'
-      if (!provisions && !bestVolume(claim, world.volumes(), (v) => reachable(v, node)))
+      if (bestVolume(claim, world.volumes(), (v) => reachable(v, node))) continue
+      const cls = world.storageClass(classOf(claim))!
+      if (cls.provisioner === 'kubernetes.io/no-provisioner' || !inTopology(cls, node))
         return { reasons: ["node(s) didn't find available persistent volumes to bind"], unresolvable: true }
+      if (cls.provisioner === LOCAL_PROVISIONER) {
+        const kept = context.once(`${NAME} kept`, () => keptByNode(world.volumes()))
+        wanted += nanoOf(claim.spec.resources?.requests?.storage)
+        if (wanted > roomOn(node, kept.get(node.metadata.name) ?? 0n))
+          return { reasons: ['node(s) did not have enough free storage'], unresolvable: true }
+      }
     }
     return undefined
   },
