@@ -2,6 +2,7 @@
 import type { Controller } from '../engine/types.ts'
 import { apiServiceAvailability } from './api-service.ts'
 import { apiServiceRegistration } from './api-service-registration.ts'
+import { horizontalPodAutoscaler } from './autoscaler/autoscaler.ts'
 import { certificateCleaner } from './certificate-cleaner.ts'
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts'
 import { cronJob } from './cron-job.ts'
@@ -41,6 +42,7 @@ const ofControllerManager: readonly Controller[] = [
   daemonSet,
   job,
   cronJob,
+  horizontalPodAutoscaler,
   disruption,
   endpoints,
   endpointSliceMirroring,

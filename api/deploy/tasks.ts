@@ -9,7 +9,7 @@ import { parseManifests } from '../../shared/manifests/yaml.ts'
 import { dnsLabel } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import type { Cluster } from '../cluster.ts'
-import type { Connection } from '../ports/socket.ts'
+import type { Call } from '../http/call.ts'
 import { decodeBody } from '../registry/codec.ts'
 import { type Identity, systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
@@ -30,27 +30,6 @@ const options = { fieldManager: COMPONENT, fieldValidation: 'Ignore' as const }
 const system = systemContext(COMPONENT)
 
 export type Task = (object: KObject) => Promise<void>
-
-/** A request of the cluster's own API as somebody. Answers of any code come back. */
-export type Call = (
-  identity: Identity,
-  method: string,
-  path: string,
-  body?: unknown,
-  contentType?: string,
-) => Promise<{ code: number; body: any }>
-
-/** A Call by way of the app, as if the request came in from outside. */
-export const callThrough =
-  (fetch: (request: Request, connection: Connection) => Response | Promise<Response>, prefix = ''): Call =>
-  async (identity, method, path, body, contentType = 'application/json') => {
-    const request = new Request(`https://kubernetes.default.svc${prefix}${path}`, {
-      method,
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': contentType } }),
-    })
-    const response = await fetch(request, { identity })
-    return { code: response.status, body: await response.json().catch(() => undefined) }
-  }
 
 interface Change {
   kind: string

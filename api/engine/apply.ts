@@ -12,8 +12,8 @@ import { keyFor, remove } from '../registry/delete.ts'
 import { mutate, type Part } from '../registry/update.ts'
 import type { Write } from './types.ts'
 
-/** By name: what controllers may ask for beyond writes. */
-export type Tasks = Record<string, (object: KObject) => Promise<void>>
+/** By name: what controllers may ask for beyond writes, and what it comes to. */
+export type Tasks = Record<string, (object: KObject) => Promise<unknown>>
 
 const options = (component: string) => ({ fieldManager: component, fieldValidation: 'Ignore' as const })
 
@@ -24,8 +24,14 @@ function kindFor(cluster: Cluster, resource: string): Kind {
   return kind
 }
 
-/** The version of the newest row that the write made; undefined when it made none. Throws StatusErrors. */
-export async function applyWrite(cluster: Cluster, component: string, w: Write, tasks: Tasks = {}): Promise<number | undefined> {
+/** The version of the newest row that the write made; undefined when it made none. What a task comes to goes to `answered`. Throws StatusErrors. */
+export async function applyWrite(
+  cluster: Cluster,
+  component: string,
+  w: Write,
+  tasks: Tasks = {},
+  answered: (value: unknown) => void = () => {},
+): Promise<number | undefined> {
   const { env } = cluster
   const ctx = systemContext(component)
   switch (w.verb) {
@@ -64,7 +70,7 @@ export async function applyWrite(cluster: Cluster, component: string, w: Write, 
     case 'event':
       return recordEvent(cluster, w, ctx)
     case 'task':
-      await tasks[w.task]!(w.object)
+      answered(await tasks[w.task]!(w.object))
       // What it wrote, the next look has to see.
       return (await cluster.store.head()).rv
   }

@@ -167,6 +167,25 @@ export class Cache implements Reader {
   session(node: string): { connected: boolean; lostAt: number } {
     return this.#sessions(node)
   }
+  readonly #memories = new Map<string, unknown>()
+  readonly #answers = new Map<string, { at: number; value: unknown }>()
+  memory(controller: string, key: string): unknown {
+    return this.#memories.get(`${controller} ${key}`)
+  }
+  answer(controller: string, key: string): { at: number; value: unknown } | undefined {
+    return this.#answers.get(`${controller} ${key}`)
+  }
+  remember(controller: string, key: string, memory: unknown): void {
+    this.#memories.set(`${controller} ${key}`, memory)
+  }
+  answered(controller: string, key: string, at: number, value: unknown): void {
+    this.#answers.set(`${controller} ${key}`, { at, value })
+  }
+  /** There is nothing at this key any more. */
+  forget(controller: string, key: string): void {
+    this.#memories.delete(`${controller} ${key}`)
+    this.#answers.delete(`${controller} ${key}`)
+  }
 }
 
 const manager = (resource: string, o: KObject): string => {

@@ -155,13 +155,15 @@ export async function startEngine({
       const theirs = takenUntil(controller, cache)
       if (theirs > begun) return void (await setDue(lane, key, theirs))
       const view = controller.view(key, cache)
+      if (view === undefined) cache.forget(controller.name, key)
       const result: Result = view === undefined ? { writes: [] } : controller.reconcile(key, view, begun)
       const cost = clock.now() - begun
       if (cost >= DEAR && result.writes.length <= NEXT_TO_NOTHING) lane.resting.set(key, begun + Math.min(REST * cost, MAX_REST))
-      const newest = await applyAll(controller.name, result.writes)
+      const newest = await applyAll(controller.name, key, result.writes)
       // The next look at this key must see what this one wrote.
       if (newest > hub.fanOut.head) await hub.fanOut.catchUp()
       lane.failures.delete(key)
+      if (result.memory !== undefined) cache.remember(controller.name, key, result.memory)
       if (result.requeueAt !== undefined) await setDue(lane, key, result.requeueAt)
     } catch (cause) {
       const code = (cause as { code?: number }).code
@@ -186,12 +188,15 @@ export async function startEngine({
   }
 
   /** In order; runs of writes that do not touch each other (creates, binds, deletes, events) travel together. */
-  async function applyAll(component: string, writes: Write[]): Promise<number> {
+  async function applyAll(component: string, key: string, writes: Write[]): Promise<number> {
     let newest = 0
+    const answered = (value: unknown) => {
+      if (value !== undefined) cache.answered(component, key, clock.now(), value)
+    }
     for (let at = 0; at < writes.length; ) {
       let end = at + 1
       while (end < writes.length && end - at < TOGETHER && writes[at]!.verb !== 'update' && writes[end]!.verb !== 'update') end++
-      const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w, tasks)))
+      const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w, tasks, answered)))
       for (const d of done) if (d.status === 'fulfilled') newest = Math.max(newest, d.value ?? 0)
       const failed = done.find((d) => d.status === 'rejected')
       if (failed) throw failed.reason

@@ -21,6 +21,9 @@ export interface Reader {
   podsOn(node: string): readonly KObject[]
   /** Whether the node's daemon has a session, and since when (ms) it has not. */
   session(node: string): { connected: boolean; lostAt: number }
+  /** What a controller's last look at a key wanted to be remembered, and what its last task there came to. Lost at a restart. */
+  memory(controller: string, key: string): unknown
+  answer(controller: string, key: string): { at: number; value: unknown } | undefined
   settings: EngineSettings
 }
 
@@ -39,7 +42,8 @@ export type Write =
   | { verb: 'delete'; resource: string; object: KObject; gracePeriodSeconds?: number; propagationPolicy?: string }
   | { verb: 'deleteAll'; resource: string; ns: string }
   | { verb: 'bind'; pod: KObject; node: string }
-  /** Work that needs more than the view: the network, or another's rights. Done when it resolves; a failure is tried again. */
+  /** Work that needs more than the view: the network, or another's rights. Done when it resolves, with what the reader tells as its answer; a failure is
+   * tried again. */
   | { verb: 'task'; task: string; object: KObject }
   | {
       verb: 'event'
@@ -55,6 +59,8 @@ export interface Result {
   writes: Write[]
   /** Look again at this time (ms), whatever happens until then. */
   requeueAt?: number
+  /** What the next look should know, once all writes are done. */
+  memory?: unknown
 }
 
 export interface Change {

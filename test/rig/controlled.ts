@@ -1,4 +1,5 @@
 // The real engine on a real store, with time in the test's hand and a kubelet in one line: for suites about controllers.
+import type { Tasks } from '../../api/engine/apply.ts'
 import { type Engine, startEngine } from '../../api/engine/engine.ts'
 import { openEmbedded } from '../../api/platform/node/embedded-database.ts'
 import type { Database } from '../../api/ports/database.ts'
@@ -25,6 +26,9 @@ export class Controlled {
   now = Date.parse('2026-01-01T00:00:00Z')
   cluster!: TestCluster
   engine!: Engine
+
+  /** What controllers ask for beyond writes. */
+  readonly tasks: Tasks = {}
 
   /** Asked before every write that the engine makes: `before` and `after` fail it without, or with, its having happened. */
   trouble: () => 'before' | 'after' | undefined = () => undefined
@@ -68,7 +72,8 @@ export class Controlled {
   async restart(): Promise<void> {
     await this.engine?.close()
     const { cluster, hub } = this.cluster
-    this.engine = await startEngine({ cluster, hub, alarm: { set: () => {} }, nodeMonitorGracePeriod: Number.MAX_SAFE_INTEGER / 4 })
+    const options = { cluster, hub, alarm: { set: () => {} }, tasks: this.tasks }
+    this.engine = await startEngine({ ...options, nodeMonitorGracePeriod: Number.MAX_SAFE_INTEGER / 4 })
     await this.settled()
   }
 

@@ -2,10 +2,12 @@
 import { migrations } from '../../../migrations/bundle.ts'
 import type { Oidc } from '../../auth/oidc.ts'
 import { type Cluster, createCluster } from '../../cluster.ts'
-import { callThrough, deployTasks } from '../../deploy/tasks.ts'
+import { deployTasks } from '../../deploy/tasks.ts'
 import { startEngine } from '../../engine/engine.ts'
 import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
+import { autoscalingTasks } from '../../http/autoscaling.ts'
+import { callThrough } from '../../http/call.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { Audit } from '../../ports/audit.ts'
 import type { Database } from '../../ports/database.ts'
@@ -114,16 +116,15 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     ...(o.audit ? { audit: o.audit } : {}),
     ...(o.prefix ? { prefix: o.prefix } : {}),
   })
+  const call = callThrough((request, connection) => app.fetch(request, connection), o.prefix)
   engine = await startEngine({
     cluster,
     hub,
     alarm: timerAlarm(() => engine?.wake()),
     tasks: {
       ...apiServiceTasks(cluster),
-      ...deployTasks(
-        cluster,
-        callThrough((request, connection) => app.fetch(request, connection), o.prefix),
-      ),
+      ...deployTasks(cluster, call),
+      ...autoscalingTasks(cluster, call),
     },
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })

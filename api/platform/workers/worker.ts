@@ -4,11 +4,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { StatusError, unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
-import { callThrough, deployTasks } from '../../deploy/tasks.ts'
+import { deployTasks } from '../../deploy/tasks.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
 import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
+import { autoscalingTasks } from '../../http/autoscaling.ts'
+import { callThrough } from '../../http/call.ts'
 import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { isTrue } from '../../http/request.ts'
@@ -115,15 +117,14 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     }
     const grace = Number(env.NODE_MONITOR_GRACE_PERIOD)
     const app = createApp({ cluster, sessions: hub.sessions, audit: consoleAudit, ...(at.prefix ? { prefix: at.prefix } : {}) })
+    const call = callThrough((request, connection) => app.fetch(request, connection), at.prefix)
     const engine = await startEngine({
       cluster,
       hub,
       tasks: {
         ...apiServiceTasks(cluster),
-        ...deployTasks(
-          cluster,
-          callThrough((request, connection) => app.fetch(request, connection), at.prefix),
-        ),
+        ...deployTasks(cluster, call),
+        ...autoscalingTasks(cluster, call),
       },
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
