@@ -1,5 +1,7 @@
 // Service-account tokens: JWTs of the cluster's own key, bound to the account (and a pod, if asked), checked against what still exists.
-import { exportJWK, exportPKCS8, generateKeyPair, importJWK, importPKCS8, type JWK, jwtVerify, SignJWT } from 'jose'
+import { decodeJwt, exportJWK, exportPKCS8, generateKeyPair, importJWK, importPKCS8, type JWK, jwtVerify, SignJWT } from 'jose'
+import { toBase64Text } from '../../shared/meta/base64.ts'
+import { INVALID_SINCE, LAST_USED } from '../../shared/token-secrets.ts'
 import type { Clock, Random } from '../ports/clock.ts'
 import type { Identity } from '../registry/context.ts'
 import type { Lookup } from '../registry/lookup.ts'
@@ -7,6 +9,7 @@ import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
 
 const ALG = 'ES256'
+const LEGACY_ISSUER = 'kubernetes/serviceaccount'
 
 interface KeyRing {
   kid: string
@@ -20,6 +23,12 @@ export interface TokenBinding {
   name: string
   uid: string
 }
+
+const identityOf = (ns: string, name: string, uid: string): Identity => ({
+  username: `system:serviceaccount:${ns}:${name}`,
+  uid,
+  groups: ['system:serviceaccounts', `system:serviceaccounts:${ns}`, 'system:authenticated'],
+})
 
 export class ServiceAccounts {
   readonly #store: Store
@@ -89,8 +98,43 @@ export class ServiceAccounts {
       .sign(sign)
   }
 
+  /** A token without an end, for a Secret that holds it and is deleted to revoke it. */
+  async issueFor(ns: string, name: string, uid: string, secret: string): Promise<string> {
+    const { kid, sign } = await this.#ring()
+    return new SignJWT({
+      'kubernetes.io/serviceaccount/namespace': ns,
+      'kubernetes.io/serviceaccount/secret.name': secret,
+      'kubernetes.io/serviceaccount/service-account.name': name,
+      'kubernetes.io/serviceaccount/service-account.uid': uid,
+    })
+      .setProtectedHeader({ alg: ALG, kid })
+      .setIssuer(LEGACY_ISSUER)
+      .setSubject(`system:serviceaccount:${ns}:${name}`)
+      .sign(sign)
+  }
+
+  /** As verify(), for tokens that Secrets hold. */
+  async #verifyHeld(token: string): Promise<Identity | undefined> {
+    const { payload } = await jwtVerify(token, (await this.#ring()).verify, { issuer: LEGACY_ISSUER }).catch(() => ({ payload: undefined }))
+    const claim = (name: string) => String(payload?.[`kubernetes.io/serviceaccount/${name}`] ?? '')
+    const ns = claim('namespace')
+    if (!ns) return undefined
+    const held = await this.#lookup.get('secrets', ns, claim('secret.name'))
+    if (!held || held.metadata.deletionTimestamp || held.data?.token !== toBase64Text(token) || held.metadata.labels?.[INVALID_SINCE])
+      return undefined
+    const account = await this.#lookup.get('serviceaccounts', ns, claim('service-account.name'))
+    if (account?.metadata.uid !== claim('service-account.uid')) return undefined
+    const day = new Date(this.#clock.now()).toISOString().slice(0, 10)
+    if (held.metadata.labels?.[LAST_USED] !== day) this.used(ns, held.metadata.name, day)
+    return identityOf(ns, account.metadata.name, account.metadata.uid)
+  }
+
+  /** Told of the first use of a held token on a day. */
+  used: (ns: string, secret: string, day: string) => void = () => {}
+
   /** The account behind a token, or undefined: bad signature, expired, other audience, account or bound object gone. */
   async verify(token: string, audiences: string[] = [this.issuer]): Promise<Identity | undefined> {
+    if (decodeJwt(token).iss === LEGACY_ISSUER) return audiences.includes(this.issuer) ? this.#verifyHeld(token) : undefined
     let claims: any
     try {
       const { payload } = await jwtVerify(token, (await this.#ring()).verify, {
@@ -108,9 +152,7 @@ export class ServiceAccounts {
     if (account?.metadata.uid !== serviceaccount.uid) return undefined
     if (pod && (await this.#lookup.get('pods', namespace, pod.name))?.metadata.uid !== pod.uid) return undefined
     return {
-      username: `system:serviceaccount:${namespace}:${serviceaccount.name}`,
-      uid: serviceaccount.uid,
-      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+      ...identityOf(namespace, serviceaccount.name, serviceaccount.uid),
       ...(pod ? { extra: { 'authentication.kubernetes.io/pod-name': [pod.name], 'authentication.kubernetes.io/pod-uid': [pod.uid] } } : {}),
     }
   }

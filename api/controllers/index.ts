@@ -2,6 +2,7 @@
 import type { Controller } from '../engine/types.ts'
 import { apiServiceAvailability } from './api-service.ts'
 import { apiServiceRegistration } from './api-service-registration.ts'
+import { attachDetach } from './attach-detach.ts'
 import { horizontalPodAutoscaler } from './autoscaler/autoscaler.ts'
 import { certificateCleaner } from './certificate-cleaner.ts'
 import { clusterRoleAggregation } from './cluster-role-aggregation.ts'
@@ -22,8 +23,9 @@ import { localClass, localVolume, volumeReclaim } from './local-volume.ts'
 import { namespace } from './namespace.ts'
 import { nodeEviction } from './node-eviction.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
+import { nodeTtl } from './node-ttl.ts'
 import { nodeUpgrade } from './node-upgrade.ts'
-import { podGarbageCollector } from './pod-garbage-collector.ts'
+import { endedPods, podGarbageCollector } from './pod-garbage-collector.ts'
 import { replicaSet, replicationController } from './replica-set.ts'
 import { resourceQuotaController } from './resource-quota.ts'
 import { scheduler } from './scheduler/scheduler.ts'
@@ -31,6 +33,7 @@ import { serviceAccount } from './service-account.ts'
 import { statefulSet } from './stateful-set.ts'
 import { claimProtection, volumeProtection } from './storage-protection.ts'
 import { taintEviction } from './taint-eviction.ts'
+import { accountTokens, bootstrapTokens, legacyTokens } from './token-secrets.ts'
 import { claimBinder, volumePhase } from './volume-binder.ts'
 
 /** What kube-controller-manager does; where one runs and holds its lease, these rest. */
@@ -48,6 +51,12 @@ const ofControllerManager: readonly Controller[] = [
   endpointSliceMirroring,
   taintEviction,
   podGarbageCollector,
+  endedPods(),
+  nodeTtl,
+  attachDetach,
+  accountTokens,
+  legacyTokens,
+  bootstrapTokens,
   namespace,
   serviceAccount,
   garbageCollector,

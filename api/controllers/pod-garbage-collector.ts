@@ -2,7 +2,7 @@
 import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { type Controller, type Result, splitKey } from '../engine/types.ts'
-import { disrupted, hasEnded } from './pods.ts'
+import { byAge, disrupted, hasEnded } from './pods.ts'
 
 /** A node that is made again under its old name gets this long before its pods count as lost, ms. */
 const QUARANTINE = 40_000
@@ -19,7 +19,13 @@ const outOfService = (node: KObject): boolean => !isReady(node) && !!node.spec?.
 
 export const podGarbageCollector: Controller<View> = {
   name: 'pod-garbage-collector',
-  all: (r) => r.list('pods').map(keyOf),
+  all: (r) => {
+    const stays = new Set(r.list('nodes').flatMap((n) => (outOfService(n) ? [] : n.metadata.name)))
+    return r
+      .list('pods')
+      .filter((p) => p.spec.nodeName && !stays.has(p.spec.nodeName))
+      .map(keyOf)
+  },
   wakes: {
     nodes: ({ old, new: now }, reader) => (now && !outOfService(now) ? [] : reader.podsOn((now ?? old)!.metadata.name).map(keyOf)),
     pods: ({ new: now }, reader) => {
@@ -45,3 +51,23 @@ export const podGarbageCollector: Controller<View> = {
     return gone('PodGC: node no longer exists')
   },
 }
+
+const KEY = 'ended'
+/** So many pods that have ended may stay. */
+const MOST_ENDED = 12_500
+
+/** Of pods that have ended the oldest go, when there are too many. */
+export const endedPods = (most = MOST_ENDED): Controller<readonly KObject[]> => ({
+  name: 'ended-pod-garbage-collector',
+  all: () => [KEY],
+  wakes: {
+    pods: ({ old, new: now }, reader) =>
+      now && hasEnded(now) && !(old && hasEnded(old)) && reader.list('pods').length > most ? [KEY] : [],
+  },
+  view: (_key, reader) => (reader.list('pods').length > most ? reader.list('pods') : undefined),
+  reconcile: (_key, pods) => {
+    const ended = pods.filter((p) => hasEnded(p) && !p.metadata.deletionTimestamp).sort(byAge)
+    const over = ended.slice(0, Math.max(0, ended.length - most))
+    return { writes: over.map((object) => ({ verb: 'delete', resource: 'pods', object, gracePeriodSeconds: 0 })) }
+  },
+})

@@ -3,6 +3,7 @@ import { kindOfResource } from '../../shared/kinds/index.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
 import { ROUND } from '../../shared/meta/node-annotations.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
+import { ACCOUNT_TOKEN, BOOTSTRAP_TOKEN } from '../../shared/token-secrets.ts'
 import { CONFIG } from '../controllers/scheduler/configuration.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
 import { decodeBody } from '../registry/codec.ts'
@@ -200,5 +201,13 @@ function trim(resource: string, o: KObject): KObject {
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
   delete o.metadata.managedFields
   if ((isOurs(resource) && !metadataOnly.has(resource)) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
+  if (resource === 'secrets') return { metadata: o.metadata, ...ofToken(o) }
   return { metadata: o.metadata, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }
+}
+
+/** What may be known of a secret that is a token: whether there is one, and when it ends. */
+function ofToken({ type, data }: KObject): object {
+  if (type === ACCOUNT_TOKEN) return { type, data: data?.token ? { token: 'set' } : {} }
+  if (type === BOOTSTRAP_TOKEN) return { type, data: data?.expiration === undefined ? {} : { expiration: data.expiration } }
+  return {}
 }

@@ -8,6 +8,7 @@ import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
 import { applyWrite, type Tasks } from './apply.ts'
 import { Cache } from './cache.ts'
+import { repairAllocations } from './repair.ts'
 import { handedOver, takenUntil } from './stand-in.ts'
 import type { Controller, Result, Write } from './types.ts'
 
@@ -254,6 +255,7 @@ export async function startEngine({
     try {
       await store.database.write([{ sql: 'DELETE FROM wakeups WHERE due < ?', args: [now - 60_000] }])
       await expireEvents(now)
+      for (const w of await repairAllocations(store, cache.list('services'))) await applyWrite(cluster, 'service-allocation-repair', w)
       while ((await store.compact(now - HISTORY)) >= 5000) await new Promise<void>((r) => soon(r))
     } catch (cause) {
       log.error('the sweep failed; the next one tries again', cause)

@@ -25,6 +25,7 @@ import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } fro
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { attributesOfPath, splitPath } from './request.ts'
 import { type Aside, answerResource } from './resource-call.ts'
+import { noteUse } from './token-secrets.ts'
 
 type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string> } }
 
@@ -53,6 +54,7 @@ const RECHECK = 200
 export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppOptions): Hono<Env> {
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
+  authenticators.accounts.used = noteUse(cluster)
   const flows = new FlowControl(env.rules)
   const { auditPolicy } = env.settings
   const trail = auditPolicy && audit ? new AuditTrail(audit, auditPolicy, () => cluster.clock.now()) : undefined

@@ -2,12 +2,10 @@
 import { migrations } from '../../../migrations/bundle.ts'
 import type { Oidc } from '../../auth/oidc.ts'
 import { type Cluster, createCluster } from '../../cluster.ts'
-import { deployTasks } from '../../deploy/tasks.ts'
 import { startEngine } from '../../engine/engine.ts'
-import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
-import { autoscalingTasks } from '../../http/autoscaling.ts'
 import { callThrough } from '../../http/call.ts'
+import { engineTasks } from '../../http/tasks.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { Audit } from '../../ports/audit.ts'
 import type { Database } from '../../ports/database.ts'
@@ -121,11 +119,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     cluster,
     hub,
     alarm: timerAlarm(() => engine?.wake()),
-    tasks: {
-      ...apiServiceTasks(cluster),
-      ...deployTasks(cluster, call),
-      ...autoscalingTasks(cluster, call),
-    },
+    tasks: engineTasks(cluster, call),
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
   })
   if (o.older?.keys.length) {

@@ -4,16 +4,14 @@
 import { DurableObject } from 'cloudflare:workers'
 import { StatusError, unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
-import { deployTasks } from '../../deploy/tasks.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
-import { apiServiceTasks } from '../../http/aggregation.ts'
 import { createApp } from '../../http/app.ts'
-import { autoscalingTasks } from '../../http/autoscaling.ts'
 import { callThrough } from '../../http/call.ts'
 import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { isTrue } from '../../http/request.ts'
+import { engineTasks } from '../../http/tasks.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
@@ -121,11 +119,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     const engine = await startEngine({
       cluster,
       hub,
-      tasks: {
-        ...apiServiceTasks(cluster),
-        ...deployTasks(cluster, call),
-        ...autoscalingTasks(cluster, call),
-      },
+      tasks: engineTasks(cluster, call),
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
       ...(grace ? { nodeMonitorGracePeriod: grace } : {}),
     })

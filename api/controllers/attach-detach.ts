@@ -1,0 +1,114 @@
+// Attach/detach: which volumes of CSI drivers are to be at which node, as VolumeAttachments that the drivers' attachers act on; and what they have done, in
+// the node's status. A volume leaves a node when no pod there has it and the node does not use it.
+
+import { claimsOf } from '../../shared/kinds/pod-claims.ts'
+import type { KObject } from '../../shared/meta/object.ts'
+import { equal } from '../../shared/schema/field-set.ts'
+import type { Controller, Reader, Result, Write } from '../engine/types.ts'
+import { digest } from './owned.ts'
+import { hasEnded } from './pods.ts'
+import { CLAIMS, VOLUMES } from './volume-binder.ts'
+
+const ATTACHMENTS = 'volumeattachments.storage.k8s.io'
+const DRIVERS = 'csidrivers.storage.k8s.io'
+
+interface View {
+  node: string
+  object?: KObject
+  /** Volumes that pods on the node have. */
+  wanted: KObject[]
+  attachments: KObject[]
+}
+
+const uniqueName = (volume: KObject): string => `kubernetes.io/csi/${volume.spec.csi.driver}^${volume.spec.csi.volumeHandle}`
+/** As long as upstream's, which are digests too. */
+const nameFor = (volume: KObject, node: string): string => {
+  const of = `${volume.spec.csi.volumeHandle}${volume.spec.csi.driver}${node}`
+  return `csi-${digest(of, 8)}${digest(`${of} again`, 8)}`
+}
+
+/** The volumes of drivers that have to attach them, of a pod. */
+function volumesOf(pod: KObject, reader: Reader): KObject[] {
+  return claimsOf(pod.metadata.name, pod.spec).flatMap((name) => {
+    const claim = reader.get(CLAIMS, pod.metadata.namespace!, name)
+    const volume = claim?.spec.volumeName && reader.get(VOLUMES, '', claim.spec.volumeName)
+    const driver = volume?.spec.csi && reader.get(DRIVERS, '', volume.spec.csi.driver)
+    return volume?.spec.csi && driver?.spec?.attachRequired !== false ? [volume as KObject] : []
+  })
+}
+
+function reconcile(_key: string, { node, object, wanted, attachments }: View): Result {
+  const writes: Write[] = []
+  const inUse = new Set<string>(object?.status?.volumesInUse ?? [])
+  const names = new Set(wanted.map((v) => nameFor(v, node)))
+  if (object && !object.metadata.deletionTimestamp)
+    for (const v of wanted)
+      if (!attachments.some((a) => a.metadata.name === nameFor(v, node)))
+        writes.push({
+          verb: 'create',
+          resource: ATTACHMENTS,
+          object: {
+            metadata: { name: nameFor(v, node) } as KObject['metadata'],
+            spec: { attacher: v.spec.csi.driver, nodeName: node, source: { persistentVolumeName: v.metadata.name } },
+          },
+        })
+  for (const a of attachments) {
+    const used = a.status?.attachmentMetadata?.devicePath !== undefined && inUse.has(a.spec.source.persistentVolumeName)
+    if (!names.has(a.metadata.name) && !a.metadata.deletionTimestamp && !used)
+      writes.push({ verb: 'delete', resource: ATTACHMENTS, object: a })
+  }
+  if (!object) return { writes }
+  const attached = wanted
+    .flatMap((v) => {
+      const a = attachments.find((x) => x.metadata.name === nameFor(v, node))
+      return a?.status?.attached ? [{ name: uniqueName(v), devicePath: a.status.attachmentMetadata?.devicePath ?? '' }] : []
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  if (!equal(attached, object.status?.volumesAttached ?? []))
+    writes.push({
+      verb: 'update',
+      resource: 'nodes',
+      object: { ...object, status: { ...object.status, volumesAttached: attached } },
+      part: 'status',
+    })
+  return { writes }
+}
+
+const onNode = (pod: KObject | undefined): string[] =>
+  pod?.spec.nodeName && claimsOf(pod.metadata.name, pod.spec).length ? [pod.spec.nodeName] : []
+
+export const attachDetach: Controller<View> = {
+  name: 'attachdetach-controller',
+  all: (r) => r.list('nodes').map((n) => n.metadata.name),
+  wakes: {
+    pods: ({ old, new: now }) =>
+      old && now && old.spec.nodeName === now.spec.nodeName && hasEnded(old) === hasEnded(now) ? [] : onNode(now ?? old),
+    [CLAIMS]: ({ old, new: now }, reader) => {
+      if (!now || old?.spec.volumeName === now.spec.volumeName) return []
+      const { namespace, name } = now.metadata
+      return reader
+        .list('pods', namespace)
+        .filter((p) => claimsOf(p.metadata.name, p.spec).includes(name))
+        .flatMap(onNode)
+    },
+    [ATTACHMENTS]: ({ old, new: now }) => [(now ?? old)!.spec.nodeName],
+    nodes: ({ old, new: now }) =>
+      now && equal(old?.status?.volumesInUse, now.status?.volumesInUse) && old ? [] : [(now ?? old)!.metadata.name],
+  },
+  view: (key, reader) => {
+    const attachments = reader.list(ATTACHMENTS).filter((a) => a.spec.nodeName === key && a.spec.source?.persistentVolumeName)
+    const volumes = reader
+      .podsOn(key)
+      .filter((p) => !hasEnded(p))
+      .flatMap((p) => volumesOf(p, reader))
+    if (!attachments.length && !volumes.length) return undefined
+    const object = reader.get('nodes', '', key)
+    return {
+      node: key,
+      wanted: [...new Map(volumes.map((v) => [v.metadata.name, v])).values()],
+      attachments,
+      ...(object ? { object } : {}),
+    }
+  },
+  reconcile,
+}

@@ -1,0 +1,11 @@
+// Secrets that are tokens: what says so, and what is noted on them.
+export const ACCOUNT_TOKEN = 'kubernetes.io/service-account-token'
+export const BOOTSTRAP_TOKEN = 'bootstrap.kubernetes.io/token'
+/** Annotations: whose token it is. */
+export const ACCOUNT = 'kubernetes.io/service-account.name'
+export const ACCOUNT_UID = 'kubernetes.io/service-account.uid'
+/** Labels, as days: `2026-01-31`. */
+export const LAST_USED = 'kubernetes.io/legacy-token-last-used'
+export const INVALID_SINCE = 'kubernetes.io/legacy-token-invalid-since'
+/** The task that writes into such a secret. */
+export const FILL_TOKEN = 'fill-account-token'
