@@ -19,6 +19,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have redis-server || missing="$missing redis-server"
   have debootstrap || missing="$missing debootstrap"
   have /usr/lib/python3/dist-packages/kubernetes || missing="$missing python3-kubernetes"
+  have faketime || missing="$missing faketime"
   have kubectl || missing="$missing kubernetes-client"
   if [ -n "$missing" ]; then
     echo "installing for the tests:$missing" >&2

@@ -18,6 +18,8 @@ interface View {
   /** Volumes that pods on the node have. */
   wanted: KObject[]
   attachments: KObject[]
+  /** Of those, whose making was ours: somebody else's are nobody's business here. */
+  own: Set<KObject>
 }
 
 const uniqueName = (volume: KObject): string => `kubernetes.io/csi/${volume.spec.csi.driver}^${volume.spec.csi.volumeHandle}`
@@ -37,7 +39,7 @@ function volumesOf(pod: KObject, reader: Reader): KObject[] {
   })
 }
 
-function reconcile(_key: string, { node, object, wanted, attachments }: View): Result {
+function reconcile(_key: string, { node, object, wanted, attachments, own }: View): Result {
   const writes: Write[] = []
   const inUse = new Set<string>(object?.status?.volumesInUse ?? [])
   const names = new Set(wanted.map((v) => nameFor(v, node)))
@@ -52,7 +54,7 @@ function reconcile(_key: string, { node, object, wanted, attachments }: View): R
             spec: { attacher: v.spec.csi.driver, nodeName: node, source: { persistentVolumeName: v.metadata.name } },
           },
         })
-  for (const a of attachments) {
+  for (const a of own) {
     const used = a.status?.attachmentMetadata?.devicePath !== undefined && inUse.has(a.spec.source.persistentVolumeName)
     if (!names.has(a.metadata.name) && !a.metadata.deletionTimestamp && !used)
       writes.push({ verb: 'delete', resource: ATTACHMENTS, object: a })
@@ -72,6 +74,12 @@ function reconcile(_key: string, { node, object, wanted, attachments }: View): R
       part: 'status',
     })
   return { writes }
+}
+
+/** By its name, which is made of the volume; where that is gone, by the name's form. */
+function isOurs(a: KObject, reader: Reader): boolean {
+  const volume = reader.get(VOLUMES, '', a.spec.source.persistentVolumeName)
+  return volume?.spec.csi ? a.metadata.name === nameFor(volume, a.spec.nodeName) : /^csi-[a-z0-9]{16}$/.test(a.metadata.name)
 }
 
 const onNode = (pod: KObject | undefined): string[] =>
@@ -107,6 +115,7 @@ export const attachDetach: Controller<View> = {
       node: key,
       wanted: [...new Map(volumes.map((v) => [v.metadata.name, v])).values()],
       attachments,
+      own: new Set(attachments.filter((a) => isOurs(a, reader))),
       ...(object ? { object } : {}),
     }
   },

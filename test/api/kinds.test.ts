@@ -19,7 +19,7 @@ const pathOf = (k: Kind, name = '') =>
   `${k.group ? `/apis/${k.group}/` : '/api/'}${k.version}${k.namespaced ? `/namespaces/${NS}` : ''}/${k.plural}${name ? `/${name}` : ''}`
 const idOf = (k: Kind) => `${apiVersionOf(k)} ${k.kind}`
 
-const byControllers = new Set(['deployment.kubernetes.io/revision'])
+const byControllers = new Set(['deployment.kubernetes.io/revision', 'node.alpha.kubernetes.io/ttl'])
 
 /** What the client wrote and the server filled in; what controllers add meanwhile is left out. */
 const content = (o: any) => {

@@ -18,12 +18,14 @@ abstract class ServerProcess {
   readonly port: number
   readonly folder = temporaryFolder('serve')
   readonly #flags: string[]
+  readonly #env: Record<string, string>
   #child?: ChildProcess
 
-  constructor(host: string, port: number, flags: string[]) {
+  constructor(host: string, port: number, flags: string[], env: Record<string, string> = {}) {
     this.host = host
     this.port = port
     this.#flags = flags
+    this.#env = env
   }
 
   protected abstract ready(): boolean | Promise<boolean>
@@ -43,6 +45,7 @@ abstract class ServerProcess {
     this.#child = spawn(launcher, ['serve', '--data', this.folder.path, '--listen', `${this.host}:${this.port}`, ...this.#flags], {
       stdio: ['ignore', log, log],
       detached: true,
+      env: { ...process.env, ...this.#env },
     })
     await eventually('the server answers', () => this.ready(), 60_000).catch(async (cause) => {
       await this.kill()
@@ -116,8 +119,8 @@ export class HostServer extends ServerProcess {
 
 /** One cluster. */
 export class ControlPlane extends ServerProcess {
-  static async start(host: string, flags: string[] = []): Promise<ControlPlane> {
-    const c = new ControlPlane(host, await freePort(), flags)
+  static async start(host: string, flags: string[] = [], env: Record<string, string> = {}): Promise<ControlPlane> {
+    const c = new ControlPlane(host, await freePort(), flags, env)
     await c.start()
     return c
   }

@@ -167,10 +167,10 @@ export class Host {
     }
   }
 
-  #spawn(command: string[], log: string): ChildProcess {
+  #spawn(command: string[], log: string, env: Record<string, string> = {}): ChildProcess {
     const child = spawn('sh', ['-c', 'exec nsenter -t "$0" -m -u -i -n -p -- "$@" >>"$LOG" 2>&1', String(this.#init), ...command], {
       stdio: 'ignore',
-      env: { ...process.env, LOG: path.join(this.folder, log) },
+      env: { ...process.env, ...env, LOG: path.join(this.folder, log) },
     })
     return child
   }
@@ -202,7 +202,7 @@ export class Host {
   }
 
   /** Starts (or starts again) the node daemon; the token is needed once. */
-  startDaemon(server?: string, token?: string): void {
+  startDaemon(server?: string, token?: string, env: Record<string, string> = {}): void {
     if (server)
       this.#daemonArgs = [
         '--server',
@@ -217,7 +217,7 @@ export class Host {
         '/run/docker.sock',
         ...(token ? ['--token', token] : []),
       ]
-    this.#daemon = this.#spawn([launcher, 'node', ...this.#daemonArgs], 'node.log')
+    this.#daemon = this.#spawn([launcher, 'node', ...this.#daemonArgs], 'node.log', env)
   }
 
   /** kill -9 of the daemon; the host and its containers go on. */

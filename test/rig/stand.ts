@@ -1,4 +1,5 @@
 // A cluster of test hosts as the end-to-end tests want it: hosts with images, a control plane, every node Ready.
+import { globSync } from 'node:fs'
 import { ControlPlane } from './control-plane.ts'
 import { type Host, Rig, rigMissing } from './hosts.ts'
 import { testImages } from './images.ts'
@@ -18,15 +19,24 @@ export function standMissing(): string | undefined {
   return missing
 }
 
-/** `joining`: how many of the hosts become nodes; the others can later. */
-export async function startStand(count: number, flags: string[] = [], joining = count): Promise<Stand> {
+/** The environment of a process whose clock is off by so many milliseconds: libfaketime's. */
+function clockOff(ms: number): Record<string, string> {
+  const library = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
+  if (!library) throw new Error('another time needs faketime (Debian package of that name)')
+  const seconds = Math.round(ms / 1000)
+  return { LD_PRELOAD: library, FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+}
+
+/** `joining`: how many of the hosts become nodes; the others can later. `time`: what the clocks of control plane and daemons say when they start. */
+export async function startStand(count: number, flags: string[] = [], joining = count, time?: string): Promise<Stand> {
   const rig = await Rig.start(count)
   const images = testImages()
   for (const h of rig.hosts) h.loadImages(images)
-  const cp = await ControlPlane.start(rig.address, flags)
+  const env = time === undefined ? {} : clockOff(Date.parse(time) - Date.now())
+  const cp = await ControlPlane.start(rig.address, flags, env)
   try {
     const nodes = rig.hosts.slice(0, joining)
-    for (const h of nodes) h.startDaemon(cp.url, cp.joinToken())
+    for (const h of nodes) h.startDaemon(cp.url, cp.joinToken(), env)
     await nodesReady(cp, nodes)
   } catch (cause) {
     await cp.stop()
