@@ -122,4 +122,6 @@ test('in its own zone', async () => {
   expect(await due()).toEqual([])
   await c.pass(3 * 60 * MINUTE)
   expect(await due()).toEqual([210])
+  const [job] = await jobs()
+  expect(job!.metadata.annotations).toEqual({ 'batch.kubernetes.io/cronjob-scheduled-timestamp': '2026-01-01T09:00:00+05:30' })
 })

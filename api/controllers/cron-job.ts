@@ -1,7 +1,7 @@
 // CronJob: a Job at every time of its schedule, named by that time, so that none is made twice.
 
 import { condition } from '../../shared/meta/conditions.ts'
-import { lastTime, nextTime, parseSchedule } from '../../shared/meta/cron.ts'
+import { lastTime, nextTime, parseSchedule, zonedString } from '../../shared/meta/cron.ts'
 import { type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
@@ -37,7 +37,7 @@ function jobAt(cron: KObject, due: number): KObject {
       name: nameAt(cron, due),
       namespace: cron.metadata.namespace,
       ...(metadata.labels ? { labels: metadata.labels } : {}),
-      annotations: { ...metadata.annotations, [SCHEDULED]: timeString(due) },
+      annotations: { ...metadata.annotations, [SCHEDULED]: zonedString(due, cron.spec.timeZone) },
       ownerReferences: [ownerReference(kind.kind, kind.apiVersion, cron)],
     } as unknown as KObject['metadata'],
     spec,

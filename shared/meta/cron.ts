@@ -1,5 +1,6 @@
 // Cron schedules of five fields, names and macros, in the dialect of Kubernetes' CronJobs.
 import { dictionary } from './dictionary.ts'
+import { timeString } from './object.ts'
 
 interface Bounds {
   min: number
@@ -107,6 +108,15 @@ function offsetAt(ms: number, zone: string): number {
   const parts = Object.fromEntries(format.formatToParts(ms).map((p) => [p.type, Number(p.value)])) as Record<string, number>
   const { year, month, day, hour, minute, second } = parts
   return Date.UTC(year!, month! - 1, day, hour, minute, second) - Math.floor(ms / 1000) * 1000
+}
+
+/** A moment as RFC 3339 in a zone: `2026-03-29T03:00:00+02:00`. */
+export function zonedString(ms: number, zone = 'UTC'): string {
+  const offset = offsetAt(ms, zone) / MINUTE
+  if (!offset) return timeString(ms)
+  const two = (n: number) => String(n).padStart(2, '0')
+  const minutes = Math.abs(offset)
+  return `${timeString(ms + offset * MINUTE).slice(0, -1)}${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
 }
 
 /**
