@@ -119,6 +119,8 @@ export async function startEngine({
     }
     const change = cache.apply(e)
     if (!change) return
+    // The alarm should have rung by now. Whatever became of it, what is due is done.
+    if (armed !== undefined && armed <= clock.now()) ring()
     const released = handedOver(change)
     for (const lane of lanes) {
       const { wakes, upstream } = lane.controller
@@ -277,6 +279,20 @@ export async function startEngine({
       }).catch(() => undefined)
   }
 
+  /** Looks at what is due. */
+  function ring(): void {
+    if (closed) return
+    const now = clock.now()
+    for (const lane of lanes)
+      for (const [key, at] of lane.due)
+        if (at <= now) {
+          lane.due.delete(key)
+          enqueue(lane, key)
+        }
+    if (now >= nextSweep) void sweep()
+    rearm()
+  }
+
   const unsubscribe = hub.fanOut.subscribe(observe)
   await cache.load(store)
   loaded = true
@@ -288,18 +304,7 @@ export async function startEngine({
   schedulePump()
 
   return {
-    wake: () => {
-      if (closed) return
-      const now = clock.now()
-      for (const lane of lanes)
-        for (const [key, at] of lane.due)
-          if (at <= now) {
-            lane.due.delete(key)
-            enqueue(lane, key)
-          }
-      if (now >= nextSweep) void sweep()
-      rearm()
-    },
+    wake: ring,
     sessionChanged: (node, connected) => {
       if (connected) lost.delete(node)
       else lost.set(node, clock.now())

@@ -33,11 +33,14 @@ export class Controlled {
   /** Asked before every write that the engine makes: `before` and `after` fail it without, or with, its having happened. */
   trouble: () => 'before' | 'after' | undefined = () => undefined
 
-  /** With nodes `n1`, `n2` … that have room for everything. */
-  static async start(nodes = 1): Promise<Controlled> {
+  /** How often the alarm rings when time has passed. */
+  rings = 1
+
+  /** With nodes `n1`, `n2` … that have room for everything; on a database that has its tables, or one in memory. */
+  static async start(nodes = 1, given?: Database): Promise<Controlled> {
     const c = new Controlled()
-    const database = openEmbedded(':memory:')
-    await database.migrate(migrations)
+    const database = given ?? openEmbedded(':memory:')
+    if (!given) await database.migrate(migrations)
     c.cluster = await testCluster(c.#troubled(database), () => c.now, Number.POSITIVE_INFINITY, c.#log)
     await c.restart()
     for (let i = 1; i <= nodes; i++) await c.node(`n${i}`)
@@ -103,15 +106,18 @@ export class Controlled {
       await this.cluster.hub.fanOut.catchUp()
       await this.engine.idle()
       this.now += STEP
-      this.engine.wake()
+      this.#ring()
       await this.engine.idle()
     }
   }
   /** Time goes by, and what falls due is done. */
   async pass(ms: number): Promise<void> {
     this.now += ms
-    this.engine.wake()
+    this.#ring()
     await this.settled()
+  }
+  #ring(): void {
+    for (let i = 0; i < this.rings; i++) this.engine.wake()
   }
 
   /** By name. */
