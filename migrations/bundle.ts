@@ -14,6 +14,10 @@ export const migrations: readonly Migration[] = [
     name: '0001_token_bounds',
     sql: 'ALTER TABLE `tokens` ADD `bound` text;--> statement-breakpoint\nALTER TABLE `tokens` ADD `created` integer;',
   },
+  {
+    name: '0002_pods_by_node',
+    sql: 'CREATE INDEX `log_pods_by_node` ON `log` (("fields" ->> \'$."spec.nodeName"\'),`ns`,`name`) WHERE "resource" = \'pods\';',
+  },
 ]
 
 /** Of the directory's database. */

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import type { StreamRequest } from '../shared/session/frames.ts'
+import { RouteTable } from '../shared/session/routes.ts'
 import type { Log } from './log.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
@@ -161,18 +162,19 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const proxyChanged = () => {
     if (services.synced && slices.synced) proxy.changed()
   }
-  const routes = new Routes(identity.node, () => nodes.objects.values(), log)
+  const routeTable = new RouteTable()
+  const routes = new Routes(identity.node, routeTable, log)
+  session.followRoutes(routeTable, () => routes.changed())
   const services = new ObjectList(session, 'services', {}, (_key, _old, now) => {
     proxyChanged()
     if (now && isApi(now.metadata.namespace, now.metadata.name)) apiProxy.serve(now.spec.clusterIP)
   })
   const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxyChanged())
   void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
-  const nodes = new ObjectList(session, 'nodes', {}, (key, _old, now) => {
-    routes.changed()
+  new ObjectList(session, 'nodes', { name: identity.node }, (_key, _old, now) => {
     const range = now?.spec?.podCIDR
-    if (key === identity.node && now) void upgrader.desired(now.metadata.annotations?.[DESIRED], now.metadata.annotations?.[FAILED])
-    if (key === identity.node && range && range !== ownRange) {
+    if (now) void upgrader.desired(now.metadata.annotations?.[DESIRED], now.metadata.annotations?.[FAILED])
+    if (range && range !== ownRange) {
       ownRange = range
       writeFileSync(path.join(o.data, 'pod-range'), range)
       for (const w of workers.values()) w.wake()

@@ -11,11 +11,14 @@ export const nodeIdentity = (name: string): Identity => ({
 })
 
 const MAX_AGE = 5000
+const MOST_KNOWN = 20_000
 
 export class Nodes {
   readonly #store: Store
   readonly #clock: Clock
-  readonly #cache = new Map<string, { at: number; key: CryptoKey }>()
+  readonly #cache = new Map<string, { at: number; text: string; key: CryptoKey }>()
+  /** Assertions that held: what signed them, and until when (ms) they do. A daemon shows the same one for minutes. */
+  readonly #held = new Map<string, { key: CryptoKey; until: number }>()
 
   constructor(store: Store, clock: Clock) {
     this.#store = store
@@ -53,11 +56,11 @@ export class Nodes {
     const known = this.#cache.get(name)
     if (known && this.#clock.now() - known.at < MAX_AGE) return known.key
     const [rows] = await this.#store.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [`node-key/${name}`] }])
-    const text = rows![0]?.[0]
+    const text = rows![0]?.[0] as string | undefined
     if (!text) return undefined
-    const key = (await importJWK(JSON.parse(text as string), 'ES256')) as CryptoKey
-    if (this.#cache.size >= 20_000) this.#cache.clear()
-    this.#cache.set(name, { at: this.#clock.now(), key })
+    const key = known?.text === text ? known.key : ((await importJWK(JSON.parse(text), 'ES256')) as CryptoKey)
+    if (this.#cache.size >= MOST_KNOWN) this.#cache.clear()
+    this.#cache.set(name, { at: this.#clock.now(), text, key })
     return key
   }
 
@@ -69,12 +72,16 @@ export class Nodes {
       const name = subject.slice('system:node:'.length)
       const key = await this.#key(name)
       if (!key) return undefined
-      await jwtVerify(token, key, {
+      const held = this.#held.get(token)
+      if (held?.key === key && held.until > this.#clock.now()) return nodeIdentity(name)
+      const { payload } = await jwtVerify(token, key, {
         audience: NODE_AUDIENCE,
         currentDate: new Date(this.#clock.now()),
         maxTokenAge: '10 minutes',
         clockTolerance: 120,
       })
+      if (this.#held.size >= MOST_KNOWN) this.#held.clear()
+      this.#held.set(token, { key, until: (payload.exp ?? 0) * 1000 })
       return nodeIdentity(name)
     } catch {
       return undefined

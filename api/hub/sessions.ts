@@ -12,6 +12,7 @@ import type { Socket } from '../ports/socket.ts'
 import { objectText } from '../registry/codec.ts'
 import { Compacted, type LogEvent, type Store } from '../store/store.ts'
 import { type FanOut, typeFor, type WatchType } from './fan-out.ts'
+import { RouteFeed } from './routes.ts'
 import { Stream } from './streams.ts'
 
 const MAX_SUBSCRIPTIONS = 4000
@@ -23,6 +24,7 @@ const FAR = 200
 interface Subscription {
   id: number
   resource: string
+  part: string
   ns?: string
   labels?: Selector
   fields?: Selector
@@ -31,12 +33,36 @@ interface Subscription {
   rv: number
 }
 
+interface Wanting {
+  session: Session
+  sub: Subscription
+}
+
+const ALL = ''
+/** The part of a resource that a subscription is about: one object, what belongs to a node, or all. */
+const partOf = (s: { ns?: string; name?: string; node?: string }): string =>
+  s.name !== undefined ? `= ${s.ns ?? ''}/${s.name}` : s.node !== undefined ? `@ ${s.node}` : ALL
+/** The parts that an event is in, or was. */
+function partsOf(e: LogEvent): string[] {
+  const parts = [ALL, partOf({ ns: e.ns, name: e.name })]
+  const nodes =
+    e.resource === 'pods'
+      ? [e.fields['spec.nodeName'], e.oldFields?.['spec.nodeName']]
+      : e.resource === 'persistentvolumes'
+        ? [e.labels[KEPT_BY], e.oldLabels?.[KEPT_BY]]
+        : []
+  for (const node of nodes) if (node) parts.push(partOf({ node }))
+  return parts
+}
+
 class Session {
   readonly node: string
   readonly socket: Socket
   readonly subscriptions = new Map<number, Subscription>()
   readonly streams = new Map<number, Stream>()
   nextStream = 1
+  /** It is told where other nodes' pods are. */
+  routes = false
   constructor(node: string, socket: Socket) {
     this.node = node
     this.socket = socket
@@ -58,6 +84,11 @@ export class Sessions {
   readonly #log: Log
   readonly #events: SessionEvents
   readonly #byNode = new Map<string, Session>()
+  /** Who wants to know of a resource, by the part of it that they want: see `partOf`. */
+  readonly #wanting = new Map<string, Map<string, Set<Wanting>>>()
+  readonly #routes: RouteFeed
+  /** The last version of each resource that there was a change of. */
+  readonly #newest = new Map<string, number>()
 
   constructor(store: Store, kinds: KindTable, fanOut: FanOut, authorizer: Authorizer, log: Log, events: SessionEvents) {
     this.#kinds = kinds
@@ -65,10 +96,35 @@ export class Sessions {
     this.#authorizer = authorizer
     this.#log = log
     this.#events = events
-    fanOut.subscribe((e) => {
-      for (const s of this.#byNode.values())
-        for (const sub of s.subscriptions.values()) if (sub.resource === e.resource) this.#deliver(s, sub, e)
+    this.#routes = new RouteFeed(store, (text) => {
+      for (const s of this.#byNode.values()) if (s.routes) s.socket.send(text)
     })
+    fanOut.subscribe((e) => this.#tell(e))
+  }
+
+  #tell(e: LogEvent): void {
+    this.#newest.set(e.resource, e.rv)
+    this.#routes.observe(e)
+    const parts = this.#wanting.get(e.resource)
+    if (!parts) return
+    for (const part of new Set(partsOf(e))) for (const { session, sub } of parts.get(part) ?? []) this.#deliver(session, sub, e)
+  }
+
+  #want(session: Session, sub: Subscription): void {
+    session.subscriptions.set(sub.id, sub)
+    const parts = this.#wanting.get(sub.resource) ?? new Map<string, Set<Wanting>>()
+    this.#wanting.set(sub.resource, parts)
+    const all = parts.get(sub.part) ?? new Set()
+    parts.set(sub.part, all.add({ session, sub }))
+  }
+  #unwant(session: Session, id: number): void {
+    const sub = session.subscriptions.get(id)
+    if (!sub) return
+    session.subscriptions.delete(id)
+    const parts = this.#wanting.get(sub.resource)
+    const all = parts?.get(sub.part)
+    for (const w of all ?? []) if (w.sub === sub) all!.delete(w)
+    if (all && !all.size) parts!.delete(sub.part)
   }
 
   connected(): string[] {
@@ -102,7 +158,7 @@ export class Sessions {
   #endStreams(session: Session): void {
     for (const s of [...session.streams.values()])
       s.ended(JSON.stringify(unavailable(`the session of node ${session.node} ended`).toStatus()))
-    session.subscriptions.clear()
+    for (const id of [...session.subscriptions.keys()]) this.#unwant(session, id)
   }
 
   /** A stream to a node; throws 503 when its daemon is not connected. */
@@ -134,7 +190,10 @@ export class Sessions {
           void this.#subscribe(session, frame)
           break
         case 'unsubscribe':
-          session.subscriptions.delete(frame.id)
+          this.#unwant(session, frame.id)
+          break
+        case 'routes':
+          void this.#tellRoutes(session, frame.have)
           break
         case 'close':
           session.streams.get(frame.stream)?.ended(frame.status)
@@ -148,6 +207,18 @@ export class Sessions {
     } catch (cause) {
       this.#log.error('a node sent a frame that could not be read', cause, { node: session.node })
       session.socket.close(1007, 'unreadable frame')
+    }
+  }
+
+  async #tellRoutes(session: Session, have: string | undefined): Promise<void> {
+    // What changes meanwhile is told as well: twice the same does no harm.
+    session.routes = true
+    try {
+      const missing = await this.#routes.missing(have)
+      if (missing) session.socket.send(missing)
+    } catch (cause) {
+      this.#log.error('routes could not be told', cause, { node: session.node })
+      session.socket.close(1011, 'the routes could not be read')
     }
   }
 
@@ -175,17 +246,19 @@ export class Sessions {
       const sub: Subscription = {
         id: f.id,
         resource: f.resource,
+        part: partOf({ ns: f.namespace, name: f.name, ...(kept || f.resource === 'pods' ? { node: session.node } : {}) }),
         ns: f.namespace,
         ...(fields.length ? { fields } : {}),
         ...(kept ? { labels: [{ key: KEPT_BY, operator: '=', values: [session.node] }] } : {}),
         waiting: [],
         rv: f.rv ?? 0,
       }
-      session.subscriptions.set(f.id, sub)
+      this.#unwant(session, f.id)
+      this.#want(session, sub)
       await this.#fill(session, sub)
     } catch (cause) {
       this.#log.error('a subscription failed', cause, { node: session.node, resource: f.resource })
-      session.subscriptions.delete(f.id)
+      this.#unwant(session, f.id)
       refuse('the subscription failed; try again')
     }
   }
@@ -195,7 +268,10 @@ export class Sessions {
     let resumed = false
     // The log knows resources, not selections: who wants little of much has it listed, unless only a little has happened.
     const near = async () => !(sub.fields?.length || sub.labels?.length) || (await this.#store.head()).rv - sub.rv <= FAR
-    if (sub.rv && (await near())) {
+    const newest = this.#newest.get(sub.resource) ?? (await this.#store.newest(sub.resource))
+    if (!this.#newest.has(sub.resource)) this.#newest.set(sub.resource, newest)
+    if (sub.rv && newest <= sub.rv) resumed = true
+    else if (sub.rv && (await near())) {
       try {
         for (;;) {
           const { events, head } = await this.#store.since(sub.rv, PAGE, sub.resource)
@@ -251,6 +327,7 @@ export class Sessions {
   }
 
   close(): void {
+    this.#routes.close()
     for (const s of this.#byNode.values()) s.socket.close(1001, 'the control plane is stopping')
   }
 }

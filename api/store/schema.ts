@@ -1,5 +1,6 @@
 // The tables of a cluster's database, as drizzle sees them; `npx drizzle-kit generate` writes migrations/ from this file.
 // A version's body, labels and fields live in `log` alone; `objects` points each live object at its newest row.
+import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 export const log = sqliteTable(
@@ -21,8 +22,12 @@ export const log = sqliteTable(
     by: text('by').notNull(),
     body: text('body').notNull(),
   },
-  // Two writers that replace the same version collide here; it also groups an object's history.
-  (t) => [uniqueIndex('log_version').on(t.resource, t.ns, t.name, t.prev)],
+  (t) => [
+    // Two writers that replace the same version collide here; it also groups an object's history.
+    uniqueIndex('log_version').on(t.resource, t.ns, t.name, t.prev),
+    // What a node's daemon asks for whenever it comes back.
+    index('log_pods_by_node').on(sql`("fields" ->> '$."spec.nodeName"')`, t.ns, t.name).where(sql`"resource" = 'pods'`),
+  ],
 )
 
 export const objects = sqliteTable(

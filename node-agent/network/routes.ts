@@ -1,4 +1,5 @@
 // Pod ranges of other nodes: direct routes to their addresses. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
+import type { RouteTable } from '../../shared/session/routes.ts'
 import type { Log } from '../log.ts'
 import { exec, sysctl } from './commands.ts'
 
@@ -7,13 +8,13 @@ const RETRY = 2000
 
 export class Routes {
   readonly #log: Log
-  readonly #nodes: () => Iterable<any>
+  readonly #table: RouteTable
   readonly #self: string
   #timer?: ReturnType<typeof setTimeout>
 
-  constructor(self: string, nodes: () => Iterable<any>, log: Log) {
+  constructor(self: string, table: RouteTable, log: Log) {
     this.#self = self
-    this.#nodes = nodes
+    this.#table = table
     this.#log = log
   }
 
@@ -29,11 +30,8 @@ export class Routes {
 
   async #sync(): Promise<void> {
     const wanted = new Map<string, string>()
-    for (const n of this.#nodes()) {
-      if (n.metadata.name === this.#self || !n.spec?.podCIDR) continue
-      const ip = n.status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address
-      if (ip && !ip.startsWith('127.')) wanted.set(n.spec.podCIDR, ip)
-    }
+    for (const [node, [podCidr, address]] of this.#table.entries())
+      if (node !== this.#self && !address.startsWith('127.')) wanted.set(podCidr, address)
     const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
     const current = new Map([...text.matchAll(/^(\S+) via (\S+)/gm)].map((m) => [m[1]!, m[2]!]))
     for (const [cidr, via] of wanted)

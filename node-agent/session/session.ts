@@ -2,6 +2,7 @@
 import WebSocket from 'ws'
 import { under } from '../../shared/meta/url.ts'
 import { type DaemonFrame, decodeData, encodeData, type HubFrame, type StreamRequest, WINDOW } from '../../shared/session/frames.ts'
+import type { RouteTable } from '../../shared/session/routes.ts'
 import type { Log } from '../log.ts'
 import type { Identity } from './identity.ts'
 
@@ -104,6 +105,7 @@ export class Session {
   readonly #log: Log
   readonly #serve: (request: StreamRequest, stream: NodeStream) => void
   readonly #onState: (connected: boolean) => void
+  #routes?: { table: RouteTable; changed: () => void }
   #next = 1
   #socket?: WebSocket
   #delay = MIN_DELAY
@@ -154,7 +156,7 @@ export class Session {
     socket.on('open', () => {
       this.#delay = MIN_DELAY
       this.#log.info('session opened', { server: this.#identity.server })
-      for (const [id, sub] of this.#subscriptions) this.#subscribe(id, sub)
+      this.#askAll()
       this.#onState(true)
     })
     socket.on('message', (data: Buffer, binary: boolean) => {
@@ -206,6 +208,17 @@ export class Session {
   }
   sendBytes(bytes: Uint8Array): void {
     if (this.connected) this.#socket!.send(bytes)
+  }
+
+  #askAll(): void {
+    for (const [id, sub] of this.#subscriptions) this.#subscribe(id, sub)
+    if (this.#routes) this.send({ t: 'routes', have: this.#routes.table.hash })
+  }
+
+  /** Keeps a table of where each node's pods are; `changed` is called after each change. */
+  followRoutes(table: RouteTable, changed: () => void): void {
+    this.#routes = { table, changed }
+    if (this.connected) this.send({ t: 'routes', have: table.hash })
   }
 
   #subscribe(id: number, { s, rv }: { s: Subscription; rv?: number }): void {
@@ -279,8 +292,17 @@ export class Session {
         for (const w of stream.waiting.splice(0)) w()
         break
       }
+      case 'routes': {
+        if (!this.#routes) return
+        const { table, changed } = this.#routes
+        const named = new Set(f.routes.map(([node]) => node))
+        if (f.whole) for (const [node] of [...table.entries()]) if (!named.has(node)) table.set(node, undefined)
+        for (const [node, podCidr, address] of f.routes) table.set(node, podCidr === null ? undefined : [podCidr, address])
+        changed()
+        break
+      }
       case 'resubscribe':
-        for (const [id, sub] of this.#subscriptions) this.#subscribe(id, sub)
+        this.#askAll()
         break
       case 'pong':
     }

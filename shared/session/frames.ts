@@ -82,6 +82,8 @@ export type DaemonFrame =
   /** Starts (or with `rv` resumes) a list+watch. Answered by `event`s and one `synced`. */
   | { t: 'subscribe'; id: number; resource: string; namespace?: string; name?: string; rv?: number }
   | { t: 'unsubscribe'; id: number }
+  /** Wants to know where each node's pods are, and has a table of this hash (shared/session/routes.ts). Answered by `routes` where that is another. */
+  | { t: 'routes'; have?: string }
   | { t: 'close'; stream: number; status?: string }
   | { t: 'credit'; stream: number; bytes: number }
   | { t: 'ping' }
@@ -93,6 +95,8 @@ export type HubFrame =
   | { t: 'replace'; id: number }
   | { t: 'synced'; id: number; rv: number }
   | { t: 'refused'; id: number; message: string }
+  /** Routes that have changed, with null for those that are gone; or the whole table. */
+  | { t: 'routes'; whole: boolean; routes: [node: string, podCidr: string | null, address: string][] }
   | { t: 'open'; stream: number; request: StreamRequest }
   | { t: 'close'; stream: number; status?: string }
   | { t: 'credit'; stream: number; bytes: number }

@@ -7,6 +7,7 @@ import { type Api, createApi } from '../../node-agent/session/api.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { Session } from '../../node-agent/session/session.ts'
 import { timeString } from '../../shared/meta/object.ts'
+import { RouteTable } from '../../shared/session/routes.ts'
 
 const [url, caFile, folder, token, first, count] = parseArgs({ allowPositionals: true }).positionals as [
   string,
@@ -103,6 +104,11 @@ async function node(name: string): Promise<void> {
     onReplace: () => {},
     onSynced: () => {},
   })
+  // What a daemon listens to besides; here nobody acts on it.
+  const nothing = { onEvent: () => {}, onReplace: () => {}, onSynced: () => {} }
+  for (const resource of ['services', 'endpointslices.discovery.k8s.io', 'persistentvolumes']) session.subscribe({ resource, ...nothing })
+  session.subscribe({ resource: 'nodes', name, ...nothing })
+  session.followRoutes(new RouteTable(), () => {})
   session.start()
   await opened.promise
 }

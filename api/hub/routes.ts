@@ -1,0 +1,85 @@
+// Tells daemons where each node's pods are, and of nothing else about nodes: in a cluster of a thousand every change of a Node is a thousand messages.
+// What changes within a moment travels together, encoded once for all.
+import type { KObject } from '../../shared/meta/object.ts'
+import type { HubFrame } from '../../shared/session/frames.ts'
+import { type Route, RouteTable } from '../../shared/session/routes.ts'
+import { decodeBody } from '../registry/codec.ts'
+import type { LogEvent, Store } from '../store/store.ts'
+
+const TOGETHER_MS = 50
+
+function routeOf({ spec, status }: KObject): Route | undefined {
+  const address = status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address
+  return spec?.podCIDR && address ? [spec.podCIDR, address] : undefined
+}
+
+type Change = [node: string, podCidr: string | null, address: string]
+const frame = (whole: boolean, routes: Change[]): string => JSON.stringify({ t: 'routes', whole, routes } satisfies HubFrame)
+
+export class RouteFeed {
+  readonly #store: Store
+  readonly #broadcast: (text: string) => void
+  readonly #table = new RouteTable()
+  #loading?: Promise<void>
+  #loaded = false
+  /** Events that came while the table was read. */
+  #early: LogEvent[] = []
+  readonly #changed = new Set<string>()
+  #timer?: ReturnType<typeof setTimeout>
+
+  constructor(store: Store, broadcast: (text: string) => void) {
+    this.#store = store
+    this.#broadcast = broadcast
+  }
+
+  /** What a daemon has to be told whose table has this hash; undefined when it has them all. */
+  async missing(have: string | undefined): Promise<string | undefined> {
+    await this.#load()
+    if (have === this.#table.hash) return undefined
+    return frame(
+      true,
+      [...this.#table.entries()].map(([node, [podCidr, address]]) => [node, podCidr, address]),
+    )
+  }
+
+  observe(e: LogEvent): void {
+    if (e.resource !== 'nodes') return
+    if (!this.#loaded) {
+      // Whoever asks first reads all.
+      if (this.#loading) this.#early.push(e)
+      return
+    }
+    const route = e.verb === 'delete' ? undefined : routeOf(e.object ?? decodeBody(e.body, e.rv))
+    if (!this.#table.set(e.name, route)) return
+    this.#changed.add(e.name)
+    this.#timer ??= setTimeout(() => this.#flush(), TOGETHER_MS)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #flush(): void {
+    this.#timer = undefined
+    const routes = new Map(this.#table.entries())
+    const changes = [...this.#changed].map((node): Change => [node, routes.get(node)?.[0] ?? null, routes.get(node)?.[1] ?? ''])
+    this.#changed.clear()
+    this.#broadcast(frame(false, changes))
+  }
+
+  #load(): Promise<void> {
+    this.#loading ??= this.#read().catch((cause) => {
+      this.#loading = undefined
+      this.#early = []
+      throw cause
+    })
+    return this.#loading
+  }
+
+  async #read(): Promise<void> {
+    const { items } = await this.#store.list({ resource: 'nodes' })
+    for (const i of items) this.#table.set(i.name, routeOf(decodeBody(i.body, i.rv)))
+    this.#loaded = true
+    for (const e of this.#early.splice(0)) this.observe(e)
+  }
+}

@@ -1,0 +1,1 @@
+CREATE INDEX `log_pods_by_node` ON `log` (("fields" ->> '$."spec.nodeName"'),`ns`,`name`) WHERE "resource" = 'pods';
