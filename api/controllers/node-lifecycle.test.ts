@@ -15,7 +15,7 @@ test.each([
   ['10.244.0.0/16', ['10.244.0.0/24', '10.244.1.0/24'], '10.244.2.0/24'],
   ['10.244.0.0/23', ['10.244.0.0/24', '10.244.1.0/24'], undefined],
 ])('of %s with %j taken: %s', (cidr, used, want) => {
-  expect(freeRange(cidr, used)).toBe(want)
+  expect(freeRange(cidr, new Set<string>(used))).toBe(want)
 })
 
 test('twenty nodes at once share no range', async () => {

@@ -12,7 +12,7 @@ interface View {
   session: { connected: boolean; lostAt: number }
   /** When a kubelet that renews leases last did, ms; 0 where there is none. */
   renewedAt: number
-  usedRanges: () => string[]
+  usedRanges: ReadonlySet<string>
   podCidr: string
   grace: number
   pods: readonly KObject[]
@@ -20,15 +20,15 @@ interface View {
 
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
 
-/** The first free /24 of the cluster's range. */
-export function freeRange(podCidr: string, used: string[]): string | undefined {
+/** A free /24 of the cluster's range. The first ones are taken first: as many as are taken is a good place to begin. */
+export function freeRange(podCidr: string, used: ReadonlySet<string>): string | undefined {
   const [base, bits] = podCidr.split('/') as [string, string]
   const [a, b] = base.split('.') as [string, string]
   const count = 2 ** (24 - Number(bits))
-  const taken = new Set(used)
-  for (let i = 0; i < count; i++) {
+  for (let n = 0; n < count; n++) {
+    const i = (used.size + n) % count
     const range = `${a}.${Number(b) + Math.floor(i / 256)}.${i % 256}.0/24`
-    if (!taken.has(range)) return range
+    if (!used.has(range)) return range
   }
   return undefined
 }
@@ -55,7 +55,7 @@ function reconcile(_key: string, v: View, now: number): Result {
   let requeueAt: number | undefined
   let next = node
   if (!node.spec?.podCIDR) {
-    const range = freeRange(v.podCidr, v.usedRanges())
+    const range = freeRange(v.podCidr, v.usedRanges)
     if (range) next = { ...next, spec: { ...next.spec, podCIDR: range, podCIDRs: [range] } }
   }
   const aliveUntil = session.connected ? Number.POSITIVE_INFINITY : Math.max(session.lostAt, v.renewedAt) + v.grace
@@ -118,7 +118,7 @@ export const nodeLifecycle: Controller<View> = {
       node,
       session: reader.session(key),
       renewedAt: Date.parse(lease?.spec?.renewTime ?? '') || 0,
-      usedRanges: () => reader.list('nodes').flatMap((n) => (n.spec?.podCIDR ? [n.spec.podCIDR] : [])),
+      usedRanges: reader.podRanges,
       podCidr: reader.settings.podCidr,
       grace: reader.settings.nodeMonitorGracePeriod,
       pods: reader.podsOn(key),

@@ -52,6 +52,7 @@ export function namedNodes(pod: KObject): string[] | undefined {
 
 export const nodeAffinity: FilterPlugin & ScorePlugin = {
   name: 'NodeAffinity',
+  local: true,
   weight: 2,
   concerns: (pod, { args }) => !!(pod.spec.nodeSelector || pod.spec.affinity?.nodeAffinity || args.addedAffinity),
   filter: (pod, { node }, { args }) => {

@@ -3,6 +3,7 @@ import { type FilterPlugin, hostPorts } from './types.ts'
 
 export const nodeName: FilterPlugin = {
   name: 'NodeName',
+  local: true,
   concerns: (pod) => !!pod.spec.nodeName,
   filter: (pod, { node }) =>
     pod.spec.nodeName && pod.spec.nodeName !== node.metadata.name
@@ -12,6 +13,7 @@ export const nodeName: FilterPlugin = {
 
 export const nodePorts: FilterPlugin = {
   name: 'NodePorts',
+  local: true,
   concerns: (pod) => hostPorts(pod).length > 0,
   filter: (pod, { ports }) => {
     const taken = hostPorts(pod).some((wanted) => {

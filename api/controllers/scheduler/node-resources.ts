@@ -32,6 +32,7 @@ const isIgnored = ({ ignored }: PluginArgs['fit'], resource: string): boolean =>
 
 export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
   name: 'NodeResourcesFit',
+  local: true,
   weight: 1,
   filter: (pod, info, { args }) => {
     const reasons: string[] = []
@@ -63,6 +64,7 @@ export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
 
 export const balancedAllocation: ScorePlugin = {
   name: 'NodeResourcesBalancedAllocation',
+  local: true,
   weight: 1,
   score: (pod, info, { args }) => {
     const shares = args.balanced.flatMap(({ name }) => share(pod, info, name) ?? [])

@@ -3,7 +3,16 @@ import type { KObject } from '../../../shared/meta/object.ts'
 import type { Profile } from './configuration.ts'
 import { namedNodes } from './node-affinity.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { FilterPlugin, Misfit, NodeInfo, SchedulingContext } from './types.ts'
+import {
+  type FilterPlugin,
+  hostPorts,
+  type Local,
+  type Misfit,
+  type NodeInfo,
+  podRequests,
+  type SchedulingContext,
+  type ScorePlugin,
+} from './types.ts'
 
 export interface Misplacement {
   reasons: string
@@ -44,24 +53,95 @@ export const fits = (pod: KObject, info: NodeInfo, filters: readonly FilterPlugi
 const enough = (nodes: number, percentage: number | undefined): number =>
   Math.max(100, Math.floor((nodes * (percentage || Math.max(5, 50 - nodes / 125))) / 100))
 
-/** The best of nodes that fit; of equals, the one with the fewest pods, then by name: the same view places alike. */
-function best(pod: KObject, feasible: NodeInfo[], profile: Profile, context: SchedulingContext): NodeInfo {
-  if (feasible.length === 1) return feasible[0]!
-  const totals = feasible.map(() => 0)
-  for (const { plugin, weight } of profile.scorers) {
-    if (plugin.concerns && !plugin.concerns(pod, context)) continue
-    const raw = feasible.map((info) => plugin.score(pod, info, context))
-    const scores = plugin.normalize ? plugin.normalize(raw) : raw
-    for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * weight
+const MOST_SHAPES = 256
+const MOST_KNOWN = 16
+const shapes = new WeakMap<Profile, Map<string, object>>()
+
+/** The same object for all pods that plugins which see but pod and node cannot tell apart. */
+function shapeOf(pod: KObject, profile: Profile): object {
+  const { nodeName, nodeSelector, affinity, tolerations } = pod.spec
+  const key = JSON.stringify([podRequests(pod), hostPorts(pod), nodeName, nodeSelector, affinity?.nodeAffinity, tolerations])
+  let known = shapes.get(profile)
+  if (!known || known.size >= MOST_SHAPES) {
+    known = new Map()
+    shapes.set(profile, known)
   }
-  const before = (a: number, b: number): boolean => {
-    if (totals[a] !== totals[b]) return totals[a]! > totals[b]!
-    const [x, y] = [feasible[a]!, feasible[b]!]
-    return x.pods.length === y.pods.length ? x.node.metadata.name < y.node.metadata.name : x.pods.length < y.pods.length
+  let shape = known.get(key)
+  if (!shape) {
+    shape = {}
+    known.set(key, shape)
   }
-  let at = 0
-  for (let i = 1; i < feasible.length; i++) if (before(i, at)) at = i
-  return feasible[at]!
+  return shape
+}
+
+/** A pod on its way to a node: the plugins that have a say, and what is known of pods like it. */
+class Search {
+  readonly #pod: KObject
+  readonly #profile: Profile
+  readonly #context: SchedulingContext
+  readonly #shape: object
+  readonly #near: FilterPlugin[]
+  readonly #far: FilterPlugin[]
+  readonly #scorers: readonly { plugin: ScorePlugin; weight: number; concerned: boolean }[]
+
+  constructor(pod: KObject, profile: Profile, context: SchedulingContext) {
+    this.#pod = pod
+    this.#profile = profile
+    this.#context = context
+    this.#shape = shapeOf(pod, profile)
+    const all = concerned(profile.filters, pod, context)
+    this.#near = all.filter((f) => f.local)
+    this.#far = all.filter((f) => !f.local)
+    this.#scorers = profile.scorers.map((s) => ({ ...s, concerned: !s.plugin.concerns || s.plugin.concerns(pod, context) }))
+  }
+
+  #local(info: NodeInfo): Local {
+    let local = info.known?.get(this.#shape)
+    if (!local) {
+      const refused = misfitOf(this.#pod, info, this.#near, this.#context)
+      local = refused ? { refused: [refused[0].name, refused[1]] } : {}
+      if (!info.known || info.known.size >= MOST_KNOWN) info.known = new Map()
+      info.known.set(this.#shape, local)
+    }
+    return local
+  }
+
+  /** Who refuses a node, and why. */
+  refusal(info: NodeInfo): readonly [string, Misfit] | undefined {
+    const { refused } = this.#local(info)
+    if (refused) return refused
+    const far = this.#far.length ? misfitOf(this.#pod, info, this.#far, this.#context) : undefined
+    return far && [far[0].name, far[1]]
+  }
+
+  #score(info: NodeInfo, at: number): number {
+    const { plugin } = this.#profile.scorers[at]!
+    if (!plugin.local) return plugin.score(this.#pod, info, this.#context)
+    const local = this.#local(info)
+    local.scores ??= []
+    local.scores[at] ??= plugin.score(this.#pod, info, this.#context)
+    return local.scores[at]
+  }
+
+  /** The best of nodes that fit; of equals, the one with the fewest pods, then by name: the same view places alike. */
+  best(feasible: NodeInfo[]): NodeInfo {
+    if (feasible.length === 1) return feasible[0]!
+    const totals = new Float64Array(feasible.length)
+    for (const [at, { plugin, weight, concerned }] of this.#scorers.entries()) {
+      if (!concerned) continue
+      const raw = feasible.map((info) => this.#score(info, at))
+      const scores = plugin.normalize ? plugin.normalize(raw) : raw
+      for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * weight
+    }
+    const before = (a: number, b: number): boolean => {
+      if (totals[a] !== totals[b]) return totals[a]! > totals[b]!
+      const [x, y] = [feasible[a]!, feasible[b]!]
+      return x.pods.length === y.pods.length ? x.node.metadata.name < y.node.metadata.name : x.pods.length < y.pods.length
+    }
+    let at = 0
+    for (let i = 1; i < feasible.length; i++) if (before(i, at)) at = i
+    return feasible[at]!
+  }
 }
 
 /** Where a pod goes, or why nowhere. Nodes are looked at from `start` on; `looked` says how many were. */
@@ -75,21 +155,21 @@ export function place(pod: KObject, snapshot: Snapshot, profile: Profile, start 
   const refusedBy = new Set<string>()
   const resolvable: NodeInfo[] = []
   const limit = enough(all.length, profile.percentageOfNodesToScore)
-  const filters = concerned(profile.filters, pod, context)
+  const search = new Search(pod, profile, context)
   let looked = 0
   for (; looked < nodes.length && feasible.length < limit; looked++) {
     const info = nodes[(start + looked) % nodes.length]!
-    const refused = misfitOf(pod, info, filters, context)
+    const refused = search.refusal(info)
     if (!refused) {
       feasible.push(info)
       continue
     }
-    const [{ name }, misfit] = refused
+    const [name, misfit] = refused
     refusedBy.add(name)
     if (!misfit.unresolvable) resolvable.push(info)
     for (const r of misfit.reasons) reasons.set(r, misfit.anywhere ? 0 : (reasons.get(r) ?? 0) + 1)
   }
-  if (feasible.length) return { node: best(pod, feasible, profile, context), looked }
+  if (feasible.length) return { node: search.best(feasible), looked }
   if (nodes.length < all.length) {
     reasons.set(NOT_NAMED, all.length - nodes.length)
     refusedBy.add('NodeAffinity')

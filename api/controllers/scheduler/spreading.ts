@@ -3,11 +3,9 @@ import type { KObject } from '../../../shared/meta/object.ts'
 import { fromLabelSelector, matches } from '../../../shared/meta/selector.ts'
 import { tolerates } from '../../../shared/meta/taints.ts'
 import { nodeAffinity } from './node-affinity.ts'
-import { type FilterPlugin, kinOf, type NodeInfo, type SchedulingContext, type ScorePlugin, type Tally } from './types.ts'
+import { type FilterPlugin, HOST, kinOf, type NodeInfo, type SchedulingContext, type ScorePlugin, type Tally, ZONE } from './types.ts'
 
 const NAME = 'PodTopologySpread'
-const HOST = 'kubernetes.io/hostname'
-const ZONE = 'topology.kubernetes.io/zone'
 
 interface Constraint {
   /** The same for all pods that count alike. */
@@ -23,7 +21,10 @@ interface Constraint {
   includes: (info: NodeInfo) => boolean
 }
 
-const labelOf = ({ node }: NodeInfo, key: string): string | undefined => node.metadata.labels?.[key]
+const labelOf = ({ node, host, zone }: NodeInfo, key: string): string | undefined => {
+  if (key === HOST) return host
+  return key === ZONE ? zone : node.metadata.labels?.[key]
+}
 
 /** Whether a pod bears a node's taints. */
 const bears = (pod: KObject, { node }: NodeInfo): boolean =>
@@ -175,7 +176,11 @@ export const spreading: FilterPlugin & ScorePlugin = {
     return sum
   },
   normalize: (raw) => {
-    const [min, max] = [Math.min(...raw), Math.max(...raw)]
+    let [min, max] = [Number.POSITIVE_INFINITY, 0]
+    for (const s of raw) {
+      if (s < min) min = s
+      if (s > max) max = s
+    }
     return raw.map((s) => (max ? ((max + min - s) * 100) / max : 100))
   },
 }

@@ -4,6 +4,7 @@ import type { FilterPlugin, ScorePlugin } from './types.ts'
 
 export const taintToleration: FilterPlugin & ScorePlugin = {
   name: 'TaintToleration',
+  local: true,
   weight: 3,
   filter: (pod, { node }) => {
     const taint = (node.spec?.taints ?? []).find(
@@ -25,6 +26,7 @@ const unschedulable = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSche
 
 export const nodeUnschedulable: FilterPlugin = {
   name: 'NodeUnschedulable',
+  local: true,
   filter: (pod, { node }) =>
     node.spec?.unschedulable && !(pod.spec.tolerations ?? []).some((t: any) => tolerates(t, unschedulable))
       ? { reasons: ['node(s) were unschedulable'], unresolvable: true }

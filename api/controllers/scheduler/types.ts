@@ -4,8 +4,14 @@ import { type Amounts, addTo, amounts, podAmounts } from '../../../shared/kinds/
 import { controllerOf, type KObject } from '../../../shared/meta/object.ts'
 import { hasEnded } from '../pods.ts'
 
+export const HOST = 'kubernetes.io/hostname'
+export const ZONE = 'topology.kubernetes.io/zone'
+
 export interface NodeInfo {
   node: KObject
+  /** Two of its labels that every pod is asked about. */
+  host: string | undefined
+  zone: string | undefined
   allocatable: Amounts
   requested: Amounts
   /** The same for scores: pods that ask for nothing count a little, so that they spread too. */
@@ -17,6 +23,15 @@ export interface NodeInfo {
   picky: KObject[]
   /** `protocol/ip/port` of host ports in use. */
   ports: Set<string>
+  /** What is known of pods of a shape on this node, as long as nothing on it changes. */
+  known?: Map<object, Local> | undefined
+}
+
+/** What plugins say that see nothing but the pod and the node. */
+export interface Local {
+  refused?: readonly [plugin: string, misfit: Misfit]
+  /** In the order of the profile's scorers; absent for those that see more. */
+  scores?: (number | undefined)[]
 }
 
 /** What there is besides pods and nodes. */
@@ -79,6 +94,8 @@ export interface Misfit {
 
 interface Plugin {
   name: string
+  /** It sees nothing but the pod and the node: what it says holds as long as the node does not change, for all pods of a shape. */
+  local?: true
   /** Whether it has a say about this pod at all; asked once. */
   concerns?(pod: KObject, context: SchedulingContext): boolean
 }
@@ -158,8 +175,11 @@ export function kinOf(pod: KObject): string {
 export const isPicky = (pod: KObject): boolean => !!(pod.spec.affinity?.podAffinity || pod.spec.affinity?.podAntiAffinity)
 
 export function nodeInfo(node: KObject, pods: readonly KObject[]): NodeInfo {
+  const { labels } = node.metadata
   const info: NodeInfo = {
     node,
+    host: labels?.[HOST],
+    zone: labels?.[ZONE],
     allocatable: amounts(node.status?.allocatable),
     requested: {},
     scored: {},
@@ -190,10 +210,12 @@ export const copyOf = (info: NodeInfo): NodeInfo => ({
   kin: new Map(info.kin),
   picky: [...info.picky],
   ports: new Set(info.ports),
+  known: undefined,
 })
 
 /** Counts a pod in as if it ran there. */
 export function addPod(info: NodeInfo, pod: KObject): void {
+  info.known = undefined
   info.pods.push(pod)
   if (isPicky(pod)) info.picky.push(pod)
   const wanted = podRequests(pod)
