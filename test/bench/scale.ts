@@ -12,11 +12,20 @@ const sizes = (process.env.KEDGE_SCALE ?? '10,100,1000').split(',').map(Number)
 const perNode = Number(process.env.KEDGE_SCALE_PODS ?? 10)
 /** Pods that are placed by the scheduler alone, for its rate. */
 const MOST_PLACED = 5000
+/** How long nodes may be silent. */
+const GRACE_S = 10
+/** KEDGE_SCALE_PLATFORM=workers: the memory is workerd's. */
+const platform = process.env.KEDGE_SCALE_PLATFORM ?? 'node'
 const PATIENCE = 10 * 60_000
 const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/a'
 const CLOCK_TICKS = 100
 
-const rss = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+const own = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+/** Of the process that serves, MB. */
+const rss = (pid: number): number =>
+  platform === 'workers'
+    ? own(Number(execFileSync('pgrep', ['-P', String(pid), 'workerd'], { encoding: 'utf8' }).split('\n')[0]))
+    : own(pid)
 /** Seconds of processor time so far. */
 const cpu = (pid: number) => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -28,7 +37,7 @@ const cpu = (pid: number) => {
 async function measure(nodes: number): Promise<Record<string, number>> {
   const pods = nodes * perNode
   const out: Record<string, number> = { nodes, pods }
-  const cp = await ControlPlane.start('127.0.0.1')
+  const cp = await ControlPlane.start('127.0.0.1', ['--node-monitor-grace-period', String(GRACE_S), '--platform', platform])
   const agents: ChildProcess[] = []
   try {
     const caFile = path.join(cp.folder.path, 'ca.crt')
@@ -59,15 +68,17 @@ async function measure(nodes: number): Promise<Record<string, number>> {
 
     const folder = path.join(cp.folder.path, 'nodes')
     mkdirSync(folder)
-    await timed('nodes joined, s', async () => {
-      const child = spawn(
-        process.execPath,
-        ['--no-warnings', path.join(import.meta.dirname, 'agents.ts'), cp.url, caFile, folder, token, '0', String(nodes)],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
-      )
+    const join = async (first: number, count: number) => {
+      const program = ['--no-warnings', path.join(import.meta.dirname, 'agents.ts')]
+      const child = spawn(process.execPath, [...program, cp.url, caFile, folder, token, String(first), String(count)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       agents.push(child)
       await new Promise((r) => child.stdout!.once('data', r))
-    })
+    }
+    // A tenth of them is of another process, which is killed later.
+    const lost = Math.max(1, Math.floor(nodes / 10))
+    await timed('nodes joined, s', () => Promise.all([join(0, nodes - lost), join(nodes - lost, lost)]))
     const body = {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -108,6 +119,21 @@ async function measure(nodes: number): Promise<Record<string, number>> {
       )
       await settled(pods + 1)
     })
+    // A tenth of the nodes goes at once: seen, then taken out of the cluster, and their pods made anew on others.
+    const before100 = await get(DEPLOYMENT)
+    agents[1]!.kill('SIGKILL')
+    const unseen = await timed('loss seen, s', () =>
+      eventually(
+        'fewer are available',
+        async () => (await get(DEPLOYMENT)).status.availableReplicas <= before100.spec.replicas - lost,
+        PATIENCE,
+      ),
+    )
+    out['loss seen, s'] = Math.max(0, unseen - GRACE_S)
+    await timed('a tenth replaced, s', async () => {
+      for (let i = nodes - lost; i < nodes; i++) await c.call('DELETE', `/api/v1/nodes/sim-${i}`)
+      await settled(before100.spec.replicas)
+    })
     return out
   } finally {
     for (const a of agents) a.kill('SIGKILL')
@@ -116,7 +142,11 @@ async function measure(nodes: number): Promise<Record<string, number>> {
 }
 
 const columns: Record<string, number>[] = []
-for (const n of sizes) columns.push({ ...(await measure(n)), 'pods/s placed': await placed(n, Math.min(n * perNode, MOST_PLACED)) })
+for (const n of sizes)
+  columns.push({
+    ...(await measure(n)),
+    ...(platform === 'node' ? { 'pods/s placed': await placed(n, Math.min(n * perNode, MOST_PLACED)) } : {}),
+  })
 for (const name of Object.keys(columns[0]!))
   console.log(
     name.padEnd(26),

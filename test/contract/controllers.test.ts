@@ -16,6 +16,8 @@ const template = { metadata: { labels: { app: 'a' } }, spec: pod }
 interface Workload {
   resource: string
   spec: object
+  /** What is there besides, by resource. */
+  besides?: [resource: string, object: object][]
   /** What is wrong with the state, by what was asked for. */
   check: (c: Controlled, asked: { replicas: number; image: string }) => Promise<void>
 }
@@ -24,7 +26,65 @@ interface Workload {
 const alive = async (c: Controlled) => (await c.alive()).filter((p) => p.status?.phase !== 'Failed')
 const images = (pods: KObject[]) => [...new Set(pods.map((p) => p.spec.containers[0].image))]
 
+const readyAddresses = async (c: Controlled): Promise<string[]> =>
+  (await c.list('endpointslices.discovery.k8s.io')).flatMap((s) =>
+    (s.endpoints ?? []).filter((e: any) => e.conditions.ready).map((e: any) => e.targetRef.name),
+  )
+
 const workloads: Record<string, Workload> = {
+  'Deployment behind a service, with a budget': {
+    resource: 'deployments.apps',
+    spec: { replicas: 2, selector, template },
+    besides: [
+      ['services', { metadata: { name: 'a' }, spec: { type: 'LoadBalancer', selector: selector.matchLabels, ports: [{ port: 80 }] } }],
+      ['poddisruptionbudgets.policy', { metadata: { name: 'a' }, spec: { selector, minAvailable: 1 } }],
+    ],
+    check: async (c, { replicas }) => {
+      const pods = await alive(c)
+      expect((await readyAddresses(c)).sort()).toEqual(pods.map((p) => p.metadata.name).sort())
+      const { status } = (await c.get('poddisruptionbudgets.policy', 'a'))!
+      expect([status.expectedPods, status.currentHealthy, status.disruptionsAllowed]).toEqual([
+        replicas,
+        replicas,
+        Math.max(0, replicas - 1),
+      ])
+    },
+  },
+  'StatefulSet with volumes of ours': {
+    resource: 'statefulsets.apps',
+    spec: {
+      replicas: 2,
+      serviceName: 'a',
+      selector,
+      template,
+      persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete' },
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'd' },
+          spec: { storageClassName: 'ours', accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+        },
+      ],
+    },
+    besides: [
+      ['storageclasses.storage.k8s.io', { metadata: { name: 'ours' }, provisioner: 'kedge.dev/local', volumeBindingMode: 'Immediate' }],
+    ],
+    check: async (c, { replicas }) => {
+      // Members whose node is gone wait for their volumes, which were there.
+      const claims = await c.list('persistentvolumeclaims')
+      expect(claims.map((k) => k.metadata.name).sort()).toEqual(Array.from({ length: replicas }, (_, i) => `d-a-${i}`))
+      const volumes = (await c.list('persistentvolumes')).filter((v) => !v.metadata.deletionTimestamp)
+      const nodes = new Set((await c.list('nodes')).map((n) => n.metadata.name))
+      for (const k of claims) {
+        const volume = volumes.find((v) => v.metadata.name === k.spec.volumeName)
+        expect(volume?.spec.claimRef.uid).toBe(k.metadata.uid)
+        const pod = (await alive(c)).find((p) => p.metadata.name === k.metadata.name.slice(2))
+        const keeper = volume!.metadata.labels!['kedge.dev/node']!
+        if (pod?.spec.nodeName) expect([pod.spec.nodeName, nodes.has(keeper)]).toEqual([keeper, true])
+      }
+      if (volumes.length !== replicas) console.log(JSON.stringify(volumes, null, 1))
+      expect(volumes).toHaveLength(replicas)
+    },
+  },
   Deployment: {
     resource: 'deployments.apps',
     spec: { replicas: 2, selector, template },
@@ -147,6 +207,9 @@ describe.each(onEach)('$name', ({ open, runs }) => {
           const c = await Controlled.start(2, database)
           try {
             const asked = { replicas: 2, image: 'one' }
+            const annotations = { 'kedge.dev/local-volumes': '/data', 'kedge.dev/local-volumes-size': '100Gi' }
+            for (const n of await c.list('nodes')) await c.patch('nodes', n.metadata.name, { metadata: { annotations } })
+            for (const [resource, object] of w.besides ?? []) await c.create(resource, object)
             await c.create(w.resource, { metadata: { name: 'a' }, spec: w.spec })
             for (const s of steps) await take(c, w.resource, s, asked).catch(overtaken)
             await c.rest()

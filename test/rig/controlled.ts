@@ -165,8 +165,11 @@ export class Controlled {
   }
   async ready(name: string, isReady = true): Promise<void> {
     const condition = { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: new Date(this.now).toISOString() }
-    await this.patch('pods', name, { status: { phase: 'Running', conditions: [condition] } }, 'status')
+    const podIP = this.#addresses.get(name) ?? `10.9.${this.#addresses.size >> 8}.${this.#addresses.size & 255}`
+    this.#addresses.set(name, podIP)
+    await this.patch('pods', name, { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions: [condition] } }, 'status')
   }
+  readonly #addresses = new Map<string, string>()
   /** A pod has ended, with this exit code in its first container. */
   async ended(pod: KObject, exitCode: number, more: object = {}): Promise<void> {
     const finishedAt = new Date(this.now).toISOString().replace(/\.\d+/, '')
