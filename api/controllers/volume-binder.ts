@@ -190,9 +190,13 @@ export const volumePhase: Controller<VolumeView> = {
   all: (r) => r.list(VOLUMES).map(keyOf),
   wakes: {
     [VOLUMES]: ownWakes,
-    [CLAIMS]: ({ old, new: now }) => {
-      const name = (now ?? old)!.spec.volumeName
-      return name && (!now || !old || old.spec.volumeName !== name) ? [name] : []
+    [CLAIMS]: ({ old, new: now }, reader) => {
+      const { spec, metadata } = (now ?? old)!
+      if (spec.volumeName) return !now || !old || old.spec.volumeName !== spec.volumeName ? [spec.volumeName] : []
+      if (now) return []
+      // It went before it had said which volume it has; the volume knows.
+      const isFor = ({ spec: { claimRef } }: KObject) => claimRef?.namespace === metadata.namespace && claimRef?.name === metadata.name
+      return reader.list(VOLUMES).filter(isFor).map(keyOf)
     },
   },
   view: (key, reader: Reader) => {
