@@ -7,7 +7,7 @@ interface View {
   resource: string
   object: KObject
   /** Each owner that the object names: there (with its object), gone, or of a kind that nobody knows here. */
-  owners: { reference: OwnerReference; state: 'present' | 'gone' | 'unknown'; object?: KObject }[]
+  owners: { reference: OwnerReference; state: 'present' | 'gone' | 'unknown'; object?: KObject; elsewhere?: boolean }[]
   dependents: { resource: string; object: KObject }[]
 }
 
@@ -18,12 +18,13 @@ function ownerState(reader: Reader, dependent: KObject, reference: OwnerReferenc
   const kind = reader.kinds.byName(groupOf(reference.apiVersion), reference.kind)
   if (!kind) return { reference, state: 'unknown' }
   const found = reader.byUid(reference.uid)
-  const ok =
-    found &&
-    found.resource === resourceOf(kind) &&
-    found.object.metadata.name === reference.name &&
-    (!kind.namespaced || found.object.metadata.namespace === dependent.metadata.namespace)
-  return ok ? { reference, state: 'present', object: found.object } : { reference, state: 'gone' }
+  const same = found && found.resource === resourceOf(kind) && found.object.metadata.name === reference.name
+  const { namespace } = dependent.metadata
+  const elsewhere = !!same && kind.namespaced && found.object.metadata.namespace !== namespace
+  // What is of no namespace cannot be owned by what is in one: nobody can say that such an owner is gone.
+  if (kind.namespaced && namespace === undefined) return { reference, state: 'unknown', elsewhere: true }
+  if (elsewhere) return { reference, state: 'gone', elsewhere }
+  return same ? { reference, state: 'present', object: found.object } : { reference, state: 'gone' }
 }
 
 function reconcile(_key: string, { resource, object: o, owners, dependents }: View): Result {
@@ -48,15 +49,30 @@ function reconcile(_key: string, { resource, object: o, owners, dependents }: Vi
     return { writes }
   }
   if (!owners.length || deletionTimestamp) return { writes }
+  for (const { reference: r, elsewhere } of owners)
+    if (elsewhere) {
+      const { namespace = '' } = o.metadata
+      const owner = `[${r.apiVersion}/${r.kind}, namespace: ${namespace}, name: ${r.name}, uid: ${r.uid}]`
+      const message = `ownerRef ${owner} does not exist in namespace "${namespace}"`
+      const about = { resource, object: o }
+      writes.push({
+        verb: 'event',
+        about,
+        type: 'Warning',
+        reason: 'OwnerRefInvalidNamespace',
+        message,
+        component: 'garbage-collector-controller',
+      })
+    }
   const gone = owners.filter((w) => w.state === 'gone')
   if (!gone.length) return { writes }
   if (gone.length === owners.length) {
     const policy = finalizers.includes('orphan') ? 'Orphan' : finalizers.includes('foregroundDeletion') ? 'Foreground' : 'Background'
-    return { writes: [{ verb: 'delete', resource, object: o, propagationPolicy: policy }] }
+    return { writes: [...writes, { verb: 'delete', resource, object: o, propagationPolicy: policy }] }
   }
   // Some owners live on: only the dangling references go.
   const ownerReferences = o.metadata.ownerReferences!.filter((r) => !gone.some((g) => g.reference === r))
-  return { writes: [{ verb: 'update', resource, object: { ...o, metadata: { ...o.metadata, ownerReferences } } }] }
+  return { writes: [...writes, { verb: 'update', resource, object: { ...o, metadata: { ...o.metadata, ownerReferences } } }] }
 }
 
 function withoutFinalizer(resource: string, o: KObject, finalizer: string): Write {

@@ -165,3 +165,37 @@ test('a volume that names its zone by labels is used there', async () => {
   await c.rest()
   expect((await c.get('pods', 'p'))!.spec.nodeName).toBe('n2')
 })
+
+test('a node takes as many volumes of a driver as it says', async () => {
+  for (const name of ['n1', 'n2'])
+    await c.create('csinodes.storage.k8s.io', {
+      metadata: { name },
+      spec: { drivers: [{ name: 'disks.example.com', nodeID: name, allocatable: { count: 1 } }] },
+    })
+  for (const n of ['a', 'b', 'c']) {
+    await volume(n, '1Gi', { hostPath: undefined, csi: { driver: 'disks.example.com', volumeHandle: n } })
+    await claim(n, '1Gi')
+    await pod(n, n)
+  }
+  await c.rest()
+  const nodes = await Promise.all(['a', 'b', 'c'].map(async (n) => (await c.get('pods', n))!.spec.nodeName))
+  expect(nodes.filter(Boolean).sort()).toEqual(['n1', 'n2'])
+  const left = ['a', 'b', 'c'].find((_, i) => !nodes[i])!
+  expect(await message(left)).toContain('2 node(s) exceed max volume count')
+  await c.delete('pods', ['a', 'b', 'c'].find((n) => n !== left)!, { gracePeriodSeconds: 0 })
+  await c.rest()
+  expect((await c.get('pods', left))!.spec.nodeName).toBeDefined()
+})
+
+test('volumes are made only where their class allows', async () => {
+  await c.create('storageclasses.storage.k8s.io', {
+    metadata: { name: 'zoned' },
+    provisioner: 'example.com/disks',
+    volumeBindingMode: 'WaitForFirstConsumer',
+    allowedTopologies: [{ matchLabelExpressions: [{ key: 'kubernetes.io/hostname', values: ['n2'] }] }],
+  })
+  await claim('data', '1Gi', { storageClassName: 'zoned' })
+  await pod('p', 'data')
+  await c.rest()
+  expect((await c.get(CLAIMS, 'data'))!.metadata.annotations!['volume.kubernetes.io/selected-node']).toBe('n2')
+})

@@ -138,8 +138,9 @@ export class Controlled {
     body: object,
     part: 'main' | 'status' = 'main',
     type: 'merge' | 'json' | 'strategic' = 'strategic',
+    ns = NS,
   ) {
-    return patch(this.#env, this.kind(resource), this.#key(resource, name), part, type, body, options, ctx)
+    return patch(this.#env, this.kind(resource), this.#key(resource, name, ns), part, type, body, options, ctx)
   }
   delete(resource: string, name: string, o: DeleteOptions = {}, ns = NS) {
     return remove(this.#env, this.kind(resource), this.#key(resource, name, ns), o, ctx)
