@@ -6,6 +6,7 @@ import { quietLog } from '../../node-agent/log.ts'
 import { type Api, createApi } from '../../node-agent/session/api.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { Session } from '../../node-agent/session/session.ts'
+import { isReady } from '../../shared/meta/conditions.ts'
 import { timeString } from '../../shared/meta/object.ts'
 import { RouteTable } from '../../shared/session/routes.ts'
 
@@ -61,7 +62,7 @@ function running(pod: any): object {
 async function node(name: string): Promise<void> {
   const identity = await openIdentity({ data: path.join(folder, name), server: url, token, caFile, name, log: quietLog })
   const api = createApi(identity)
-  const told = new Set<string>()
+  const telling = new Set<string>()
   const gone = new Set<string>()
   const opened = Promise.withResolvers<void>()
   const session = new Session(
@@ -91,9 +92,11 @@ async function node(name: string): Promise<void> {
       if (gone.has(uid)) return
       gone.add(uid)
       await persistently('DELETE', at, { gracePeriodSeconds: 0, preconditions: { uid } })
-    } else if (!told.has(uid)) {
-      told.add(uid)
+    } else if (!telling.has(uid) && !isReady(pod)) {
+      // New, or somebody thought that this node was lost.
+      telling.add(uid)
       await persistently('PATCH', `${at}/status`, { status: running(pod) }, 'application/merge-patch+json')
+      telling.delete(uid)
     }
   }
   session.subscribe({

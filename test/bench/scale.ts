@@ -13,7 +13,7 @@ const perNode = Number(process.env.KEDGE_SCALE_PODS ?? 10)
 /** Pods that are placed by the scheduler alone, for its rate. */
 const MOST_PLACED = 5000
 /** How long nodes may be silent. */
-const GRACE_S = 10
+const GRACE_S = 20
 /** KEDGE_SCALE_PLATFORM=workers: the memory is workerd's. */
 const platform = process.env.KEDGE_SCALE_PLATFORM ?? 'node'
 const PATIENCE = 10 * 60_000
@@ -142,11 +142,13 @@ async function measure(nodes: number): Promise<Record<string, number>> {
 }
 
 const columns: Record<string, number>[] = []
-for (const n of sizes)
-  columns.push({
-    ...(await measure(n)),
-    ...(platform === 'node' ? { 'pods/s placed': await placed(n, Math.min(n * perNode, MOST_PLACED)) } : {}),
-  })
+for (const n of sizes) {
+  const column = await measure(n)
+  if (platform === 'node') column['pods/s placed'] = await placed(n, Math.min(n * perNode, MOST_PLACED))
+  columns.push(column)
+  // What was measured is not lost when a larger one fails.
+  console.error(JSON.stringify(column))
+}
 for (const name of Object.keys(columns[0]!))
   console.log(
     name.padEnd(26),
