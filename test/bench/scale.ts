@@ -21,11 +21,15 @@ const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/a'
 const CLOCK_TICKS = 100
 
 const own = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+const children = (pid: number): number[] => {
+  const direct = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  return direct.flatMap((c) => [c, ...children(c)])
+}
 /** Of the process that serves, MB. */
-const rss = (pid: number): number =>
-  platform === 'workers'
-    ? own(Number(execFileSync('pgrep', ['-P', String(pid), 'workerd'], { encoding: 'utf8' }).split('\n')[0]))
-    : own(pid)
+const rss = (pid: number): number => {
+  const workerd = children(pid).filter((c) => readFileSync(`/proc/${c}/comm`, 'utf8').trim() === 'workerd')
+  return platform === 'workers' ? Math.max(...workerd.map(own)) : own(pid)
+}
 /** Seconds of processor time so far. */
 const cpu = (pid: number) => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
