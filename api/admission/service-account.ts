@@ -1,10 +1,17 @@
 // ServiceAccount: pods run as one, get its pull secrets and a token volume unless they opt out.
+import { hash32 } from '../../shared/meta/hash.ts'
 import { safeSuffix } from '../../shared/meta/names.ts'
+import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden } from '../../shared/status/index.ts'
 import { subjectOf } from '../registry/validate.ts'
 import type { Step } from './index.ts'
 
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+const nameFor = (seed: string): string => {
+  const bits = hash32(seed)
+  return `kube-api-access-${safeSuffix(Uint8Array.from({ length: 5 }, (_, i) => bits >>> (i * 6)))}`
+}
 
 const tokenVolume = (name: string) => ({
   name,
@@ -39,8 +46,11 @@ export const serviceAccount: Step = {
     const containers: any[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])]
     const without = containers.filter((c) => !c.volumeMounts?.some((m: any) => m.mountPath === MOUNT))
     if (!without.length) return undefined
-    const name = `kube-api-access-${safeSuffix(env.random.bytes(5))}`
-    spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)]
+    // The same for all pods of an account: what pods have in common is kept once. A copy of a pod has its volume already.
+    const taken = (name: string) => spec.volumes?.find((v: any) => v.name === name)
+    let name = nameFor(`${ns}/${spec.serviceAccountName}`)
+    while (taken(name) && !equal(taken(name), tokenVolume(name))) name = nameFor(name)
+    if (!taken(name)) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)]
     for (const c of without) c.volumeMounts = [...(c.volumeMounts ?? []), { name, mountPath: MOUNT, readOnly: true }]
     return undefined
   },

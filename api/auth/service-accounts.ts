@@ -9,6 +9,7 @@ import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
 
 const ALG = 'ES256'
+const MOST_NOTED = 10_000
 const LEGACY_ISSUER = 'kubernetes/serviceaccount'
 
 interface KeyRing {
@@ -125,10 +126,17 @@ export class ServiceAccounts {
     const account = await this.#lookup.get('serviceaccounts', ns, claim('service-account.name'))
     if (account?.metadata.uid !== claim('service-account.uid')) return undefined
     const day = new Date(this.#clock.now()).toISOString().slice(0, 10)
-    if (held.metadata.labels?.[LAST_USED] !== day) this.used(ns, held.metadata.name, day)
+    const use = `${ns}/${held.metadata.name} ${day}`
+    if (held.metadata.labels?.[LAST_USED] !== day && !this.#noted.has(use)) {
+      if (this.#noted.size >= MOST_NOTED) this.#noted.clear()
+      this.#noted.add(use)
+      this.used(ns, held.metadata.name, day)
+    }
     return identityOf(ns, account.metadata.name, account.metadata.uid)
   }
 
+  /** Uses that were told of, and may not be written yet. */
+  readonly #noted = new Set<string>()
   /** Told of the first use of a held token on a day. */
   used: (ns: string, secret: string, day: string) => void = () => {}
 

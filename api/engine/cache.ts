@@ -199,10 +199,38 @@ const manager = (resource: string, o: KObject): string => {
 
 const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o.metadata, resourceVersion: String(rv) } })
 
+const MOST_SHARED = 5000
+/** Parts of pods by their text. */
+const shared = new Map<string, unknown>()
+
+/** One of all that read the same: most pods are copies of a few. */
+function sharedOf<T>(value: T): T {
+  const text = JSON.stringify(value)
+  const known = shared.get(text)
+  if (known !== undefined) return known as T
+  if (shared.size >= MOST_SHARED) shared.clear()
+  shared.set(text, value)
+  return value
+}
+
+const COMMON = ['containers', 'initContainers', 'volumes', 'tolerations', 'affinity', 'topologySpreadConstraints', 'securityContext']
+
+/** A pod whose parts are shared with others like it. */
+function slim(pod: KObject): KObject {
+  const spec = { ...pod.spec }
+  for (const part of COMMON) if (spec[part] !== undefined) spec[part] = sharedOf(spec[part])
+  const { labels, ownerReferences } = pod.metadata
+  const metadata = { ...pod.metadata }
+  if (labels) metadata.labels = sharedOf(labels)
+  if (ownerReferences) metadata.ownerReferences = sharedOf(ownerReferences)
+  return { ...pod, metadata, spec }
+}
+
 /** Takes out of an object of our own what no controller looks at. */
 function trim(resource: string, o: KObject): KObject {
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
   delete o.metadata.managedFields
+  if (resource === 'pods') return slim(o)
   if ((isOurs(resource) && !metadataOnly.has(resource)) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
   if (resource === 'secrets') return { metadata: o.metadata, ...ofToken(o) }
   return { metadata: o.metadata, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }

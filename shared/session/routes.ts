@@ -1,15 +1,10 @@
 // Where each node's pods are. Hub and daemon keep the same table, and compare it by a hash that does not depend on the order of changes: a daemon that
 // comes back to find nothing changed is told nothing.
 
+import { hash32 } from '../meta/hash.ts'
+
 /** The range of a node's pods, and the address that leads there. */
 export type Route = readonly [podCidr: string, address: string]
-
-/** FNV-1a, 32 bits. */
-function hashOf(text: string, basis: number): number {
-  let h = basis
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  return h >>> 0
-}
 
 const BASES = [0x811c9dc5, 0x050c5d1f] as const
 
@@ -39,6 +34,6 @@ export class RouteTable {
   /** In or out: the sum of both is nothing. */
   #count(node: string, [podCidr, address]: Route): void {
     const text = `${node} ${podCidr} ${address}`
-    for (const i of [0, 1] as const) this.#sums[i] ^= hashOf(text, BASES[i])
+    for (const i of [0, 1] as const) this.#sums[i] ^= hash32(text, BASES[i])
   }
 }
