@@ -268,9 +268,7 @@ export class Sessions {
     let resumed = false
     // The log knows resources, not selections: who wants little of much has it listed, unless only a little has happened.
     const near = async () => !(sub.fields?.length || sub.labels?.length) || (await this.#store.head()).rv - sub.rv <= FAR
-    const newest = this.#newest.get(sub.resource) ?? (await this.#store.newest(sub.resource))
-    if (!this.#newest.has(sub.resource)) this.#newest.set(sub.resource, newest)
-    if (sub.rv && newest <= sub.rv) resumed = true
+    if (await this.#unchanged(session, sub)) resumed = true
     else if (sub.rv && (await near())) {
       try {
         for (;;) {
@@ -297,6 +295,21 @@ export class Sessions {
     const waiting = sub.waiting ?? []
     sub.waiting = undefined
     for (const e of waiting) this.#deliver(session, sub, e)
+  }
+
+  /** Whether nothing has happened since the daemon's version: it need not be told anything. */
+  async #unchanged(session: Session, sub: Subscription): Promise<boolean> {
+    // What was deleted before the floor is forgotten.
+    if (!sub.rv || sub.rv < (await this.#store.head()).floor) return false
+    if (sub.resource === 'pods' && sub.part === partOf({ node: session.node }))
+      return (await this.#store.newest('pods', session.node)) <= sub.rv
+    let newest = this.#newest.get(sub.resource)
+    if (newest === undefined) {
+      newest = await this.#store.newest(sub.resource)
+      newest = Math.max(newest, this.#newest.get(sub.resource) ?? 0)
+      this.#newest.set(sub.resource, newest)
+    }
+    return newest <= sub.rv
   }
 
   #deliver(session: Session, sub: Subscription, e: LogEvent): void {

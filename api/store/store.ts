@@ -271,9 +271,12 @@ export class Store {
     return rows!.map((r) => r[0] as string)
   }
 
-  /** The last version of a resource that any change of it made; 0 where there was none. */
-  async newest(resource: string): Promise<number> {
-    const [rows] = await this.#read(undefined, [{ sql: 'SELECT max(rv) FROM log WHERE resource = ?', args: [resource] }])
+  /** The last version that a change of a resource made, or of the pods of a node; 0 where there was none since the floor. */
+  async newest(resource: string, node?: string): Promise<number> {
+    const ofNode = `SELECT max(rv) FROM log INDEXED BY log_pods_by_node WHERE resource = 'pods' AND (fields ->> '$."spec.nodeName"') = ?`
+    const statement =
+      node === undefined ? { sql: 'SELECT max(rv) FROM log WHERE resource = ?', args: [resource] } : { sql: ofNode, args: [node] }
+    const [rows] = await this.#read(undefined, [statement])
     return (rows![0]?.[0] as number | null) ?? 0
   }
 

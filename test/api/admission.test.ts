@@ -210,6 +210,8 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     expect(narrow).toMatchObject({ apiVersion: 'autoscaling/v1', spec: { maxReplicas: 3 } })
     narrow.spec.targetCPUUtilizationPercentage = 50
     narrow.spec.maxReplicas = 4
+    // The autoscaler writes its status meanwhile.
+    delete narrow.metadata.resourceVersion
     expect((await send('PUT', hpas('v1', '/h'), narrow)).body.spec).toMatchObject({ targetCPUUtilizationPercentage: 50, maxReplicas: 4 })
     const wide = (await send('GET', hpas('v2', '/h'))).body
     expect(wide.spec.metrics.map((m: any) => m.resource.name).sort()).toEqual(['cpu', 'memory'])

@@ -169,6 +169,22 @@ for (const { name: platform, open } of databases)
       expect(events[0]).toMatchObject({ verb: 'update', labels: { i: '0' }, oldLabels: {} })
     })
 
+    test('the last change of a resource, and of the pods of a node; and those pods', async () => {
+      const pod = (name: string, node: string) => version(name, 'x', { resource: 'pods', fields: { 'spec.nodeName': node } })
+      expect(await store.newest('pods')).toBe(0)
+      const a = rvOf(await store.create(pod('a', 'n1')))
+      const b = rvOf(await store.create(pod('b', 'n2')))
+      rvOf(await store.create(version('other')))
+      expect(await store.newest('pods')).toBe(b)
+      expect(await store.newest('pods', 'n1')).toBe(a)
+      expect(await store.newest('pods', 'n3')).toBe(0)
+      const gone = rvOf(await store.delete(pod('a', 'n1'), replaced(a)))
+      expect(await store.newest('pods', 'n1')).toBe(gone)
+      const on = async (node: string) =>
+        (await store.list({ resource: 'pods', fields: [{ key: 'spec.nodeName', operator: '=', values: [node] }] })).items.map((i) => i.name)
+      expect([await on('n1'), await on('n2')]).toEqual([[], ['b']])
+    })
+
     test('compaction forgets the past, keeps the present, and answers Compacted below its floor', async () => {
       clock = 1000
       const a = rvOf(await store.create(version('a', 'one')))
