@@ -7,5 +7,6 @@ export const ACCOUNT_UID = 'kubernetes.io/service-account.uid'
 /** Labels, as days: `2026-01-31`. */
 export const LAST_USED = 'kubernetes.io/legacy-token-last-used'
 export const INVALID_SINCE = 'kubernetes.io/legacy-token-invalid-since'
-/** The task that writes into such a secret. */
+/** The tasks that write into such a secret: its token, and that it has no power any more. */
 export const FILL_TOKEN = 'fill-account-token'
+export const DISABLE_TOKEN = 'disable-account-token'

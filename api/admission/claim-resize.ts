@@ -1,10 +1,9 @@
 // PersistentVolumeClaimResize: only claims whose class says so may ask for more than they have.
+import { classOf } from '../../shared/kinds/claim.ts'
 import { nanoOf } from '../../shared/meta/quantity.ts'
 import { forbidden } from '../../shared/status/index.ts'
 import { subjectOf } from '../registry/validate.ts'
 import type { Step } from './index.ts'
-
-const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class'
 
 export const claimResize: Step = {
   name: 'PersistentVolumeClaimResize',
@@ -12,7 +11,7 @@ export const claimResize: Step = {
     if (kind.kind !== 'PersistentVolumeClaim' || part !== 'main' || !old) return undefined
     const wanted = (o: typeof object) => nanoOf(o.spec?.resources?.requests?.storage)
     if (wanted(object) <= wanted(old)) return undefined
-    const name = object.metadata.annotations?.[BETA_CLASS] ?? object.spec.storageClassName
+    const name = classOf(object)
     const classes = name ? await env.lookup.list('storageclasses.storage.k8s.io', '') : []
     if (!classes.find((c) => c.metadata.name === name)?.allowVolumeExpansion)
       throw forbidden(

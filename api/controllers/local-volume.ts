@@ -1,6 +1,7 @@
 // Volumes of our own class: folders on the node where the pod runs, as large together as the node says that it has room. Made for claims, grown with
 // them, and taken away by the node when their claims have gone.
 
+import { classOf } from '../../shared/kinds/claim.ts'
 import { defaultClasses, storageDefaults } from '../../shared/kinds/storage.ts'
 import { isReady } from '../../shared/meta/conditions.ts'
 import { KEPT, KEPT_BY, LOCAL_PROVISIONER, PROVISIONED_BY, VOLUMES_FOLDER, VOLUMES_SIZE } from '../../shared/meta/node-annotations.ts'
@@ -8,7 +9,7 @@ import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { nanoOf } from '../../shared/meta/quantity.ts'
 import { type Controller, type Reader, type Result, splitKey, type Write } from '../engine/types.ts'
 import { type OwnerKind, ownWakes, told } from './owned.ts'
-import { CLAIMS, CLASSES, classOf, SELECTED_NODE, VOLUMES, waitsForConsumer } from './volume-binder.ts'
+import { CLAIMS, CLASSES, SELECTED_NODE, VOLUMES, waitsForConsumer } from './volume-binder.ts'
 
 const kind: OwnerKind = { resource: CLAIMS, kind: 'PersistentVolumeClaim', apiVersion: 'v1', component: LOCAL_PROVISIONER }
 const CLASS = 'local'

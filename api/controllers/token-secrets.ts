@@ -2,7 +2,16 @@
 // its power, and a year later is gone. Bootstrap tokens go when they expire.
 
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
-import { ACCOUNT, ACCOUNT_TOKEN, ACCOUNT_UID, BOOTSTRAP_TOKEN, FILL_TOKEN, INVALID_SINCE, LAST_USED } from '../../shared/token-secrets.ts'
+import {
+  ACCOUNT,
+  ACCOUNT_TOKEN,
+  ACCOUNT_UID,
+  BOOTSTRAP_TOKEN,
+  DISABLE_TOKEN,
+  FILL_TOKEN,
+  INVALID_SINCE,
+  LAST_USED,
+} from '../../shared/token-secrets.ts'
 import { type Controller, type Reader, type Result, splitKey } from '../engine/types.ts'
 
 const DAY = 24 * 3600_000
@@ -64,9 +73,7 @@ function clean(_key: string, { secret, used }: LegacyView, now: number): Result 
   const last = Math.max(Date.parse(metadata.creationTimestamp) || 0, dayOf(metadata.labels?.[LAST_USED]))
   if (last + YEAR > now) return { writes: [], requeueAt: last + YEAR }
   // The engine has no secret's contents: a label is set by a task.
-  return {
-    writes: [{ verb: 'task', task: FILL_TOKEN, object: { ...secret, invalidSince: new Date(now).toISOString().slice(0, 10) } as KObject }],
-  }
+  return { writes: [{ verb: 'task', task: DISABLE_TOKEN, object: secret }] }
 }
 
 const mounts = (pod: KObject, name: string): boolean =>

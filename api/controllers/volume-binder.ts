@@ -1,5 +1,6 @@
 // Claims and volumes find each other: a claim gets the smallest volume that has what it asks for, or the one that it, or the volume, names.
 // A volume whose claim has gone is released, and stays for its owner to look at.
+import { classOf } from '../../shared/kinds/claim.ts'
 import { defaultClasses, storageDefaults } from '../../shared/kinds/storage.ts'
 import { type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { nanoOf } from '../../shared/meta/quantity.ts'
@@ -18,9 +19,6 @@ export const SELECTED_NODE = 'volume.kubernetes.io/selected-node'
 const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class'
 
 const kind: OwnerKind = { resource: CLAIMS, kind: 'PersistentVolumeClaim', apiVersion: 'v1', component: 'persistentvolume-controller' }
-
-/** The class that a claim or a volume is of; empty for none. */
-export const classOf = (o: KObject): string => o.metadata.annotations?.[BETA_CLASS] ?? o.spec?.storageClassName ?? ''
 
 /** Whether a claim of a class is bound only when it is known where its pod will run. */
 export const waitsForConsumer = (cls: KObject | undefined): boolean => cls?.volumeBindingMode === 'WaitForFirstConsumer'

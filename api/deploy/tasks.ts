@@ -2,14 +2,14 @@
 // Every task may be run again after a crash: applying and setting an image twice is the same as once.
 
 import { deployDelivery, subjectOfFacts } from '../../shared/kinds/deploy.ts'
-import { apiVersionOf, groupOf, kindByName } from '../../shared/kinds/index.ts'
+import { groupOf, kindByName } from '../../shared/kinds/index.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
 import { isKustomization, isNamespaced, join, kustomize, setImages } from '../../shared/manifests/kustomize.ts'
 import { parseManifests } from '../../shared/manifests/yaml.ts'
 import { dnsLabel } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import type { Cluster } from '../cluster.ts'
-import type { Call } from '../http/call.ts'
+import { type Call, pathOf } from '../http/call.ts'
 import { decodeBody } from '../registry/codec.ts'
 import { type Identity, systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
@@ -60,13 +60,11 @@ const accountOf = (hook: KObject): Identity => {
   }
 }
 
-/** `a.b.c` parts of a path to an object. */
-function pathOf(kinds: KindTable, o: { apiVersion: string; kind: string; metadata: { name: string; namespace?: string } }): string {
+/** Where an object of a manifest lies. */
+function placeOf(kinds: KindTable, o: { apiVersion: string; kind: string; metadata: { name: string; namespace?: string } }): string {
   const kind = kinds.byName(groupOf(o.apiVersion), o.kind)
   if (!kind) throw new Permanent(`no matches for kind ${JSON.stringify(o.kind)} in version ${JSON.stringify(o.apiVersion)}`)
-  const base = kind.group ? `/apis/${apiVersionOf(kind)}` : `/api/${kind.version}`
-  const where = kind.namespaced ? `/namespaces/${encodeURIComponent(o.metadata.namespace!)}` : ''
-  return `${base}${where}/${kind.plural}/${encodeURIComponent(o.metadata.name)}`
+  return pathOf(kind, o.metadata.namespace ?? '', o.metadata.name)
 }
 
 /** Namespaces and what others lean on go first, as kubectl and helm have it. */
@@ -145,7 +143,7 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
   // --- actions ---
 
   const workloadPath = (job: Job, w: { kind: string; name: string }) =>
-    pathOf(env.kinds, { apiVersion: 'apps/v1', kind: w.kind, metadata: { name: w.name, namespace: job.namespace } })
+    placeOf(env.kinds, { apiVersion: 'apps/v1', kind: w.kind, metadata: { name: w.name, namespace: job.namespace } })
 
   async function setImage(job: Job, image: string): Promise<Change[]> {
     const changes: Change[] = []
@@ -250,7 +248,7 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
       const done = await ask(
         job,
         'PATCH',
-        `${pathOf(env.kinds, o as never)}?fieldManager=kedge-deploy-${job.hook.metadata.name.slice(0, 100)}&force=true`,
+        `${placeOf(env.kinds, o as never)}?fieldManager=kedge-deploy-${job.hook.metadata.name.slice(0, 100)}&force=true`,
         o,
         'application/apply-patch+yaml',
       )
@@ -271,7 +269,7 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
       await ask(
         job,
         'DELETE',
-        `${pathOf(env.kinds, { apiVersion, kind, metadata: { name, namespace } })}?propagationPolicy=Background`,
+        `${placeOf(env.kinds, { apiVersion, kind, metadata: { name, namespace } })}?propagationPolicy=Background`,
       ).catch((cause) => {
         if (cause.code !== 404) throw cause
       })

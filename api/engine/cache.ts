@@ -10,7 +10,8 @@ import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
 import type { Change, EngineSettings, Reader } from './types.ts'
 
-// Events are written by many and read by no controller; secrets are nobody's business here but the garbage collector's, by metadata.
+// Events are written by many and read by no controller; of secrets only the metadata is anybody's business here, and of tokens whether there
+// is one and when it ends.
 const uncached = new Set(['events'])
 const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.io'])
 

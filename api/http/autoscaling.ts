@@ -1,12 +1,12 @@
 // What autoscalers need beyond the engine's view: the scale of anything that has one, and metrics, from whoever serves them.
 import { MEASURE, type Measured, type Measurement, SCALE, type Scale } from '../../shared/autoscaling.ts'
-import { apiVersionOf, groupOf } from '../../shared/kinds/index.ts'
+import { groupOf } from '../../shared/kinds/index.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { nanoOf } from '../../shared/meta/quantity.ts'
 import { printSelector } from '../../shared/meta/selector.ts'
 import type { Identity } from '../registry/context.ts'
-import type { Call } from './call.ts'
+import { type Call, pathOf } from './call.ts'
 
 const identity: Identity = {
   username: 'system:serviceaccount:kube-system:horizontal-pod-autoscaler',
@@ -26,15 +26,6 @@ const duration = (text: string | undefined): number =>
   )
 const part = encodeURIComponent
 
-/** Where an object of a kind lies; undefined for kinds that the cluster does not know. */
-function pathOf(kinds: KindTable, { apiVersion, kind: name }: { apiVersion: string; kind: string }, ns: string, object: string) {
-  const kind = kinds.byName(groupOf(apiVersion ?? ''), name)
-  if (!kind) return undefined
-  const base = kind.group ? `/apis/${apiVersionOf(kind)}` : `/api/${kind.version}`
-  const where = kind.namespaced ? `/namespaces/${part(ns)}` : ''
-  return { path: `${base}${where}/${kind.plural}/${part(object)}`, kind }
-}
-
 export function autoscalingTasks({ env: { kinds } }: { env: { kinds: KindTable } }, call: Call) {
   /** The answer's body. Throws errors with its message. */
   const get = async (path: string) => {
@@ -45,9 +36,9 @@ export function autoscalingTasks({ env: { kinds } }: { env: { kinds: KindTable }
 
   async function scaleOf(hpa: KObject): Promise<Scale | { error: string }> {
     const { scaleTargetRef: ref } = hpa.spec
-    const found = pathOf(kinds, ref, hpa.metadata.namespace!, ref.name)
-    if (!found) return { error: `no matches for kind "${ref.kind}" in group "${groupOf(ref.apiVersion ?? '')}"` }
-    const path = `${found.path}/scale`
+    const kind = kinds.byName(groupOf(ref.apiVersion ?? ''), ref.kind)
+    if (!kind) return { error: `no matches for kind "${ref.kind}" in group "${groupOf(ref.apiVersion ?? '')}"` }
+    const path = `${pathOf(kind, hpa.metadata.namespace!, ref.name)}/scale`
     return get(path).then(
       (object) => ({ path, object }),
       (e: Error) => ({ error: e.message }),
@@ -91,9 +82,8 @@ export function autoscalingTasks({ env: { kinds } }: { env: { kinds: KindTable }
 
   async function ofObject(ns: string, source: any): Promise<Measured> {
     const { describedObject: o, metric } = source
-    const found = pathOf(kinds, o, ns, o.name)
-    if (!found) throw new Error(`no matches for kind "${o.kind}"`)
-    const { kind } = found
+    const kind = kinds.byName(groupOf(o.apiVersion ?? ''), o.kind)
+    if (!kind) throw new Error(`no matches for kind "${o.kind}"`)
     const resource = kind.group ? `${kind.plural}.${kind.group}` : kind.plural
     const where =
       kind.plural === 'namespaces'

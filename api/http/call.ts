@@ -1,4 +1,6 @@
 // Calls of the cluster's own API from inside, as somebody.
+import { apiVersionOf } from '../../shared/kinds/index.ts'
+import type { Kind } from '../../shared/kinds/kind.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Identity } from '../registry/context.ts'
 
@@ -10,6 +12,13 @@ export type Call = (
   body?: unknown,
   contentType?: string,
 ) => Promise<{ code: number; body: any }>
+
+/** Where an object of a kind lies; the namespace of what is in none is not looked at. */
+export function pathOf(kind: Kind, ns: string, name: string): string {
+  const base = kind.group ? `/apis/${apiVersionOf(kind)}` : `/api/${kind.version}`
+  const where = kind.namespaced ? `/namespaces/${encodeURIComponent(ns)}` : ''
+  return `${base}${where}/${kind.plural}/${encodeURIComponent(name)}`
+}
 
 /** A Call by way of the app, as if the request came in from outside. */
 export const callThrough =

@@ -1,8 +1,8 @@
 // Writes into Secrets that are service accounts' tokens: what the engine asks for, which sees no secret's contents.
 import { kindByName } from '../../shared/kinds/index.ts'
 import { toBase64Text } from '../../shared/meta/base64.ts'
-import type { KObject } from '../../shared/meta/object.ts'
-import { ACCOUNT, ACCOUNT_UID, FILL_TOKEN, INVALID_SINCE, LAST_USED } from '../../shared/token-secrets.ts'
+import { type KObject, timeString } from '../../shared/meta/object.ts'
+import { ACCOUNT, ACCOUNT_UID, DISABLE_TOKEN, FILL_TOKEN, INVALID_SINCE, LAST_USED } from '../../shared/token-secrets.ts'
 import type { Cluster } from '../cluster.ts'
 import { systemContext } from '../registry/context.ts'
 import { keyFor } from '../registry/delete.ts'
@@ -33,10 +33,8 @@ const label = (o: KObject, key: string, value: string): void => {
 }
 
 export const tokenTasks = (cluster: Cluster) => ({
-  [FILL_TOKEN]: async (secret: KObject & { invalidSince?: string }): Promise<void> => {
+  [FILL_TOKEN]: async (secret: KObject): Promise<void> => {
     const { namespace, name, annotations } = secret.metadata
-    const { invalidSince } = secret
-    if (invalidSince) return change(cluster, secret.metadata, (o) => label(o, INVALID_SINCE, invalidSince))
     const account = await cluster.env.lookup.get('serviceaccounts', namespace!, annotations?.[ACCOUNT] ?? '')
     if (!account) return
     const { uid } = account.metadata
@@ -46,6 +44,10 @@ export const tokenTasks = (cluster: Cluster) => ({
       o.metadata.annotations = { ...o.metadata.annotations, [ACCOUNT_UID]: uid }
       o.data = { ...o.data, 'ca.crt': toBase64Text(ca), namespace: toBase64Text(namespace!), token: o.data?.token ?? toBase64Text(token) }
     })
+  },
+  [DISABLE_TOKEN]: async (secret: KObject): Promise<void> => {
+    const day = timeString(cluster.clock.now()).slice(0, 10)
+    await change(cluster, secret.metadata, (o) => label(o, INVALID_SINCE, day))
   },
 })
 

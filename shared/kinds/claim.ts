@@ -20,7 +20,8 @@ const modesOf = (modes: string[] | undefined): string =>
     .filter((m) => modes?.includes(m))
     .map((m) => short[m])
     .join(',')
-const classOf = (o: KObject): string =>
+/** The class that a claim or a volume is of; empty for none. */
+export const classOf = (o: KObject): string =>
   o.metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? o.spec?.storageClassName ?? ''
 const phaseOf = (o: KObject): string => (o.metadata.deletionTimestamp ? 'Terminating' : (o.status?.phase ?? ''))
 

@@ -12,8 +12,6 @@ import { knownNodeInfo, nodeInfo } from './types.ts'
 const PATIENCE = 5 * 60_000
 /** More checks than this, of pods against nodes that changed, are no cheaper than trying all. */
 const MOST_CHECKS = 100_000
-/** Plugins for which it matters what a node carries, or where others are: one node alone does not tell. */
-const wideView = new Set(['PodTopologySpread', 'InterPodAffinity', 'VolumeBinding', 'VolumeZone', 'VolumeRestrictions', 'NodeVolumeLimits'])
 
 interface Tried {
   refusedBy: ReadonlySet<string>
@@ -221,12 +219,13 @@ export class SchedulingQueue {
       if (this.#woken.has(key)) continue
       const pod = this.#pod(key)
       if (!pod) this.#drop(key)
-      else if (all || [...refusedBy].some((p) => wideView.has(p))) this.#woken.add(key)
       else {
         const profile = profileFor(pod, this.#reader)!
+        const near = profile.filters.filter((f) => f.local)
+        // Of those that see more than pod and node, one node alone does not tell.
+        const isNear = (plugin: string) => near.some((f) => f.name === plugin)
         const context = alone.context(profile.args)
-        const near = profile.filters.filter((f) => !wideView.has(f.name))
-        if (infos.some((info) => fits(pod, info, near, context))) this.#woken.add(key)
+        if (all || ![...refusedBy].every(isNear) || infos.some((info) => fits(pod, info, near, context))) this.#woken.add(key)
       }
     }
   }

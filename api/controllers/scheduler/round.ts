@@ -15,7 +15,7 @@ import { chosenVolumes } from './volume-binding.ts'
 const BUDGETS = 'poddisruptionbudgets.policy'
 
 /** Pods that are alike but for their names fit nowhere alike. */
-const shapeOf = (pod: KObject): string => JSON.stringify([pod.metadata.namespace, pod.metadata.labels, pod.spec])
+const textOf = (pod: KObject): string => JSON.stringify([pod.metadata.namespace, pod.metadata.labels, pod.spec])
 
 export class Round {
   readonly writes: Write[] = []
@@ -25,7 +25,7 @@ export class Round {
   readonly #now: number
   /** Pods whose places are kept, those that matter most first; each counts for all that matter no more. */
   readonly #nominated: KObject[]
-  /** What became of pods that fit nowhere, by their shape, as long as nobody leaves. */
+  /** What became of pods that fit nowhere, by their text, as long as nobody leaves. */
   readonly #hopeless = new Map<string, Misplacement>()
 
   constructor(reader: Reader, queue: SchedulingQueue, snapshot: Snapshot, now: number) {
@@ -40,8 +40,9 @@ export class Round {
     const profile = profileFor(pod, this.#reader)
     if (!profile) return
     this.#keepPlaces(pod)
-    const shape = pod.spec.affinity?.podAffinity ? undefined : shapeOf(pod)
-    const known = shape === undefined ? undefined : this.#hopeless.get(shape)
+    // Who wants to be near somebody may find that somebody in the next moment.
+    const alone = !pod.spec.affinity?.podAffinity
+    const known = alone && this.#hopeless.size ? this.#hopeless.get(textOf(pod)) : undefined
     const placement = known ?? place(pod, this.#snapshot, profile, this.#queue.start)
     if ('node' in placement) {
       this.#queue.start = (this.#queue.start + placement.looked) % this.#snapshot.nodes.length
@@ -56,7 +57,7 @@ export class Round {
     }
     const chosen = known ? undefined : this.#preemption(pod, placement, profile)
     if (chosen) this.#evict(pod, chosen, profile)
-    else if (shape !== undefined) this.#hopeless.set(shape, placement)
+    else if (alone && !known) this.#hopeless.set(textOf(pod), placement)
     this.#refuse(pod, placement, chosen, profile)
   }
 

@@ -1,11 +1,12 @@
 // VolumeBinding: a pod goes where its volumes are, and waits for claims that have none yet. VolumeZone: volumes that name their zone by labels.
 // VolumeRestrictions: claims for one pod alone. NodeVolumeLimits: as many volumes as a node's drivers bear.
+import { classOf } from '../../../shared/kinds/claim.ts'
 import { claimsOf } from '../../../shared/kinds/pod-claims.ts'
 import { LOCAL_PROVISIONER } from '../../../shared/meta/node-annotations.ts'
 import type { KObject } from '../../../shared/meta/object.ts'
 import { nanoOf } from '../../../shared/meta/quantity.ts'
 import { keptByNode, roomOn } from '../local-volume.ts'
-import { bestVolume, classOf, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
+import { bestVolume, SELECTED_NODE, waitsForConsumer } from '../volume-binder.ts'
 import { termMatches } from './node-affinity.ts'
 import type { FilterPlugin, Misfit, SchedulingContext } from './types.ts'
 
