@@ -94,7 +94,9 @@ export class FanOut {
   readonly #early = new Map<number, LogEvent>()
   #gapTimer?: ReturnType<typeof setTimeout>
   #closed = false
-  #filling = false
+  /** A reading of the log that is under way, and the one after it. */
+  #filling?: Promise<void>
+  #refilling?: Promise<void>
 
   constructor(store: Store, kinds: ClusterKinds, clock: Clock, log: Log, head: number) {
     this.#kinds = kinds
@@ -128,12 +130,25 @@ export class FanOut {
     this.#gapTimer ??= setTimeout(() => void this.catchUp(), GAP_PATIENCE)
   }
 
-  /** Reads what the log has beyond the head; safe to call at any time. */
+  /** Reads what the log has beyond the head, all that was there when this was called; safe to call at any time. */
   async catchUp(): Promise<void> {
     clearTimeout(this.#gapTimer)
     this.#gapTimer = undefined
-    if (this.#filling) return
-    this.#filling = true
+    if (!this.#filling) {
+      this.#filling = this.#fill().finally(() => {
+        this.#filling = undefined
+      })
+      return this.#filling
+    }
+    // What is being read now may have been asked for too early: those who come meanwhile share the next reading.
+    this.#refilling ??= this.#filling.then(() => {
+      this.#refilling = undefined
+      return this.catchUp()
+    })
+    return this.#refilling
+  }
+
+  async #fill(): Promise<void> {
     try {
       for (;;) {
         const { head, events } = await this.#store.since(this.#head, PAGE)
@@ -149,8 +164,6 @@ export class FanOut {
       if (cause instanceof Compacted) this.#head = cause.floor
       this.#log.error('reading the log failed; trying again', cause)
       this.#gapTimer ??= setTimeout(() => void this.catchUp(), 1000)
-    } finally {
-      this.#filling = false
     }
   }
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Controlled } from '../rig/controlled.ts'
-import { databases } from './databases.ts'
+import { engineDatabases } from './databases.ts'
 
 const RUNS = Number(process.env.KEDGE_RUNS ?? 12)
 const seed = Number(process.env.KEDGE_SEED ?? 1)
@@ -39,7 +39,7 @@ async function check(c: Controlled): Promise<void> {
 
 const passing = fc.record({ seconds: fc.integer({ min: 1, max: 200 }), rings: fc.constantFrom(0, 0, 1, 2) })
 
-describe.each(databases)('$name', ({ open }) => {
+describe.each(engineDatabases)('$name', ({ open }) => {
   test.each(['something happens', 'the engine starts again'])('what was due is done when %s', { timeout: 240_000 }, async (what) => {
     await fc.assert(
       fc.asyncProperty(fc.array(passing, { minLength: 2, maxLength: 6 }), async (steps) => {

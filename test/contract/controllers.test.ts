@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { isReady } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { Controlled } from '../rig/controlled.ts'
-import { databases } from './databases.ts'
+import { engineDatabases } from './databases.ts'
 
 const RUNS = Number(process.env.KEDGE_RUNS ?? 40)
 const seed = Number(process.env.KEDGE_SEED ?? 1)
@@ -196,7 +196,7 @@ async function take(c: Controlled, resource: string, s: Step, asked: { replicas:
 }
 
 /** A real server takes its time. */
-const onEach = databases.map((d) => ({ ...d, runs: d.name === 'embedded' ? RUNS : Math.ceil(RUNS / 10) }))
+const onEach = engineDatabases.map((d) => ({ ...d, runs: d.name === 'embedded' ? RUNS : Math.ceil(RUNS / 10) }))
 
 describe.each(onEach)('$name', ({ open, runs }) => {
   describe.each(Object.entries(workloads))('%s', (_kind, w) => {

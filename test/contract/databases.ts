@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { openEmbedded } from '../../api/platform/node/embedded-database.ts'
 import { openRemote } from '../../api/platform/remote-database.ts'
+import { sharingTrips } from '../../api/platform/shared-trips.ts'
 import type { Database } from '../../api/ports/database.ts'
 import { migrations } from '../../migrations/bundle.ts'
 import { temporaryFolder, testSqld } from '../rig/sqld.ts'
@@ -36,7 +37,19 @@ export const databases: { name: string; open(): Promise<TestDatabase> }[] = [
       return { database, close: () => server.close() }
     },
   },
+  {
+    name: 'sqld, sharing trips',
+    open: async () => {
+      const server = await testSqld()
+      const database = sharingTrips(openRemote({ url: server.url }))
+      await database.migrate(migrations)
+      return { database, close: () => server.close() }
+    },
+  },
 ]
+
+/** Those that an engine runs on. */
+export const engineDatabases = databases.filter((d) => d.name !== 'sqld')
 
 /** A database that counts its round trips. */
 export function counting(database: Database): Database & { trips: number } {

@@ -7,6 +7,7 @@ import { bootstrap } from '../../cluster.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
 import { openRemote } from '../remote-database.ts'
+import { sharingTrips } from '../shared-trips.ts'
 import { auditFile } from './audit-file.ts'
 import { withDownloads } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
@@ -72,7 +73,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   statics.set(folder.adminToken, { username: 'kubernetes-admin', groups: ['system:masters'] })
   const file = path.join(o.data, 'cluster.db')
   const cluster = await runCluster({
-    database: o.databaseUrl ? openRemote({ url: o.databaseUrl }) : openEmbedded(file),
+    database: o.databaseUrl ? sharingTrips(openRemote({ url: o.databaseUrl })) : openEmbedded(file),
     side: { thread: new SideThread(stderrLog), database: o.databaseUrl ? { url: o.databaseUrl } : { file } },
     alone: !o.databaseUrl,
     sealKey: folder.sealKey,

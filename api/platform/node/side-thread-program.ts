@@ -9,6 +9,7 @@ import type { NodeCall } from '../../ports/hub.ts'
 import { createSeal } from '../../store/seal.ts'
 import type { LogEvent } from '../../store/store.ts'
 import { openRemote } from '../remote-database.ts'
+import { sharingTrips } from '../shared-trips.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { outboundFor } from './outbound.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
@@ -116,7 +117,7 @@ class Program {
 
   async #open(id: number, place: Place): Promise<Open> {
     const seal = await createSeal(...(place.keys as [Uint8Array, ...Uint8Array[]]))
-    const database = 'file' in place.database ? openEmbedded(place.database.file) : openRemote(place.database)
+    const database = 'file' in place.database ? openEmbedded(place.database.file) : sharingTrips(openRemote(place.database))
     const nobody = () => {
       throw unavailable('this request is for the thread that has the hub')
     }

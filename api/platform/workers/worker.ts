@@ -17,6 +17,7 @@ import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
 import type { Identity } from '../../registry/context.ts'
 import type { LogEvent } from '../../store/store.ts'
+import { sharingTrips } from '../shared-trips.ts'
 import {
   type ClusterPlace,
   consoleAudit,
@@ -89,7 +90,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
       cluster.observe(event)
       hub?.publish(event)
     }
-    const cluster = await openCluster(at.place, told, () => ({
+    const cluster = await openCluster({ ...at.place, database: sharingTrips(at.place.database) }, told, () => ({
       publish: (e) => hub.publish(e),
       watch: (r) => hub.watch(r),
       open: (n, r) => hub.open(n, r),

@@ -1,0 +1,131 @@
+// What one process asks of a remote database at the same moment, in few round trips: while one is under way, the next collects.
+// Not for a Worker's stateless handlers, where one request must not wait for what another one sends.
+import type { Database, Row, Statement, WriteOutcome } from '../ports/database.ts'
+
+/** Of all the statements that travel together. */
+const MAX_STATEMENTS = 512
+const MAX_TEXT = 1024 * 1024
+/** Only small reads travel together; as many trips as this do so at a time. */
+const READ_TRIPS = 4
+
+interface Call<T> {
+  statements: Statement[]
+  resolve(answer: T): void
+  reject(cause: unknown): void
+}
+
+interface Refused {
+  call: Call<WriteOutcome>
+  /** How many were written before it. */
+  before: number
+  outcome: WriteOutcome
+}
+
+const textOf = (call: Call<unknown>): number =>
+  call.statements.reduce((n, s) => n + s.args.reduce<number>((m, a) => m + (typeof a === 'string' ? a.length : 8), 0), 0)
+
+/** Calls that wait, and as many trips under way as are allowed. */
+class Trips<T> {
+  readonly #waiting: Call<T>[] = []
+  readonly #most: number
+  readonly #send: (calls: Call<T>[]) => Promise<void>
+  #underWay = 0
+  #soon = false
+
+  constructor(most: number, send: (calls: Call<T>[]) => Promise<void>) {
+    this.#most = most
+    this.#send = send
+  }
+
+  add(statements: Statement[]): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ statements, resolve, reject })
+      this.#start()
+    })
+  }
+
+  #start(): void {
+    if (this.#soon || this.#underWay >= this.#most || !this.#waiting.length) return
+    this.#soon = true
+    // Who asks in the same turn comes along.
+    queueMicrotask(() => {
+      this.#soon = false
+      this.#underWay++
+      void this.#send(this.#next()).finally(() => {
+        this.#underWay--
+        this.#start()
+      })
+      this.#start()
+    })
+  }
+
+  /** The first call, and those behind it that the same trip has room for. */
+  #next(): Call<T>[] {
+    let statements = 0
+    let text = 0
+    const full = this.#waiting.findIndex((call, i) => {
+      statements += call.statements.length
+      text += textOf(call)
+      return i > 0 && (statements > MAX_STATEMENTS || text > MAX_TEXT)
+    })
+    return this.#waiting.splice(0, full < 0 ? this.#waiting.length : full)
+  }
+}
+
+export function sharingTrips(database: Database): Database {
+  /**
+   * One transaction for all. Who is refused leaves it and the others try again. The refusal stands once those that were before it have been
+   * written, for it is of the state that they leave; where one of them was refused, too, meanwhile, it is asked anew.
+   */
+  const write = async (calls: Call<WriteOutcome>[]): Promise<void> => {
+    let left = calls
+    let refused: Refused[] = []
+    const again: Call<WriteOutcome>[] = []
+    try {
+      while (left.length) {
+        const outcome = await database.write(left.flatMap((c) => c.statements))
+        let from = 0
+        if (outcome.ok) {
+          for (const c of left) {
+            const to = from + c.statements.length
+            c.resolve({ ok: true, rowids: outcome.rowids.slice(from, to), rows: outcome.rows.slice(from, to) })
+            from = to
+          }
+          left = []
+        } else {
+          const at = left.findIndex((c) => {
+            from += c.statements.length
+            return outcome.index < from
+          })
+          const call = left[at]!
+          again.push(...refused.filter((r) => r.before > at).map((r) => r.call))
+          refused = refused.filter((r) => r.before <= at)
+          refused.push({ call, before: at, outcome: { ...outcome, index: outcome.index - from + call.statements.length } })
+          left = left.toSpliced(at, 1)
+        }
+        if (left.length) continue
+        for (const r of refused.splice(0)) r.call.resolve(r.outcome)
+        left = again.splice(0, 1)
+      }
+    } catch (cause) {
+      for (const c of [...left, ...refused.map((r) => r.call), ...again]) c.reject(cause)
+    }
+  }
+  const read = async (calls: Call<Row[][]>[]): Promise<void> => {
+    try {
+      const rows = await database.read(calls.flatMap((c) => c.statements))
+      for (const c of calls) c.resolve(rows.splice(0, c.statements.length))
+    } catch {
+      // A statement of somebody else's may be to blame.
+      for (const c of calls) await database.read(c.statements).then(c.resolve, c.reject)
+    }
+  }
+  const writes = new Trips<WriteOutcome>(1, write)
+  const reads = new Trips<Row[][]>(READ_TRIPS, read)
+  return {
+    read: (statements) => (statements.every((s) => s.one) ? reads.add(statements) : database.read(statements)),
+    write: (statements) => writes.add(statements),
+    migrate: (migrations) => database.migrate(migrations),
+    close: () => database.close(),
+  }
+}
