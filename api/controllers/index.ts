@@ -22,6 +22,7 @@ import { loadBalancer } from './load-balancer.ts'
 import { localClass, localVolume, volumeReclaim } from './local-volume.ts'
 import { namespace } from './namespace.ts'
 import { nodeEviction } from './node-eviction.ts'
+import { nodeIpam } from './node-ipam.ts'
 import { nodeLifecycle } from './node-lifecycle.ts'
 import { nodeTtl } from './node-ttl.ts'
 import { nodeUpgrade } from './node-upgrade.ts'
@@ -74,6 +75,7 @@ const ofControllerManager: readonly Controller[] = [
 export const controllers: readonly Controller[] = [
   ...ofControllerManager.map((c): Controller => ({ ...c, upstream: 'kube-controller-manager' })),
   scheduler,
+  nodeIpam,
   nodeLifecycle,
   nodeEviction,
   nodeUpgrade,

@@ -1,4 +1,4 @@
-// Node lifecycle: pod ranges for new nodes, readiness by session, and the taints that follow from both.
+// Node lifecycle: readiness by session, and the taints that follow from it.
 
 import { condition, isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
@@ -12,26 +12,11 @@ interface View {
   session: { connected: boolean; lostAt: number }
   /** When a kubelet that renews leases last did, ms; 0 where there is none. */
   renewedAt: number
-  usedRanges: ReadonlySet<string>
-  podCidr: string
   grace: number
   pods: readonly KObject[]
 }
 
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
-
-/** A free /24 of the cluster's range. The first ones are taken first: as many as are taken is a good place to begin. */
-export function freeRange(podCidr: string, used: ReadonlySet<string>): string | undefined {
-  const [base, bits] = podCidr.split('/') as [string, string]
-  const [a, b] = base.split('.') as [string, string]
-  const count = 2 ** (24 - Number(bits))
-  for (let n = 0; n < count; n++) {
-    const i = (used.size + n) % count
-    const range = `${a}.${Number(b) + Math.floor(i / 256)}.${i % 256}.0/24`
-    if (!used.has(range)) return range
-  }
-  return undefined
-}
 
 /** The taints that a node should carry for its state; others stay as they are. Who is not ready gets NoExecute from the node eviction, in its turn. */
 function taintsFor(node: KObject, ready: string | undefined, time: string): any[] {
@@ -54,10 +39,6 @@ function reconcile(_key: string, v: View, now: number): Result {
   const writes: Write[] = []
   let requeueAt: number | undefined
   let next = node
-  if (!node.spec?.podCIDR) {
-    const range = freeRange(v.podCidr, v.usedRanges)
-    if (range) next = { ...next, spec: { ...next.spec, podCIDR: range, podCIDRs: [range] } }
-  }
   const aliveUntil = session.connected ? Number.POSITIVE_INFINITY : Math.max(session.lostAt, v.renewedAt) + v.grace
   const before = condition(node, 'Ready')
   let ready: string | undefined = before?.status
@@ -118,8 +99,6 @@ export const nodeLifecycle: Controller<View> = {
       node,
       session: reader.session(key),
       renewedAt: Date.parse(lease?.spec?.renewTime ?? '') || 0,
-      usedRanges: reader.podRanges,
-      podCidr: reader.settings.podCidr,
       grace: reader.settings.nodeMonitorGracePeriod,
       pods: reader.podsOn(key),
     }

@@ -71,7 +71,6 @@ export class Cache implements Reader {
   readonly #byOwner = new Map<string, Map<string, { resource: string; object: KObject }>>()
   readonly #sessions: (node: string) => { connected: boolean; lostAt: number }
   rv = 0
-  readonly podRanges = new Set<string>()
 
   readonly kinds: KindTable
 
@@ -121,7 +120,6 @@ export class Cache implements Reader {
     if (o.metadata.namespace) this.#byNamespace.add(`${resource} ${o.metadata.namespace}`, key, o)
     this.#byController.add(manager(resource, o), key, o)
     if (resource === 'pods') this.#byNode.add(o.spec?.nodeName ?? '', key, o)
-    if (resource === 'nodes' && o.spec?.podCIDR) this.podRanges.add(o.spec.podCIDR)
     this.#byUid.set(o.metadata.uid, { resource, object: o })
     for (const r of o.metadata.ownerReferences ?? []) {
       const of = this.#byOwner.get(r.uid) ?? new Map()
@@ -136,7 +134,6 @@ export class Cache implements Reader {
     if (o.metadata.namespace) this.#byNamespace.remove(`${resource} ${o.metadata.namespace}`, key)
     this.#byController.remove(manager(resource, o), key)
     if (resource === 'pods') this.#byNode.remove(o.spec?.nodeName ?? '', key)
-    if (resource === 'nodes' && o.spec?.podCIDR) this.podRanges.delete(o.spec.podCIDR)
     this.#byUid.delete(o.metadata.uid)
     for (const r of o.metadata.ownerReferences ?? []) {
       const of = this.#byOwner.get(r.uid)

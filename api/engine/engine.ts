@@ -30,6 +30,14 @@ const MAX_REST = 500
 /** A status and an event: what a look writes that only takes note. */
 const NEXT_TO_NOTHING = 2
 
+/** What nobody else's state is made of: in which order several of them change is all the same. */
+const LEAVES = new Set(['pods', 'nodes'])
+/** Whether a write may travel with those that end in `before`: creates, binds, deletes, events; or updates of different leaves. */
+const mayJoin = (w: Write, before: Write): boolean => {
+  if (w.verb !== 'update' || before.verb !== 'update') return w.verb !== 'update' && before.verb !== 'update'
+  return LEAVES.has(w.resource) && w.resource === before.resource && w.object.metadata.uid !== before.object.metadata.uid
+}
+
 /** The next turn of the loop; Workers without setImmediate have only timers. */
 const soon = (f: () => void): void => void (typeof setImmediate === 'function' ? setImmediate(f) : setTimeout(f, 0))
 
@@ -190,7 +198,7 @@ export async function startEngine({
     }
   }
 
-  /** In order; runs of writes that do not touch each other (creates, binds, deletes, events) travel together. */
+  /** In order; runs of writes that do not touch each other travel together. */
   async function applyAll(component: string, key: string, writes: Write[]): Promise<number> {
     let newest = 0
     const answered = (value: unknown) => {
@@ -198,7 +206,7 @@ export async function startEngine({
     }
     for (let at = 0; at < writes.length; ) {
       let end = at + 1
-      while (end < writes.length && end - at < TOGETHER && writes[at]!.verb !== 'update' && writes[end]!.verb !== 'update') end++
+      while (end < writes.length && end - at < TOGETHER && mayJoin(writes[end]!, writes[end - 1]!)) end++
       const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w, tasks, answered)))
       for (const d of done) if (d.status === 'fulfilled') newest = Math.max(newest, d.value ?? 0)
       const failed = done.find((d) => d.status === 'rejected')

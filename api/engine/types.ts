@@ -19,8 +19,6 @@ export interface Reader {
   byUid(uid: string): { resource: string; object: KObject } | undefined
   /** Those of no node under the empty name. */
   podsOn(node: string): readonly KObject[]
-  /** The pod ranges of all nodes. */
-  podRanges: ReadonlySet<string>
   /** Whether the node's daemon has a session, and since when (ms) it has not. */
   session(node: string): { connected: boolean; lostAt: number }
   /** What a controller's last look at a key wanted to be remembered, and what its last task there came to. Lost at a restart. */

@@ -11,6 +11,55 @@ export interface RemoteOptions {
   namespace?: string
 }
 
+/** Writes under way at a time: with more than a dozen at once sqld does a fifth of them a second, and stalls for its five seconds of patience. */
+const MAX_WRITES = 4
+/** A write that was cut off by its platform gives its place back by then, ms. */
+const PLACE_LASTS = 10_000
+const TURN_LASTS = 1000
+/** How often somebody else's transaction may be in the way of one write. */
+const ATTEMPTS = 6
+const SHORTLY = 10
+
+const pause = (ms: number) => new Promise<void>((r) => setTimeout(r, ms))
+
+/**
+ * Places for writes, in the order of their asking. Who waits looks again by a timer of its own: on Workers a request must not wait for what
+ * another one does, since that may be cut off at any moment; for the same reason places and turns run out.
+ */
+class Places {
+  /** Each with the time that it is good until, ms. */
+  readonly #taken = new Set<{ until: number }>()
+  readonly #waiting = new Set<{ until: number }>()
+
+  async take(): Promise<() => void> {
+    const turn = { until: Number.POSITIVE_INFINITY }
+    this.#waiting.add(turn)
+    for (let ahead = this.#ahead(turn); ahead > 0; ahead = this.#ahead(turn)) {
+      turn.until = Date.now() + TURN_LASTS
+      await pause(Math.min(ahead, SHORTLY))
+      // Whoever was slow to look is behind the others now.
+      this.#waiting.add(turn)
+    }
+    this.#waiting.delete(turn)
+    const place = { until: Date.now() + PLACE_LASTS }
+    this.#taken.add(place)
+    return () => this.#taken.delete(place)
+  }
+
+  /** How many have to end or go first; none where it is 0 or less. */
+  #ahead(turn: { until: number }): number {
+    const now = Date.now()
+    for (const p of this.#taken) if (p.until <= now) this.#taken.delete(p)
+    let ahead = this.#taken.size - MAX_WRITES
+    for (const w of this.#waiting) {
+      ahead++
+      if (w === turn) break
+      if (w.until <= now) this.#waiting.delete(w)
+    }
+    return ahead
+  }
+}
+
 const CHECK = "SELECT iif(changes() = ?, 1, json('EXPECT'))"
 
 function toRows(result: ResultSet): Row[] {
@@ -38,6 +87,21 @@ export function openRemote(options: RemoteOptions): Database {
   const fail = (cause: unknown): never => {
     throw new RemoteDatabaseError(String((cause as { code?: string }).code ?? (cause as Error).name))
   }
+  const places = new Places()
+  /** One transaction. When it found no way in, nothing of it happened: then it is tried again. */
+  const send = async (statements: { sql: string; args: InValue[] }[]): Promise<ResultSet[]> => {
+    for (let attempt = 1; ; attempt++) {
+      const c = client()
+      try {
+        return await c.batch(statements, 'write')
+      } catch (cause) {
+        if (attempt === ATTEMPTS || (cause as { code?: string }).code !== 'SQLITE_BUSY') throw cause
+      } finally {
+        c.close()
+      }
+      await pause(SHORTLY * 2 ** attempt * (0.5 + Math.random()))
+    }
+  }
   const database: Database = {
     read: async (statements) => {
       const c = client()
@@ -62,9 +126,9 @@ export function openRemote(options: RemoteOptions): Database {
         sent.push({ sql: CHECK, args: [s.expect] })
         origin.push(i)
       }
-      const c = client()
+      const done = await places.take()
       try {
-        const results = await c.batch(sent, 'write')
+        const results = await send(sent)
         const own = results.filter((_, i) => !checks.has(i))
         return { ok: true, rowids: own.map((r) => Number(r.lastInsertRowid ?? 0)), rows: own.map(toRows) }
       } catch (cause) {
@@ -76,7 +140,7 @@ export function openRemote(options: RemoteOptions): Database {
         }
         return fail(cause)
       } finally {
-        c.close()
+        done()
       }
     },
     migrate: async (migrations) => {
