@@ -4,6 +4,7 @@ import { FRONT_PROXY } from '../../shared/kinds/certificates.ts'
 import { apiServiceIp } from '../../shared/meta/address.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Identity, Settings, SigningRequest } from '../registry/context.ts'
+import { Once } from '../registry/one-reader.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
 import {
@@ -28,7 +29,7 @@ export class ClusterAuthority {
   readonly #seal: Seal
   readonly #clock: Clock
   readonly #settings: Settings
-  #pair?: Promise<AuthorityPair>
+  readonly #pair = new Once<AuthorityPair>()
 
   constructor(store: Store, seal: Seal, clock: Clock, settings: Settings) {
     this.#store = store
@@ -39,14 +40,10 @@ export class ClusterAuthority {
 
   /** Made once, by whoever comes first, and kept sealed in the database. */
   #load(): Promise<AuthorityPair> {
-    this.#pair ??= this.#store
-      .metaValue(KEY, async () => this.#seal.close(CONTEXT, JSON.stringify(await makeAuthority(this.#clock.now()))))
-      .then(async (text) => JSON.parse(await this.#seal.open(CONTEXT, text)) as AuthorityPair)
-      .catch((cause) => {
-        this.#pair = undefined
-        throw cause
-      })
-    return this.#pair
+    return this.#pair.get(async () => {
+      const make = async () => this.#seal.close(CONTEXT, JSON.stringify(await makeAuthority(this.#clock.now())))
+      return JSON.parse(await this.#seal.open(CONTEXT, await this.#store.metaValue(KEY, make))) as AuthorityPair
+    })
   }
 
   /** What pods trust, as PEM: this CA, and the server's own where it is under a private one. */
@@ -74,11 +71,11 @@ export class ClusterAuthority {
 
   whyNoAnchor = whyNoAnchor
 
-  #proxy?: Promise<{ cert: string; key: string }>
+  #proxy?: { cert: string; key: string }
 
   /** The certificate that this server shows to aggregated API servers, PEM. */
-  proxyCertificate(): Promise<{ cert: string; key: string }> {
-    this.#proxy ??= this.#load().then((ca) => issueClient(ca, FRONT_PROXY, this.#clock.now()))
+  async proxyCertificate(): Promise<{ cert: string; key: string }> {
+    this.#proxy ??= await issueClient(await this.#load(), FRONT_PROXY, this.#clock.now())
     return this.#proxy
   }
 

@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Database, Rider, Row, Statement } from '../ports/database.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
+import { OneReader } from '../registry/one-reader.ts'
 
 const GROUP = 'rbac.authorization.k8s.io'
 export const rbacResources = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'].map((r) => `${r}.${GROUP}`)
@@ -127,7 +128,7 @@ export class Rbac {
   readonly #maxAge: number
   #index?: Index
   #loadedAt = 0
-  #loading?: Promise<Index>
+  readonly #reader = new OneReader()
   #generation = 0
 
   /** `maxAge` in ms: Infinity where every write is seen through `changed`. */
@@ -167,14 +168,15 @@ export class Rbac {
   }
 
   async #current(): Promise<Index> {
-    const fresh = this.#fresh()
-    if (fresh) return fresh
-    // Where several requests' contexts share a process (Workers), one must not wait for another's I/O.
-    if (this.#maxAge !== Number.POSITIVE_INFINITY) return this.#load()
-    this.#loading ??= this.#load().finally(() => {
-      this.#loading = undefined
-    })
-    return this.#loading
+    let index = this.#fresh()
+    if (index) return index
+    await this.#reader.until(
+      () => !!this.#fresh(),
+      async () => {
+        index = await this.#load()
+      },
+    )
+    return index ?? this.#fresh() ?? this.#load()
   }
 
   async #load(): Promise<Index> {

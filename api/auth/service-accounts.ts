@@ -5,6 +5,7 @@ import { INVALID_SINCE, LAST_USED } from '../../shared/token-secrets.ts'
 import type { Clock, Random } from '../ports/clock.ts'
 import type { Identity } from '../registry/context.ts'
 import type { Lookup } from '../registry/lookup.ts'
+import { Once } from '../registry/one-reader.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
 
@@ -38,7 +39,7 @@ export class ServiceAccounts {
   readonly #random: Random
   readonly #lookup: Lookup
   readonly issuer: string
-  #keys?: Promise<KeyRing>
+  readonly #keys = new Once<KeyRing>()
 
   constructor(store: Store, seal: Seal | undefined, clock: Clock, random: Random, lookup: Lookup, issuer: string) {
     this.issuer = issuer
@@ -49,12 +50,8 @@ export class ServiceAccounts {
     this.#lookup = lookup
   }
 
-  async #ring(): Promise<KeyRing> {
-    this.#keys ??= this.#load().catch((cause) => {
-      this.#keys = undefined
-      throw cause
-    })
-    return this.#keys
+  #ring(): Promise<KeyRing> {
+    return this.#keys.get(() => this.#load())
   }
 
   /** The cluster's key is made once, by whoever comes first, and kept sealed in the database. */

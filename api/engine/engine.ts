@@ -172,7 +172,7 @@ export async function startEngine({
       if (cost >= DEAR && result.writes.length <= NEXT_TO_NOTHING) lane.resting.set(key, begun + Math.min(REST * cost, MAX_REST))
       const newest = await applyAll(controller.name, key, result.writes)
       // The next look at this key must see what this one wrote.
-      if (newest > hub.fanOut.head) await hub.fanOut.catchUp()
+      await hub.fanOut.reached(newest)
       lane.failures.delete(key)
       if (result.memory !== undefined) cache.remember(controller.name, key, result.memory)
       if (result.requeueAt !== undefined) await setDue(lane, key, result.requeueAt)

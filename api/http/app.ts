@@ -55,7 +55,7 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppO
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
   authenticators.accounts.used = noteUse(cluster)
-  const flows = new FlowControl(env.rules)
+  const flows = new FlowControl(env.rules, env.clock)
   const { auditPolicy } = env.settings
   const trail = auditPolicy && audit ? new AuditTrail(audit, auditPolicy, () => cluster.clock.now()) : undefined
 

@@ -30,11 +30,13 @@ const queue = (queues: number, handSize: number, queueLengthLimit: number) => ({
   type: 'Queue',
   queuing: { queues, handSize, queueLengthLimit },
 })
+let now = 0
+const clock = { now: () => now }
 const anyone = { kind: 'Group', group: { name: 'system:authenticated' } }
 
 describe('what every cluster begins with', () => {
   const named = (list: any[]) => list.map((o) => ({ ...o, metadata: { ...o.metadata, uid: o.metadata.name } }))
-  const flows = new FlowControl(rulesOf(named(priorityLevels), named(flowSchemas)))
+  const flows = new FlowControl(rulesOf(named(priorityLevels), named(flowSchemas)), clock)
   test.each([
     ['a person', person('jane'), pods, ['global-default', 'global-default']],
     ['a service account', account('web'), pods, ['service-accounts', 'workload-low']],
@@ -73,6 +75,7 @@ describe('seats', () => {
           },
         ],
       ),
+      clock,
     )
   })
 
@@ -105,6 +108,16 @@ describe('seats', () => {
     await expect(flows.enter(person('big'), pods)).rejects.toMatchObject({ code: 429 })
     const other = await flows.enter(person('x'), pods)
     for (const s of [...seats, other]) s!.release()
+  })
+
+  test('a seat whose holder was cut off is free again after two minutes', async () => {
+    await flows.enter(person('x'), pods)
+    const waiting = flows.enter(person('x'), pods)
+    now += 119_000
+    const next = flows.enter(person('y'), pods)
+    now += 1000
+    const last = flows.enter(person('z'), pods)
+    for (const w of [waiting, next, last]) (await w)!.release()
   })
 
   test('who waits too long is sent away', async () => {

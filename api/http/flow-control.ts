@@ -2,6 +2,7 @@
 // in turn, and levels lend what they do not need. Kubernetes' API priority and fairness, with a queue per flow instead of shuffled ones.
 import { flowSchemas, priorityLevels } from '../../shared/kinds/flow-defaults.ts'
 import { StatusError } from '../../shared/status/index.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { AdmissionRules } from '../registry/admission-rules.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 
@@ -12,8 +13,29 @@ const PATIENCE = 15_000
 /** What is said of requests that look alike is remembered for so many of them. */
 const MAX_KNOWN = 5000
 
+/** By then a request has ended, or was cut off by its platform without a word, ms. */
+const SEAT_LASTS = 120_000
+
 class Level {
-  used = 0
+  /** Seats that are taken, the oldest first. */
+  readonly #seats = new Set<{ until: number }>()
+  get used(): number {
+    return this.#seats.size
+  }
+  take(now: number): () => void {
+    const seat = { until: now + SEAT_LASTS }
+    this.#seats.add(seat)
+    return () => this.#seats.delete(seat)
+  }
+  /** Frees seats that nobody can be in any more; how many. */
+  expire(now: number): number {
+    const before = this.used
+    for (const seat of this.#seats) {
+      if (seat.until > now) break
+      this.#seats.delete(seat)
+    }
+    return before - this.used
+  }
   waiting = 0
   /** Those that wait, by flow; flows come in turn. */
   readonly queues = new Map<string, (() => void)[]>()
@@ -85,13 +107,15 @@ const withDefaults = (stored: any[], defaults: any[]): any[] => (stored.length ?
 
 export class FlowControl {
   readonly #rules: AdmissionRules
+  readonly #clock: Clock
   #generation = -1
   #schemas: any[] = []
   readonly #levels = new Map<string, Level>()
   readonly #known = new Map<string, Flow>()
 
-  constructor(rules: AdmissionRules) {
+  constructor(rules: AdmissionRules, clock: Clock) {
     this.#rules = rules
+    this.#clock = clock
   }
 
   /** Takes up what is configured now. */
@@ -145,9 +169,9 @@ export class FlowControl {
     this.#configure()
     const { level, schema, key } = this.#flowOf(user, a)
     if (level.exempt) return undefined
+    for (const l of this.#levels.values()) for (let n = l.expire(this.#clock.now()); n > 0; n--) this.#next(l)
     // Who waits already goes first.
-    if (level.waiting || !this.#free(level)) await this.#wait(level, key)
-    else level.used++
+    const leave = level.waiting || !this.#free(level) ? await this.#wait(level, key) : level.take(this.#clock.now())
     let given = false
     return {
       schema: schema?.uid ?? '',
@@ -155,13 +179,13 @@ export class FlowControl {
       release: () => {
         if (given) return
         given = true
-        level.used--
+        leave()
         this.#next(level)
       },
     }
   }
 
-  #wait(level: Level, key: string): Promise<void> {
+  #wait(level: Level, key: string): Promise<() => void> {
     const queue = level.queues.get(key) ?? []
     if (level.waiting >= level.maxWaiting || queue.length >= level.maxOfFlow) throw tooMany()
     level.queues.set(key, queue)
@@ -176,8 +200,7 @@ export class FlowControl {
       const go = () => {
         clearTimeout(timer)
         level.waiting--
-        level.used++
-        resolve()
+        resolve(level.take(this.#clock.now()))
       }
       queue.push(go)
     })

@@ -94,6 +94,8 @@ export class FanOut {
   readonly #early = new Map<number, LogEvent>()
   #gapTimer?: ReturnType<typeof setTimeout>
   #closed = false
+  /** Who waits for a version to be told; as many as the engine works on keys at a time. */
+  #waiting: { rv: number; resolve(): void }[] = []
   /** A reading of the log that is under way, and the one after it. */
   #filling?: Promise<void>
   #refilling?: Promise<void>
@@ -127,25 +129,49 @@ export class FanOut {
       return
     }
     if (this.#early.size < PAGE) this.#early.set(event.rv, event)
-    this.#gapTimer ??= setTimeout(() => void this.catchUp(), GAP_PATIENCE)
+    this.#mindGap()
+  }
+
+  /** Resolves when everything up to `rv` has been told. What others wrote comes by itself as a rule; the log is read if it does not. */
+  reached(rv: number): Promise<void> {
+    if (rv <= this.#head || this.#closed) return Promise.resolve()
+    this.#mindGap()
+    return new Promise((resolve) => this.#waiting.push({ rv, resolve }))
+  }
+
+  #mindGap(): void {
+    this.#gapTimer ??= setTimeout(() => {
+      this.#gapTimer = undefined
+      // It may have closed by itself.
+      if (this.#early.size || this.#waiting.length) void this.catchUp()
+    }, GAP_PATIENCE)
+  }
+
+  #wake(rv: number): void {
+    const there = this.#waiting.filter((w) => w.rv <= rv)
+    if (!there.length) return
+    this.#waiting = this.#waiting.filter((w) => w.rv > rv)
+    for (const w of there) w.resolve()
   }
 
   /** Reads what the log has beyond the head, all that was there when this was called; safe to call at any time. */
   async catchUp(): Promise<void> {
+    if (this.#filling) {
+      // What is being read now may have been asked for too early: those who come meanwhile share the next reading.
+      this.#refilling ??= this.#filling.then(() => {
+        this.#refilling = undefined
+        return this.catchUp()
+      })
+      return this.#refilling
+    }
     clearTimeout(this.#gapTimer)
     this.#gapTimer = undefined
-    if (!this.#filling) {
-      this.#filling = this.#fill().finally(() => {
-        this.#filling = undefined
-      })
-      return this.#filling
-    }
-    // What is being read now may have been asked for too early: those who come meanwhile share the next reading.
-    this.#refilling ??= this.#filling.then(() => {
-      this.#refilling = undefined
-      return this.catchUp()
+    const waiting = this.#waiting.splice(0)
+    this.#filling = this.#fill().finally(() => {
+      this.#filling = undefined
+      for (const w of waiting) w.resolve()
     })
-    return this.#refilling
+    return this.#filling
   }
 
   async #fill(): Promise<void> {
@@ -181,6 +207,7 @@ export class FanOut {
     // The ring keeps texts: the parsed object would weigh more.
     event.object = undefined
     for (const w of this.#watchers.get(event.resource) ?? []) if (!w.catchingUp) this.#deliver(w, encoded)
+    if (this.#waiting.length) this.#wake(event.rv)
   }
 
   #deliver(w: Watcher, encoded: Encoded): void {
@@ -218,6 +245,7 @@ export class FanOut {
     this.#closed = true
     for (const set of this.#watchers.values()) for (const w of [...set]) this.#end(w)
     clearTimeout(this.#gapTimer)
+    this.#wake(Number.POSITIVE_INFINITY)
   }
 
   get watcherCount(): number {

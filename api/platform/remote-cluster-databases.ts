@@ -1,6 +1,6 @@
 // Databases of clusters on libSQL servers: a namespace each of an sqld whose admin API is known, or a URL each from a template.
 import type { ClusterDatabases } from '../ports/cluster-databases.ts'
-import { openRemote } from './remote-database.ts'
+import { openRemote, type RemoteDatabase } from './remote-database.ts'
 
 export interface RemoteDatabasesOptions {
   /** The server of the namespaces. */
@@ -12,7 +12,7 @@ export interface RemoteDatabasesOptions {
   template?: string
 }
 
-export function remoteDatabases(o: RemoteDatabasesOptions): ClusterDatabases {
+export function remoteDatabases(o: RemoteDatabasesOptions): Omit<ClusterDatabases, 'open'> & { open(place: string): RemoteDatabase } {
   const auth = o.authToken ? { authToken: o.authToken } : {}
   const admin = async (method: string, path: string) => {
     const r = await fetch(`${o.adminUrl}${path}`, { method, headers: { 'content-type': 'application/json' }, body: '{}' })

@@ -1,6 +1,7 @@
 // What one process asks of a remote database at the same moment, in few round trips: while one is under way, the next collects.
 // Not for a Worker's stateless handlers, where one request must not wait for what another one sends.
 import type { Database, Row, Statement, WriteOutcome } from '../ports/database.ts'
+import type { RemoteDatabase } from './remote-database.ts'
 
 /** Of all the statements that travel together. */
 const MAX_STATEMENTS = 512
@@ -12,13 +13,6 @@ interface Call<T> {
   statements: Statement[]
   resolve(answer: T): void
   reject(cause: unknown): void
-}
-
-interface Refused {
-  call: Call<WriteOutcome>
-  /** How many were written before it. */
-  before: number
-  outcome: WriteOutcome
 }
 
 const textOf = (call: Call<unknown>): number =>
@@ -72,43 +66,13 @@ class Trips<T> {
   }
 }
 
-export function sharingTrips(database: Database): Database {
-  /**
-   * One transaction for all. Who is refused leaves it and the others try again. The refusal stands once those that were before it have been
-   * written, for it is of the state that they leave; where one of them was refused, too, meanwhile, it is asked anew.
-   */
+export function sharingTrips(database: RemoteDatabase): Database {
   const write = async (calls: Call<WriteOutcome>[]): Promise<void> => {
-    let left = calls
-    let refused: Refused[] = []
-    const again: Call<WriteOutcome>[] = []
-    try {
-      while (left.length) {
-        const outcome = await database.write(left.flatMap((c) => c.statements))
-        let from = 0
-        if (outcome.ok) {
-          for (const c of left) {
-            const to = from + c.statements.length
-            c.resolve({ ok: true, rowids: outcome.rowids.slice(from, to), rows: outcome.rows.slice(from, to) })
-            from = to
-          }
-          left = []
-        } else {
-          const at = left.findIndex((c) => {
-            from += c.statements.length
-            return outcome.index < from
-          })
-          const call = left[at]!
-          again.push(...refused.filter((r) => r.before > at).map((r) => r.call))
-          refused = refused.filter((r) => r.before <= at)
-          refused.push({ call, before: at, outcome: { ...outcome, index: outcome.index - from + call.statements.length } })
-          left = left.toSpliced(at, 1)
-        }
-        if (left.length) continue
-        for (const r of refused.splice(0)) r.call.resolve(r.outcome)
-        left = again.splice(0, 1)
-      }
-    } catch (cause) {
-      for (const c of [...left, ...refused.map((r) => r.call), ...again]) c.reject(cause)
+    const outcomes = await database.writeEach(calls.map((c) => c.statements)).catch((cause: Error) => calls.map(() => cause))
+    for (const [i, c] of calls.entries()) {
+      const outcome = outcomes[i]!
+      if (outcome instanceof Error) c.reject(outcome)
+      else c.resolve(outcome)
     }
   }
   const read = async (calls: Call<Row[][]>[]): Promise<void> => {

@@ -7,6 +7,7 @@ import type { KObject } from '../../shared/meta/object.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LogEvent, Store } from '../store/store.ts'
 import { decodeBody } from './codec.ts'
+import { OneReader } from './one-reader.ts'
 
 const MAX_AGE = 5000
 
@@ -38,7 +39,7 @@ export class AdmissionRules {
   readonly #clock: Clock
   readonly #objects = new Map<string, Map<string, KObject>>()
   #readAt = Number.NEGATIVE_INFINITY
-  #reading?: Promise<void>
+  readonly #reader = new OneReader()
   /** Moves with every change: what was made of them before is stale then. */
   generation = 0
   /** Set where every event of the log is seen: nothing is read again then. */
@@ -90,10 +91,7 @@ export class AdmissionRules {
 
   /** Makes sure that what is known is at most five seconds old. */
   async current(): Promise<void> {
-    if (this.live || this.#clock.now() - this.#readAt < MAX_AGE) return
-    this.#reading ??= this.load().finally(() => {
-      this.#reading = undefined
-    })
-    await this.#reading
+    const fresh = () => this.live || this.#clock.now() - this.#readAt < MAX_AGE
+    if (!fresh()) await this.#reader.until(fresh, () => this.load())
   }
 }

@@ -6,6 +6,7 @@ import type { KObject } from '../../shared/meta/object.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LogEvent, Store } from '../store/store.ts'
 import { decodeBody } from './codec.ts'
+import { OneReader } from './one-reader.ts'
 
 const MAX_AGE = 5000
 
@@ -13,7 +14,7 @@ export class ClusterKinds extends KindTable {
   readonly #store: Store
   readonly #clock: Clock
   #readAt = Number.NEGATIVE_INFINITY
-  #reading?: Promise<void>
+  readonly #reader = new OneReader()
   /** Set where every event of the log is seen: nothing is read again then. */
   live = false
 
@@ -40,11 +41,8 @@ export class ClusterKinds extends KindTable {
   /** Makes sure that what is known is at most `age` ms old. */
   async current(age = MAX_AGE): Promise<void> {
     if (this.live && this.#readAt > Number.NEGATIVE_INFINITY) return
-    if (this.#clock.now() - this.#readAt < age) return
-    this.#reading ??= this.load().finally(() => {
-      this.#reading = undefined
-    })
-    await this.#reading
+    const fresh = () => this.#clock.now() - this.#readAt < age
+    if (!fresh()) await this.#reader.until(fresh, () => this.load())
   }
 }
 

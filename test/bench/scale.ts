@@ -1,12 +1,15 @@
 // `npm run bench:scale`: how the control plane bears many nodes. They are simulated, with real sessions and no containers (test/bench/agents.ts).
-// KEDGE_SCALE=10,100,1000 chooses the numbers of nodes, KEDGE_SCALE_PODS how many pods there are for each of them.
+// KEDGE_SCALE=10,100,1000 chooses the numbers of nodes, KEDGE_SCALE_PODS how many pods there are for each of them; KEDGE_SCALE_PLATFORM=workers
+// measures workerd, and what the Worker's heap holds.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { ControlPlane } from '../rig/control-plane.ts'
 import { eventually } from '../rig/hosts.ts'
+import { temporaryFolder } from '../rig/sqld.ts'
 import { client } from './client.ts'
 import { placed } from './placing.ts'
+import { heapProbe } from './worker-heap.ts'
 
 const sizes = (process.env.KEDGE_SCALE ?? '10,100,1000').split(',').map(Number)
 const perNode = Number(process.env.KEDGE_SCALE_PODS ?? 10)
@@ -14,7 +17,6 @@ const perNode = Number(process.env.KEDGE_SCALE_PODS ?? 10)
 const MOST_PLACED = 5000
 /** How long nodes may be silent. */
 const GRACE_S = 20
-/** KEDGE_SCALE_PLATFORM=workers: the memory is workerd's. */
 const platform = process.env.KEDGE_SCALE_PLATFORM ?? 'node'
 const PATIENCE = 10 * 60_000
 const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/a'
@@ -41,7 +43,10 @@ const cpu = (pid: number) => {
 async function measure(nodes: number): Promise<Record<string, number>> {
   const pods = nodes * perNode
   const out: Record<string, number> = { nodes, pods }
-  const cp = await ControlPlane.start('127.0.0.1', ['--node-monitor-grace-period', String(GRACE_S), '--platform', platform])
+  const tools = temporaryFolder('probe')
+  const probe = platform === 'workers' ? await heapProbe(tools.path) : undefined
+  const flags = ['--node-monitor-grace-period', String(GRACE_S), '--platform', platform]
+  const cp = await ControlPlane.start('127.0.0.1', flags, probe?.env)
   const agents: ChildProcess[] = []
   try {
     const caFile = path.join(cp.folder.path, 'ca.crt')
@@ -109,6 +114,7 @@ async function measure(nodes: number): Promise<Record<string, number>> {
       await settled(pods)
     })
     out['memory, MB'] = rss(cp.pid)
+    if (probe) out['heap, MB'] = await probe.used()
     const [before, at] = [cpu(cp.pid), performance.now()]
     await new Promise((r) => setTimeout(r, 5000))
     out['processor at rest, %'] = ((cpu(cp.pid) - before) * 100_000) / (performance.now() - at)
@@ -142,6 +148,7 @@ async function measure(nodes: number): Promise<Record<string, number>> {
   } finally {
     for (const a of agents) a.kill('SIGKILL')
     await cp.stop()
+    tools.remove()
   }
 }
 

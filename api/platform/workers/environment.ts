@@ -17,7 +17,7 @@ import { defaultSettings } from '../../settings.ts'
 import { createSeal } from '../../store/seal.ts'
 import type { LogEvent, Store } from '../../store/store.ts'
 import { remoteDatabases } from '../remote-cluster-databases.ts'
-import { openRemote } from '../remote-database.ts'
+import { openRemote, type RemoteDatabase } from '../remote-database.ts'
 
 export interface WorkerEnvironment {
   CLUSTER: DurableObjectNamespace
@@ -92,10 +92,15 @@ export interface ClusterPlace {
   oidc?: Oidc
 }
 
+/** As a Worker finds it: whoever opens the cluster decides whether its calls share trips. */
+export interface RemotePlace extends ClusterPlace {
+  database: RemoteDatabase
+}
+
 const configured = (env: WorkerEnvironment): Partial<Settings> => JSON.parse(env.SETTINGS || '{}')
 
 /** The one cluster of a Worker that is no host. */
-export const onlyPlace = (env: WorkerEnvironment): ClusterPlace => ({
+export const onlyPlace = (env: WorkerEnvironment): RemotePlace => ({
   database: openRemote({ url: env.DATABASE_URL, ...(env.DATABASE_TOKEN ? { authToken: env.DATABASE_TOKEN } : {}) }),
   sealKey: keysOf(env)[0],
   olderKeys: keysOf(env).slice(1),
@@ -157,7 +162,7 @@ export const downloadsOf = (env: WorkerEnvironment): DownloadOptions => ({
 })
 
 export interface WorkerHost extends Host {
-  place(record: ClusterRecord, account: Account): Promise<ClusterPlace>
+  place(record: ClusterRecord, account: Account): Promise<RemotePlace>
 }
 
 /** A host on remote databases. `poke` wakes a new cluster's object; `stopped` ends one. */
@@ -180,7 +185,7 @@ export async function openHost(
   const nobody = () => {
     throw new Error('no hub here')
   }
-  const place = async (record: ClusterRecord, account: Account): Promise<ClusterPlace> => ({
+  const place = async (record: ClusterRecord, account: Account): Promise<RemotePlace> => ({
     database: databases.open(record.database),
     sealKey: await host.clusters.keyOf(record),
     settings: { ...hostedSettings(record, account, env.PUBLIC_URL ?? 'https://localhost', env.CA_CERTIFICATE), ...configured(env) },

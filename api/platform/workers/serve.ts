@@ -41,7 +41,7 @@ export async function bundleWorker(): Promise<string> {
 }
 
 // Miniflare's own: which program it would start by itself.
-const workerd = (): string => createRequire(createRequire(import.meta.url).resolve('miniflare'))('workerd').default
+export const workerd = (): string => createRequire(createRequire(import.meta.url).resolve('miniflare'))('workerd').default
 
 const listening = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

@@ -1,7 +1,9 @@
 // The Worker: stateless handlers for requests, and the cluster's Durable Object with hub, engine and alarm.
 // Requests that need the hub's sockets or memory (watches, logs, exec, sessions) go to the object; all others are answered here.
 // A host (HOSTED) has an object per cluster, named by the cluster's id; what it needs to know of itself it reads from the directory.
+
 import { DurableObject } from 'cloudflare:workers'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { StatusError, unavailable } from '../../../shared/status/index.ts'
 import type { Cluster } from '../../cluster.ts'
 import type { ClusterRecord } from '../../directory/directory.ts'
@@ -16,16 +18,17 @@ import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
 import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
 import type { Identity } from '../../registry/context.ts'
+import { Once } from '../../registry/one-reader.ts'
 import type { LogEvent } from '../../store/store.ts'
 import { sharingTrips } from '../shared-trips.ts'
 import {
-  type ClusterPlace,
   consoleAudit,
   consoleLog,
   downloadsOf,
   onlyPlace,
   openCluster,
   openHost,
+  type RemotePlace,
   type WorkerEnvironment,
   type WorkerHost,
 } from './environment.ts'
@@ -57,7 +60,7 @@ interface Running {
 }
 
 /** Where a cluster of a host is, from the directory; undefined when it is not to be served. */
-async function placeOf(host: WorkerHost, id: string): Promise<{ place: ClusterPlace; prefix: string } | undefined> {
+async function placeOf(host: WorkerHost, id: string): Promise<{ place: RemotePlace; prefix: string } | undefined> {
   const record = await host.directory.clusterById(id)
   const account = record?.state === 'active' ? await host.directory.account(record.account) : undefined
   return record && account ? { place: await host.place(record, account), prefix: `/clusters/${record.name}` } : undefined
@@ -82,7 +85,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
 
   async #start(): Promise<void> {
     const { ctx, env } = this
-    let at: { place: ClusterPlace; prefix?: string } | undefined = { place: onlyPlace(env) }
+    let at: { place: RemotePlace; prefix?: string } | undefined = { place: onlyPlace(env) }
     if (hosted(env)) at = await placeOf(await hostFor(env), this.#id!)
     if (!at) return
     let running: Running | undefined
@@ -257,9 +260,11 @@ async function reachThrough(stub: ObjectStub, id: string, call: NodeCall): Promi
 const stubOf = (env: WorkerEnvironment, id: string) => env.CLUSTER.getByName(id) as unknown as ObjectStub
 
 /** Stateless apps by cluster; the one longest unused goes first. */
-const apps = new Map<string, { app: ReturnType<typeof createApp>; pokes: Promise<unknown>[] }>()
+const apps = new Map<string, ReturnType<typeof createApp>>()
+/** What the cluster's object is being told by the request that is answered: each keeps its own alive until it is done. */
+const pokes = new AsyncLocalStorage<Promise<unknown>[]>()
 
-async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ place: ClusterPlace; prefix?: string }>) {
+async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ place: RemotePlace; prefix?: string }>) {
   const known = apps.get(id)
   if (known) {
     apps.delete(id)
@@ -267,7 +272,6 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
     return known
   }
   const { place, prefix } = await open()
-  const pokes: Promise<unknown>[] = []
   const nobody = () => {
     throw unavailable('this request must reach the cluster object')
   }
@@ -276,11 +280,11 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
     (event) => {
       cluster.observe(event)
       const { object: _, ...sent } = event
-      pokes.push(stubOf(env, id).publish(sent, id))
+      pokes.getStore()?.push(stubOf(env, id).publish(sent, id))
     },
     () => ({ publish: () => {}, watch: nobody, open: nobody, reach: (c) => reachThrough(stubOf(env, id), id, c), connected: () => [] }),
   )
-  const made = { app: createApp({ cluster, audit: consoleAudit, ...(prefix ? { prefix } : {}) }), pokes }
+  const made = createApp({ cluster, audit: consoleAudit, ...(prefix ? { prefix } : {}) })
   if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
   apps.set(id, made)
   return made
@@ -292,7 +296,7 @@ async function answer(
   ctx: { waitUntil(p: Promise<unknown>): void },
   id: string,
   path: string,
-  open: () => Promise<{ place: ClusterPlace; prefix?: string }>,
+  open: () => Promise<{ place: RemotePlace; prefix?: string }>,
   request: Request,
   connection: Connection,
 ): Promise<Response> {
@@ -303,54 +307,64 @@ async function answer(
     if (connection.identity) inner.headers.set(IDENTITY_HEADER, encodeURIComponent(JSON.stringify(connection.identity)))
     return stubOf(env, id).fetch(inner)
   }
-  const { app, pokes } = await appOf(env, id, open)
-  const response = await app.fetch(request, connection)
-  if (pokes.length) ctx.waitUntil(Promise.allSettled(pokes.splice(0)))
+  const app = await appOf(env, id, open)
+  const told: Promise<unknown>[] = []
+  const response = await pokes.run(told, () => app.fetch(request, connection))
+  if (told.length) ctx.waitUntil(Promise.allSettled(told))
   return response
 }
 
-let host: Promise<WorkerHost> | undefined
+const host = new Once<WorkerHost>()
 let flushedAt = 0
 /** Who waits for what must outlive the response: the context of the request that is being answered. */
 const contexts = new WeakMap<Request, ExecutionContext>()
 
-function hostFor(env: WorkerEnvironment): Promise<WorkerHost> {
-  host ??= openHost(env, {
-    poke: (record: ClusterRecord) => stubOf(env, record.id).begin(record.id),
-    stopped: async (record) => {
-      apps.delete(record.id)
-      await stubOf(env, record.id).end()
-    },
-    forward: async ({ record, account, path }, request, connection) => {
-      const here = await hostFor(env)
-      const open = async () => ({ place: await here.place(record, account), prefix: `/clusters/${record.name}` })
-      return answer(env, contexts.get(request) ?? { waitUntil: () => {} }, record.id, path, open, request, connection)
-    },
-  }).catch((cause) => {
-    host = undefined
-    throw cause
-  })
-  return host
+const hostFor = (env: WorkerEnvironment): Promise<WorkerHost> =>
+  host.get(() =>
+    openHost(env, {
+      poke: (record: ClusterRecord) => stubOf(env, record.id).begin(record.id),
+      stopped: async (record) => {
+        apps.delete(record.id)
+        await stubOf(env, record.id).end()
+      },
+      forward: async ({ record, account, path }, request, connection) => {
+        const here = await hostFor(env)
+        const open = async () => ({ place: await here.place(record, account), prefix: `/clusters/${record.name}` })
+        return answer(env, contexts.get(request) ?? { waitUntil: () => {} }, record.id, path, open, request, connection)
+      },
+    }),
+  )
+
+async function respond(request: Request, env: WorkerEnvironment, ctx: ExecutionContext): Promise<Response> {
+  const address = request.headers.get('cf-connecting-ip') ?? undefined
+  const connection: Connection = address ? { address } : {}
+  const downloaded = await download(downloadsOf(env), request)
+  if (downloaded) return downloaded
+  if (!hosted(env)) {
+    const { pathname } = new URL(request.url)
+    return answer(env, ctx, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)
+  }
+  const here = await hostFor(env)
+  contexts.set(request, ctx)
+  const response = await here.fetch(request, connection)
+  const now = Date.now()
+  if (here.directory.pending && now - flushedAt > FLUSH_EVERY) {
+    flushedAt = now
+    ctx.waitUntil(here.directory.flush())
+  }
+  return response
 }
 
 export default {
-  async fetch(request: Request, env: WorkerEnvironment, ctx: ExecutionContext): Promise<Response> {
-    const address = request.headers.get('cf-connecting-ip') ?? undefined
-    const connection: Connection = address ? { address } : {}
-    const downloaded = await download(downloadsOf(env), request)
-    if (downloaded) return downloaded
-    if (!hosted(env)) {
-      const { pathname } = new URL(request.url)
-      return answer(env, ctx, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)
-    }
-    const here = await hostFor(env)
-    contexts.set(request, ctx)
-    const response = await here.fetch(request, connection)
-    const now = Date.now()
-    if (here.directory.pending && now - flushedAt > FLUSH_EVERY) {
-      flushedAt = now
-      ctx.waitUntil(here.directory.flush())
-    }
+  fetch(request: Request, env: WorkerEnvironment, ctx: ExecutionContext): Promise<Response> {
+    const response = respond(request, env, ctx)
+    // Who hangs up does not cut off what is half done: others may count on its end.
+    ctx.waitUntil(
+      response.then(
+        () => {},
+        () => {},
+      ),
+    )
     return response
   },
 }

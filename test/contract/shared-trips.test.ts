@@ -1,38 +1,39 @@
-// Shared trips on an embedded database: few of them, each call with its own outcome, nobody harmed by another's failure.
-import { beforeEach, expect, test } from 'vitest'
-import { type Database, guard, type Statement } from '../ports/database.ts'
-import { openEmbedded } from './node/embedded-database.ts'
-import { sharingTrips } from './shared-trips.ts'
+// What travels together to a real sqld: few round trips, each call with its own outcome, nobody harmed by another's failure.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { openRemote } from '../../api/platform/remote-database.ts'
+import { sharingTrips } from '../../api/platform/shared-trips.ts'
+import { type Database, guard, type Statement } from '../../api/ports/database.ts'
+import { testSqld } from '../rig/sqld.ts'
 
-let trips: { reads: number; writes: number }
-let failing: unknown
+let server: Awaited<ReturnType<typeof testSqld>>
+let trips: number
+let failing: Error | undefined
 let shared: Database
 const insert = (key: string): Statement => ({ sql: 'INSERT INTO t(key) VALUES (?)', args: [key] })
 const read = (key: string): Statement => ({ sql: 'SELECT key FROM t WHERE key = ?', args: [key], one: true })
 const keys = async () => (await shared.read([{ sql: 'SELECT key FROM t ORDER BY key', args: [] }]))[0]!.map((r) => r[0])
 
+beforeAll(async () => {
+  server = await testSqld()
+})
+afterAll(() => server.close())
 beforeEach(async () => {
-  const base = openEmbedded(':memory:')
-  await base.write([{ sql: 'CREATE TABLE t (key TEXT UNIQUE)', args: [] }])
-  trips = { reads: 0, writes: 0 }
   failing = undefined
-  shared = sharingTrips({
-    ...base,
-    read: (s) => {
-      trips.reads++
-      return base.read(s)
-    },
-    write: async (s) => {
-      trips.writes++
-      if (failing) throw failing
-      return base.write(s)
-    },
-  })
+  const counting: typeof fetch = (...request) => {
+    trips++
+    return failing ? Promise.reject(failing) : fetch(...request)
+  }
+  shared = sharingTrips(openRemote({ url: server.url, fetch: counting }))
+  await shared.write([
+    { sql: 'DROP TABLE IF EXISTS t', args: [] },
+    { sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY, key TEXT UNIQUE)', args: [] },
+  ])
+  trips = 0
 })
 
 test('writes of one moment are one transaction, and each gets its own rows', async () => {
   const all = await Promise.all(Array.from({ length: 50 }, (_, i) => shared.write([insert(`a${i}`), insert(`b${i}`)])))
-  expect(trips.writes).toBe(1)
+  expect(trips).toBe(1)
   expect(all.map((o) => o.ok && o.rowids)).toEqual(Array.from({ length: 50 }, (_, i) => [2 * i + 1, 2 * i + 2]))
 })
 
@@ -61,7 +62,7 @@ test('what comes while one is under way waits for the next, and too much for one
   await Promise.resolve()
   const rest = Array.from({ length: 600 }, (_, i) => shared.write([insert(`r${i}`)]))
   await Promise.all([first, ...rest])
-  expect(trips.writes).toBe(3)
+  expect(trips).toBe(3)
   expect((await keys()).length).toBe(601)
 })
 
@@ -79,7 +80,7 @@ test('small reads travel together; one that fails fails alone', async () => {
   const [a, none, failed] = await Promise.allSettled([shared.read([read('a')]), shared.read([read('none')]), shared.read([bad])])
   expect([a, none].map((o) => o.status === 'fulfilled' && o.value)).toEqual([[[['a']]], [[]]])
   expect(failed.status).toBe('rejected')
-  trips.reads = 0
+  trips = 0
   await Promise.all(Array.from({ length: 20 }, () => shared.read([read('a')])))
-  expect(trips.reads).toBe(1)
+  expect(trips).toBe(1)
 })
