@@ -1,11 +1,14 @@
-// The engine itself: how often it looks.
+// The engine itself: how often it looks, and what outlives its life.
 import { expect, test } from 'vitest'
 import { migrations } from '../../migrations/bundle.ts'
 import { kindByName } from '../../shared/kinds/index.ts'
 import { testCluster } from '../../test/rig/cluster.ts'
 import { openEmbedded } from '../platform/node/embedded-database.ts'
+import { decodeBody } from '../registry/codec.ts'
 import { systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
+import { keyFor } from '../registry/delete.ts'
+import { mutate } from '../registry/update.ts'
 import { startEngine } from './engine.ts'
 import type { Controller } from './types.ts'
 
@@ -44,4 +47,30 @@ test('looks that cost much and bring nothing keep a distance, and none is left o
   await engine.idle()
   expect(seen.at(-1)).toBe(30)
   await engine.close()
+})
+
+test('a node that is lost is found to be, though no life of the engine lasts as long as the grace', async () => {
+  let now = Date.parse('2026-01-01T00:00:00Z')
+  const database = openEmbedded(':memory:')
+  await database.migrate(migrations)
+  const { cluster, hub } = await testCluster(database, () => now)
+  const nodes = kindByName('', 'Node')!
+  const lost = new Map<string, number>()
+  const options = { fieldManager: 'test', fieldValidation: 'Strict' as const }
+  await create(cluster.env, nodes, '', { metadata: { name: 'n' } }, options, systemContext('test'))
+  const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: new Date(now).toISOString() }]
+  const key = keyFor(nodes, '', 'n')
+  await mutate(cluster.env, nodes, key, 'status', (o) => ({ object: { ...o, status: { conditions } } }), options, systemContext('test'))
+  const ready = async () => {
+    const stored = (await cluster.store.get(key))!
+    return decodeBody(stored.body, stored.rv).status.conditions[0].status
+  }
+  for (const want of ['True', 'True', 'Unknown']) {
+    const engine = await startEngine({ cluster, hub, alarm: { set: () => {} }, lost, nodeMonitorGracePeriod: 20_000 })
+    await engine.idle()
+    expect(await ready()).toBe(want)
+    await engine.close()
+    now += 10_000
+  }
+  expect([...lost.keys()]).toEqual(['n'])
 })

@@ -56,6 +56,8 @@ export interface EngineOptions {
   hub: LocalHub
   alarm: Alarm
   nodeMonitorGracePeriod?: number
+  /** When nodes were lost, ms; kept by a platform whose lives may be shorter than the grace that nodes have. */
+  lost?: Map<string, number>
   tasks?: Tasks
   /** Others than all that there are. */
   controllers?: readonly Controller[]
@@ -77,17 +79,19 @@ export async function startEngine({
   tasks = {},
   controllers = all,
   nodeMonitorGracePeriod = 40_000,
+  lost = new Map(),
 }: EngineOptions): Promise<Engine> {
   const { clock, log, store } = cluster
   const startedAt = clock.now()
-  const lost = new Map<string, number>()
   const cache = new Cache(
     { podCidr: cluster.env.settings.podCidr, caBundle: await cluster.authority.bundle(), nodeMonitorGracePeriod },
     cluster.env.kinds,
-    (node) => ({
-      connected: hub.sessions.isConnected(node),
-      lostAt: lost.get(node) ?? startedAt,
-    }),
+    (node) => {
+      const connected = hub.sessions.isConnected(node)
+      if (connected) lost.delete(node)
+      else if (!lost.has(node)) lost.set(node, startedAt)
+      return { connected, lostAt: lost.get(node) ?? startedAt }
+    },
   )
   const lanes = controllers.map(
     (controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map(), resting: new Map() }),
@@ -129,6 +133,7 @@ export async function startEngine({
     if (!change) return
     // The alarm should have rung by now. Whatever became of it, what is due is done.
     if (armed !== undefined && armed <= clock.now()) ring()
+    if (e.resource === 'nodes' && e.verb === 'delete') lost.delete(e.name)
     const released = handedOver(change)
     for (const lane of lanes) {
       const { wakes, upstream } = lane.controller
@@ -304,6 +309,7 @@ export async function startEngine({
   const unsubscribe = hub.fanOut.subscribe(observe)
   await cache.load(store)
   loaded = true
+  for (const node of lost.keys()) if (!cache.get('nodes', '', node)) lost.delete(node)
   for (const e of early.splice(0)) observe(e)
   for (const lane of lanes) for (const key of lane.controller.all(cache)) lane.dirty.add(key)
   const [rows] = await store.database.read([{ sql: 'SELECT controller, key, due FROM wakeups', args: [] }])

@@ -26,6 +26,7 @@ import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi
 import { attributesOfPath, splitPath } from './request.ts'
 import { type Aside, answerResource } from './resource-call.ts'
 import { noteUse } from './token-secrets.ts'
+import { directTurn, type Turn } from './turn.ts'
 
 type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string> } }
 
@@ -39,6 +40,8 @@ export interface AppOptions {
   aside?: Aside
   /** What every path begins with, `/clusters/NAME`, where the app is one of many. */
   prefix?: string
+  /** How requests wait for each other; directly, where they may. */
+  newTurn?: () => Turn
 }
 
 const MAX_URL = 16 * 1024
@@ -51,11 +54,11 @@ const textAnswer = (text: string, status = 200) =>
 /** How old the knowledge of definitions may be that says that something is not there, ms. */
 const RECHECK = 200
 
-export function createApp({ cluster, sessions, audit, aside, prefix = '' }: AppOptions): Hono<Env> {
+export function createApp({ cluster, sessions, audit, aside, prefix = '', newTurn = directTurn }: AppOptions): Hono<Env> {
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
   authenticators.accounts.used = noteUse(cluster)
-  const flows = new FlowControl(env.rules, env.clock)
+  const flows = new FlowControl(env.rules, env.clock, newTurn)
   const { auditPolicy } = env.settings
   const trail = auditPolicy && audit ? new AuditTrail(audit, auditPolicy, () => cluster.clock.now()) : undefined
 

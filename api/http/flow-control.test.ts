@@ -4,6 +4,7 @@ import { flowSchemas, priorityLevels } from '../../shared/kinds/flow-defaults.ts
 import type { AdmissionRules } from '../registry/admission-rules.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { FlowControl } from './flow-control.ts'
+import { directTurn, polledTurn } from './turn.ts'
 
 const pods: Attributes = { verb: 'list', group: '', resource: 'pods', namespace: 'a' }
 const person = (username: string): Identity => ({ username, groups: ['system:authenticated'] })
@@ -36,7 +37,7 @@ const anyone = { kind: 'Group', group: { name: 'system:authenticated' } }
 
 describe('what every cluster begins with', () => {
   const named = (list: any[]) => list.map((o) => ({ ...o, metadata: { ...o.metadata, uid: o.metadata.name } }))
-  const flows = new FlowControl(rulesOf(named(priorityLevels), named(flowSchemas)), clock)
+  const flows = new FlowControl(rulesOf(named(priorityLevels), named(flowSchemas)), clock, directTurn)
   test.each([
     ['a person', person('jane'), pods, ['global-default', 'global-default']],
     ['a service account', account('web'), pods, ['service-accounts', 'workload-low']],
@@ -57,7 +58,10 @@ describe('what every cluster begins with', () => {
   })
 })
 
-describe('seats', () => {
+describe.each([
+  ['told', directTurn],
+  ['looking', polledTurn],
+])('seats, who waits is %s', (_, newTurn) => {
   let flows: FlowControl
   beforeEach(() => {
     // `a` has one seat and may borrow none; `b` lends what it does not need.
@@ -76,6 +80,7 @@ describe('seats', () => {
         ],
       ),
       clock,
+      newTurn,
     )
   })
 

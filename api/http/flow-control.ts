@@ -5,6 +5,7 @@ import { StatusError } from '../../shared/status/index.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { AdmissionRules } from '../registry/admission-rules.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
+import type { Turn } from './turn.ts'
 
 /** Requests that this process works on at once, those of exempt levels aside. */
 const SEATS = 100
@@ -108,12 +109,14 @@ const withDefaults = (stored: any[], defaults: any[]): any[] => (stored.length ?
 export class FlowControl {
   readonly #rules: AdmissionRules
   readonly #clock: Clock
+  readonly #newTurn: () => Turn
   #generation = -1
   #schemas: any[] = []
   readonly #levels = new Map<string, Level>()
   readonly #known = new Map<string, Flow>()
 
-  constructor(rules: AdmissionRules, clock: Clock) {
+  constructor(rules: AdmissionRules, clock: Clock, newTurn: () => Turn) {
+    this.#newTurn = newTurn
     this.#rules = rules
     this.#clock = clock
   }
@@ -185,25 +188,25 @@ export class FlowControl {
     }
   }
 
-  #wait(level: Level, key: string): Promise<() => void> {
+  async #wait(level: Level, key: string): Promise<() => void> {
     const queue = level.queues.get(key) ?? []
     if (level.waiting >= level.maxWaiting || queue.length >= level.maxOfFlow) throw tooMany()
     level.queues.set(key, queue)
     level.waiting++
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        queue.splice(queue.indexOf(go), 1)
-        if (!queue.length && level.queues.get(key) === queue) level.queues.delete(key)
-        level.waiting--
-        reject(tooMany())
-      }, PATIENCE)
-      const go = () => {
-        clearTimeout(timer)
-        level.waiting--
-        resolve(level.take(this.#clock.now()))
-      }
-      queue.push(go)
-    })
+    const turn = this.#newTurn()
+    let leave: (() => void) | undefined
+    const go = () => {
+      level.waiting--
+      leave = level.take(this.#clock.now())
+      turn.go()
+    }
+    queue.push(go)
+    await turn.wait(PATIENCE)
+    if (leave) return leave
+    queue.splice(queue.indexOf(go), 1)
+    if (!queue.length && level.queues.get(key) === queue) level.queues.delete(key)
+    level.waiting--
+    throw tooMany()
   }
 
   /** A seat is free: first for those of its level, one flow after the other, then for whoever else waits. */

@@ -13,9 +13,11 @@ export interface RemoteOptions {
   namespace?: string
 }
 
+/** Reads under way at a time; a server has 128 connections for all. */
+const MAX_READS = 32
 /** Writes under way at a time: with more than a dozen at once sqld does a fifth of them a second, and stalls for its five seconds of patience. */
 const MAX_WRITES = 4
-/** A write that was cut off by its platform gives its place back by then, ms. */
+/** A call that was cut off by its platform gives its place back by then, ms. */
 const PLACE_LASTS = 10_000
 const TURN_LASTS = 1000
 /** How often somebody else's transaction may be in the way of one write. */
@@ -25,13 +27,18 @@ const SHORTLY = 10
 const pause = (ms: number) => new Promise<void>((r) => setTimeout(r, ms))
 
 /**
- * Places for writes, in the order of their asking. Who waits looks again by a timer of its own: on Workers a request must not wait for what
+ * Places for calls, in the order of their asking. Who waits looks again by a timer of its own: on Workers a request must not wait for what
  * another one does, since that may be cut off at any moment; for the same reason places and turns run out.
  */
 class Places {
+  readonly #most: number
   /** Each with the time that it is good until, ms. */
   readonly #taken = new Set<{ until: number }>()
   readonly #waiting = new Set<{ until: number }>()
+
+  constructor(most: number) {
+    this.#most = most
+  }
 
   async take(): Promise<() => void> {
     const turn = { until: Number.POSITIVE_INFINITY }
@@ -52,7 +59,7 @@ class Places {
   #ahead(turn: { until: number }): number {
     const now = Date.now()
     for (const p of this.#taken) if (p.until <= now) this.#taken.delete(p)
-    let ahead = this.#taken.size - MAX_WRITES
+    let ahead = this.#taken.size - this.#most
     for (const w of this.#waiting) {
       ahead++
       if (w === turn) break
@@ -198,9 +205,10 @@ export function openRemote(options: RemoteOptions): RemoteDatabase {
   const fail = (cause: unknown): never => {
     throw new RemoteDatabaseError(codeOf(cause))
   }
-  const places = new Places()
+  const [readers, writers] = [new Places(MAX_READS), new Places(MAX_WRITES)]
   const database: RemoteDatabase = {
     read: async (statements) => {
+      const done = await readers.take()
       const c = client()
       try {
         const args = statements.map((s) => ({ sql: s.sql, args: s.args as InValue[] }))
@@ -209,10 +217,11 @@ export function openRemote(options: RemoteOptions): RemoteDatabase {
         return fail(cause)
       } finally {
         c.close()
+        done()
       }
     },
     writeEach: async (writes) => {
-      const done = await places.take()
+      const done = await writers.take()
       try {
         return await persistently(() => transaction(hrana.openHttp(url, authToken, through), writes))
       } catch (cause) {

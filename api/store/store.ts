@@ -275,7 +275,9 @@ export class Store {
   async newest(resource: string, node?: string): Promise<number> {
     const ofNode = `SELECT max(rv) FROM log INDEXED BY log_pods_by_node WHERE resource = 'pods' AND (fields ->> '$."spec.nodeName"') = ?`
     const statement =
-      node === undefined ? { sql: 'SELECT max(rv) FROM log WHERE resource = ?', args: [resource] } : { sql: ofNode, args: [node] }
+      node === undefined
+        ? { sql: 'SELECT max(rv) FROM log WHERE resource = ?', args: [resource], one: true as const }
+        : { sql: ofNode, args: [node], one: true as const }
     const [rows] = await this.#read(undefined, [statement])
     return (rows![0]?.[0] as number | null) ?? 0
   }

@@ -20,7 +20,7 @@ export async function heapProbe(folder: string): Promise<HeapProbe> {
   chmodSync(script, 0o755)
   const used = async (): Promise<number> => {
     const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as { id: string; webSocketDebuggerUrl: string }[]
-    const socket = new WebSocket(targets.find((t) => t.id.includes('kedge'))!.webSocketDebuggerUrl)
+    const socket = new WebSocket(targets.find((t) => t.id === 'core:user:kedge')!.webSocketDebuggerUrl)
     await new Promise((r) => socket.once('open', r))
     let id = 0
     const ask = (method: string) =>
@@ -33,8 +33,9 @@ export async function heapProbe(folder: string): Promise<HeapProbe> {
         socket.send(JSON.stringify({ id: mine, method }))
       })
     await ask('HeapProfiler.enable')
-    await ask('HeapProfiler.collectGarbage')
-    const { usedSize, backingStorageSize = 0, embedderHeapUsedSize = 0 } = await ask('Runtime.getHeapUsage')
+    // workerd does not answer collectGarbage; before a snapshot the heap is collected, too.
+    await ask('HeapProfiler.takeHeapSnapshot')
+    const { usedSize, backingStorageSize, embedderHeapUsedSize } = await ask('Runtime.getHeapUsage')
     socket.close()
     return (usedSize + backingStorageSize + embedderHeapUsedSize) / 2 ** 20
   }

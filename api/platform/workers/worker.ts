@@ -14,7 +14,9 @@ import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { isTrue } from '../../http/request.ts'
 import { engineTasks } from '../../http/tasks.ts'
+import { polledTurn } from '../../http/turn.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
+import type { Statement, WriteOutcome } from '../../ports/database.ts'
 import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
 import type { Identity } from '../../registry/context.ts'
@@ -45,6 +47,8 @@ const IDENTITY_HEADER = 'x-kedge-identity'
 const FAILURE_HEADER = 'x-kedge-failure'
 const FLUSH_EVERY = 15_000
 const MAX_APPS = 100
+/** In the object's own storage: when a node was lost. */
+const LOST = 'lost/'
 
 const hosted = (env: WorkerEnvironment) => env.HOSTED === 'true'
 
@@ -64,6 +68,26 @@ async function placeOf(host: WorkerHost, id: string): Promise<{ place: RemotePla
   const record = await host.directory.clusterById(id)
   const account = record?.state === 'active' ? await host.directory.account(record.account) : undefined
   return record && account ? { place: await host.place(record, account), prefix: `/clusters/${record.name}` } : undefined
+}
+
+/** Times by name that outlive the object's sleep. */
+class KeptTimes extends Map<string, number> {
+  readonly #storage: DurableObjectStorage
+  constructor(storage: DurableObjectStorage) {
+    super()
+    this.#storage = storage
+  }
+  async load(): Promise<void> {
+    for (const [key, at] of await this.#storage.list<number>({ prefix: LOST })) super.set(key.slice(LOST.length), at)
+  }
+  override set(name: string, at: number): this {
+    void this.#storage.put(LOST + name, at)
+    return super.set(name, at)
+  }
+  override delete(name: string): boolean {
+    if (this.has(name)) void this.#storage.delete(LOST + name)
+    return super.delete(name)
+  }
 }
 
 export class ClusterObject extends DurableObject<WorkerEnvironment> {
@@ -120,8 +144,11 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     const grace = Number(env.NODE_MONITOR_GRACE_PERIOD)
     const app = createApp({ cluster, sessions: hub.sessions, audit: consoleAudit, ...(at.prefix ? { prefix: at.prefix } : {}) })
     const call = callThrough((request, connection) => app.fetch(request, connection), at.prefix)
+    const lost = new KeptTimes(ctx.storage)
+    await lost.load()
     const engine = await startEngine({
       cluster,
+      lost,
       hub,
       tasks: engineTasks(cluster, call),
       alarm: { set: (due) => (due === undefined ? ctx.storage.deleteAlarm() : ctx.storage.setAlarm(due)) },
@@ -185,6 +212,14 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     ;(await this.#ready(id))?.hub.publish(event)
   }
 
+  /** A handler's write. All of a cluster go this way: those of one moment share a round trip, and none contends with another. */
+  async write(statements: Statement[], id: string): Promise<WriteOutcome> {
+    this.#wokenBy('a write')
+    const running = await this.#ready(id)
+    if (!running) throw new Error('the cluster is not served')
+    return running.cluster.store.database.write(statements)
+  }
+
   /** An HTTP request into the cluster, for handlers that have no sessions of their own. */
   async reach(call: NodeCall, id: string): Promise<Response> {
     this.#wokenBy(`a call to ${call.targets[0]?.address}`)
@@ -208,7 +243,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     running?.hub.close()
     for (const ws of this.ctx.getWebSockets()) ws.close(1001, 'the cluster is not served any more')
     await this.ctx.storage.deleteAlarm()
-    await this.ctx.storage.delete('cluster')
+    await this.ctx.storage.deleteAll()
   }
 
   override async webSocketMessage(ws: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -246,6 +281,7 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
 interface ObjectStub {
   fetch(request: Request): Promise<Response>
   publish(e: LogEvent, id: string): Promise<void>
+  write(statements: Statement[], id: string): Promise<WriteOutcome>
   reach(call: NodeCall, id: string): Promise<Response>
   begin(id: string): Promise<void>
   end(): Promise<void>
@@ -275,8 +311,9 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
   const nobody = () => {
     throw unavailable('this request must reach the cluster object')
   }
+  const database = { ...place.database, write: (statements: Statement[]) => stubOf(env, id).write(statements, id) }
   const cluster = await openCluster(
-    place,
+    { ...place, database },
     (event) => {
       cluster.observe(event)
       const { object: _, ...sent } = event
@@ -284,7 +321,7 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
     },
     () => ({ publish: () => {}, watch: nobody, open: nobody, reach: (c) => reachThrough(stubOf(env, id), id, c), connected: () => [] }),
   )
-  const made = createApp({ cluster, audit: consoleAudit, ...(prefix ? { prefix } : {}) })
+  const made = createApp({ cluster, newTurn: polledTurn, audit: consoleAudit, ...(prefix ? { prefix } : {}) })
   if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
   apps.set(id, made)
   return made
