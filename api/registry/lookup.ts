@@ -14,7 +14,8 @@ export class Lookup {
   readonly #clock: Clock
   readonly #cache = new Map<string, { at: number; object: KObject }>()
   readonly #lists = new Map<string, { at: number; objects: KObject[] }>()
-  readonly #reading = new Map<string, symbol>()
+  /** Who is reading which list; forgotten with it. */
+  readonly #reading = new Map<string, Set<symbol>>()
   constructor(store: Store, clock: Clock) {
     this.#store = store
     this.#clock = clock
@@ -41,15 +42,20 @@ export class Lookup {
     const id = `${resource}/${ns}`
     const known = this.#lists.get(id)
     if (known && this.#clock.now() - known.at < MAX_AGE) return known.objects
-    const reading = Symbol()
-    this.#reading.set(id, reading)
-    const { items } = await this.#store.list({ resource, ns, limit: MAX_LISTED })
-    const objects = items.map((i) => decodeBody(i.body, i.rv))
-    if (this.#lists.size >= MAX_ENTRIES) this.#lists.delete(this.#lists.keys().next().value!)
-    // What changed while it was read is read again by the next who asks.
-    if (this.#reading.get(id) === reading) this.#lists.set(id, { at: this.#clock.now(), objects })
-    this.#reading.delete(id)
-    return objects
+    const others = this.#reading.get(id) ?? new Set()
+    const mine = Symbol()
+    this.#reading.set(id, others.add(mine))
+    try {
+      const { items } = await this.#store.list({ resource, ns, limit: MAX_LISTED })
+      const objects = items.map((i) => decodeBody(i.body, i.rv))
+      if (this.#lists.size >= MAX_ENTRIES) this.#lists.delete(this.#lists.keys().next().value!)
+      // What changed while it was read is read again by the next who asks.
+      if (this.#reading.get(id)?.has(mine)) this.#lists.set(id, { at: this.#clock.now(), objects })
+      return objects
+    } finally {
+      others.delete(mine)
+      if (!others.size && this.#reading.get(id) === others) this.#reading.delete(id)
+    }
   }
 
   forget(key: Key): void {
