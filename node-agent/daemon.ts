@@ -125,9 +125,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     (request, stream) => void serveStream(request, stream),
     (connected) => {
       service?.set({ connected, server: identity.server })
-      if (!connected) return
-      reporter.report()
-      status.retryNow()
+      if (connected) status.retryNow()
     },
   )
 
@@ -171,15 +169,18 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
   const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxyChanged())
   void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
-  new ObjectList(session, 'nodes', { name: identity.node }, (_key, _old, now) => {
+  const nodeChanged = (_key: string, _old: any, now: any) => {
     const range = now?.spec?.podCIDR
+    // Somebody may have taken this node for lost, or written what it knows better.
+    if (nodes.synced) reporter.report()
     if (now) void upgrader.desired(now.metadata.annotations?.[DESIRED], now.metadata.annotations?.[FAILED])
     if (range && range !== ownRange) {
       ownRange = range
       writeFileSync(path.join(o.data, 'pod-range'), range)
       for (const w of workers.values()) w.wake()
     }
-  })
+  }
+  const nodes = new ObjectList(session, 'nodes', { name: identity.node }, nodeChanged, () => reporter.report())
   const localVolumes = new LocalVolumes(o.data, api, log)
   new ObjectList(session, 'persistentvolumes', {}, (_key, _old, now) => now && localVolumes.changed(now))
   const rangeFile = path.join(o.data, 'pod-range')
@@ -232,6 +233,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       api,
       { name: identity.node, ip: hostIP, runtimeVersion: version, managed: upgrader.managed, volumes: volumesFolder(o.data) },
       { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
+      nodes.objects.get(identity.node),
     )
     service?.set({ ready: !problem, message: problem ?? 'the node is Ready' })
     if (!problem) upgrader.ready()

@@ -1,10 +1,11 @@
-// The Node object of this machine: made at the first start, its status written when the session opens and when something changes.
+// The Node object of this machine: made at the first start, its status written when it does not say what is so.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import path from 'node:path'
 import { MANAGED, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
 import { timeString } from '../shared/meta/object.ts'
+import { equal } from '../shared/schema/field-set.ts'
 import { gitVersion } from '../shared/version.ts'
 import type { Log } from './log.ts'
 import type { Api, ApiError } from './session/api.ts'
@@ -110,6 +111,7 @@ function info(facts: NodeFacts) {
 
 const condition = (type: string, status: string, reason: string, message: string, now: string, before: any[]) => {
   const old = before.find((c) => c.type === type)
+  if (old?.status === status && old.reason === reason && old.message === message) return old
   return {
     type,
     status,
@@ -120,24 +122,36 @@ const condition = (type: string, status: string, reason: string, message: string
   }
 }
 
+/** Ours as they are now; those that others keep stay. */
 function conditions(ready: { ok: boolean; message: string }, before: any[]) {
   const now = timeString(Date.now())
   const c = (type: string, status: string, reason: string, message: string) => condition(type, status, reason, message, now, before)
-  return [
+  const own = [
     c('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
     c('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
     c('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
     c('Ready', ready.ok ? 'True' : 'False', ready.ok ? 'KubeletReady' : 'KubeletNotReady', ready.message),
   ]
+  const others = before.filter((b) => !own.some((o) => o.type === b.type))
+  return [...others, ...own]
 }
+
+/** Whether all that is wanted is there already; what else is there does not matter, but in lists. */
+const covers = (have: any, want: any): boolean =>
+  want && typeof want === 'object' && !Array.isArray(want)
+    ? Object.entries(want).every(([k, v]) => covers(have?.[k], v))
+    : equal(have, want)
 
 /** Sets annotations of a node, or with null takes them away. Throws ApiErrors. */
 export async function annotateNode(api: Api, name: string, annotations: Record<string, string | null>): Promise<void> {
   await api.call('PATCH', `/api/v1/nodes/${name}`, { metadata: { annotations } }, 'application/merge-patch+json')
 }
 
-/** Writes the node's status, making the Node first when there is none. Throws ApiErrors. */
-export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: boolean; message: string }): Promise<void> {
+/**
+ * Writes what the Node does not say yet, making it first when there is none: a daemon that comes back to find nothing changed writes nothing.
+ * `known` is the Node as the session has told it. Throws ApiErrors.
+ */
+export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: boolean; message: string }, known?: any): Promise<void> {
   const at = `/api/v1/nodes/${facts.name}`
   const a = architectures[arch()] ?? arch()
   const labels = {
@@ -147,9 +161,9 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
     'beta.kubernetes.io/os': 'linux',
     'beta.kubernetes.io/arch': a,
   }
-  let node: any
+  let node = known
   try {
-    node = await api.call('GET', at)
+    node ??= await api.call('GET', at)
   } catch (cause) {
     if ((cause as ApiError).code !== 404) throw cause
     node = await api.call('POST', '/api/v1/nodes', {
@@ -160,8 +174,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
     })
   }
   // Made by somebody else (a join token with labels, an administrator): what the machine knows of itself is added.
-  if (Object.entries(labels).some(([k, v]) => node.metadata.labels?.[k] !== v))
-    await api.call('PATCH', at, { metadata: { labels } }, 'application/merge-patch+json')
+  if (!covers(node.metadata.labels, labels)) await api.call('PATCH', at, { metadata: { labels } }, 'application/merge-patch+json')
   const own = {
     [MANAGED]: facts.managed ? 'true' : null,
     [VOLUMES_FOLDER]: facts.volumes,
@@ -170,22 +183,16 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   const changed = Object.entries(own).filter(([k, v]) => (node.metadata.annotations?.[k] ?? null) !== v)
   if (changed.length) await annotateNode(api, facts.name, Object.fromEntries(changed))
   const amounts = capacity()
-  await api.call(
-    'PATCH',
-    `${at}/status`,
-    {
-      status: {
-        capacity: amounts,
-        allocatable: amounts,
-        addresses: [
-          { type: 'InternalIP', address: facts.ip },
-          { type: 'Hostname', address: facts.name },
-        ],
-        conditions: conditions(ready, node.status?.conditions ?? []),
-        nodeInfo: info(facts),
-        daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
-      },
-    },
-    'application/merge-patch+json',
-  )
+  const status = {
+    capacity: amounts,
+    allocatable: amounts,
+    addresses: [
+      { type: 'InternalIP', address: facts.ip },
+      { type: 'Hostname', address: facts.name },
+    ],
+    conditions: conditions(ready, node.status?.conditions ?? []),
+    nodeInfo: info(facts),
+    daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
+  }
+  if (!covers(node.status, status)) await api.call('PATCH', `${at}/status`, { status }, 'application/merge-patch+json')
 }

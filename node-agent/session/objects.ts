@@ -20,6 +20,8 @@ export class ObjectList {
     resource: string,
     where: { namespace?: string; name?: string },
     changed: (key: string, old: any, now: any) => void,
+    /** The list is whole, again after each time that the session was away. */
+    whole: () => void = () => {},
   ) {
     this.#changed = changed
     this.stop = session.subscribe({
@@ -49,6 +51,7 @@ export class ObjectList {
         }
         this.synced = true
         for (const w of this.#waiters.splice(0)) w()
+        whole()
       },
     })
   }

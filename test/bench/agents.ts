@@ -69,10 +69,7 @@ async function node(name: string): Promise<void> {
     identity,
     quietLog,
     () => {},
-    (connected) => {
-      if (!connected) return
-      report(api, name).then(opened.resolve, () => {})
-    },
+    () => {},
   )
   /** As the daemon: asked again until it is done, or there is nothing left to do it to. */
   const persistently = async (...call: Parameters<Api['call']>) => {
@@ -110,7 +107,34 @@ async function node(name: string): Promise<void> {
   // What a daemon listens to besides; here nobody acts on it.
   const nothing = { onEvent: () => {}, onReplace: () => {}, onSynced: () => {} }
   for (const resource of ['services', 'endpointslices.discovery.k8s.io', 'persistentvolumes']) session.subscribe({ resource, ...nothing })
-  session.subscribe({ resource: 'nodes', name, ...nothing })
+  // As a daemon: it writes its Node when that does not say what is so.
+  let own: any
+  let reporting = false
+  const told = async () => {
+    if (own && isReady(own)) return opened.resolve()
+    if (reporting) return
+    reporting = true
+    for (
+      let delay = FIRST_DELAY;
+      !(await report(api, name).then(
+        () => true,
+        () => false,
+      ));
+      delay = Math.min(delay * 2, MAX_DELAY)
+    )
+      await new Promise((r) => setTimeout(r, delay))
+    reporting = false
+  }
+  session.subscribe({
+    resource: 'nodes',
+    name,
+    onEvent: (_, node) => {
+      own = node
+      void told()
+    },
+    onReplace: () => {},
+    onSynced: () => void told(),
+  })
   session.followRoutes(new RouteTable(), () => {})
   session.start()
   await opened.promise
