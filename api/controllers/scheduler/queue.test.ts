@@ -169,3 +169,58 @@ test('a kube-controller-manager that holds its lease has the controllers that it
   await c.rest()
   expect(await c.list('replicasets.apps')).toHaveLength(2)
 })
+
+const member = (name: string, cpu: string, min: number, more: object = {}) =>
+  c.create('pods', {
+    metadata: {
+      name,
+      annotations: { 'pod-group.scheduling.sigs.k8s.io/name': 'g', 'pod-group.scheduling.sigs.k8s.io/min-available': String(min) },
+    },
+    spec: { automountServiceAccountToken: false, containers: [{ name: 'c', image: 'one', resources: { requests: { cpu } } }], ...more },
+  })
+const placedOf = async (...names: string[]) => Promise.all(names.map(async (n) => (await nodeOf(n)) !== undefined))
+
+test('a group is placed together or not at all, and takes no room while it waits', async () => {
+  await member('g1', '1', 3)
+  await member('g2', '1', 3)
+  await c.settled()
+  expect(condition(await get('g1'), 'PodScheduled')!.message).toContain(
+    '0/1 nodes are available: pod group g needs 3 more of its pods to have a place at the same time, and there are 2.',
+  )
+  await member('g3', '1', 3)
+  await c.settled()
+  expect(await placedOf('g1', 'g2', 'g3')).toEqual([false, false, false])
+  const messages = await Promise.all(['g1', 'g2', 'g3'].map(async (n) => condition(await get(n), 'PodScheduled')!.message))
+  expect(messages.filter((m) => m.includes('and 2 of 3 would'))).toHaveLength(2)
+  expect(messages.filter((m) => m.includes('1 Insufficient cpu'))).toHaveLength(1)
+  await pod('other', '2')
+  await c.rest()
+  expect(await nodeOf('other')).toBe('n1')
+  // Room for two, then for all.
+  await c.node('n2', {}, { cpu: '2' })
+  await c.pass(11_000)
+  expect(await placedOf('g1', 'g2', 'g3')).toEqual([false, false, false])
+  await c.node('n3', {}, { cpu: '1' })
+  await c.pass(11_000)
+  expect(await placedOf('g1', 'g2', 'g3')).toEqual([true, true, true])
+})
+
+test('of a group that is large enough, each pod is placed as it comes; gated ones and those that have ended do not count', async () => {
+  await member('g1', '500m', 2, { restartPolicy: 'Never' })
+  await member('gated', '500m', 2, { schedulingGates: [{ name: 'example.com/wait' }] })
+  await c.settled()
+  expect(await nodeOf('g1')).toBeUndefined()
+  await member('g2', '500m', 2)
+  await c.rest()
+  expect(await placedOf('g1', 'g2')).toEqual([true, true])
+  await member('g3', '500m', 2)
+  await c.rest()
+  expect(await nodeOf('g3')).toBe('n1')
+  await c.ended(await get('g1'), 0)
+  await c.delete('pods', 'g2')
+  await c.delete('pods', 'g3')
+  await c.rest()
+  await member('g4', '500m', 2)
+  await c.settled()
+  expect(await nodeOf('g4')).toBeUndefined()
+})

@@ -124,6 +124,16 @@ export class SchedulingQueue {
         this.#revive(key)
     return this.#next(n)
   }
+  /** Pods that get their turn with another one's. */
+  give(pods: readonly KObject[]): void {
+    for (const pod of pods) {
+      const key = keyOf(pod)
+      this.#drop(key)
+      const bucket = this.#active.get(priority(pod))
+      if (bucket?.delete(key) && !bucket.size) this.#active.delete(priority(pod))
+      this.#out.set(key, undefined)
+    }
+  }
   /** Those that rested long enough, or waited too long, are active again. */
   expire(now: number): void {
     for (const key of this.#woken) if (this.#tried.get(key)!.until <= now) this.#revive(key)

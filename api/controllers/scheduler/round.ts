@@ -6,8 +6,9 @@ import { disrupted, withCondition } from '../pods.ts'
 import { CLAIMS, SELECTED_NODE, VOLUMES, withClaim } from '../volume-binder.ts'
 import type { Profile } from './configuration.ts'
 import { fits, type Misplacement, place, unschedulableMessage } from './placement.ts'
+import { COSCHEDULING, groupOf, type PodGroup, PodGroups } from './pod-group.ts'
 import { awaitsVictims, type Preemption, preempt } from './preemption.ts'
-import { profileFor, type SchedulingQueue } from './queue.ts'
+import { profileFor, type SchedulingQueue, waits } from './queue.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { NodeInfo } from './types.ts'
 import { chosenVolumes } from './volume-binding.ts'
@@ -25,6 +26,9 @@ export class Round {
   readonly #now: number
   /** Pods whose places are kept, those that matter most first; each counts for all that matter no more. */
   readonly #nominated: KObject[]
+  readonly #groups: PodGroups
+  /** Members of groups that had their turn with the others. */
+  readonly #done = new Set<string>()
   /** What became of pods that fit nowhere, by their text, as long as nobody leaves. */
   readonly #hopeless = new Map<string, Misplacement>()
 
@@ -34,18 +38,63 @@ export class Round {
     this.#snapshot = snapshot
     this.#now = now
     this.#nominated = queue.nominated()
+    this.#groups = new PodGroups(reader)
   }
 
   schedule(pod: KObject): void {
     const profile = profileFor(pod, this.#reader)
-    if (!profile) return
+    if (!profile || this.#done.has(pod.metadata.uid)) return
     this.#keepPlaces(pod)
+    const group = groupOf(pod)
+    if (group) {
+      const members = this.#groups.members(pod.metadata.namespace!, group)
+      const waiting = members.filter((p) => waits(p, this.#reader))
+      const missing = group.min - members.filter((p) => p.spec.nodeName).length
+      if (missing > 0) {
+        this.#together(group, waiting, missing)
+        return
+      }
+    }
+    this.#alone(pod, profile)
+  }
+
+  /** As many of a group as fit, if that are enough; otherwise none. */
+  #together(group: PodGroup, waiting: readonly KObject[], missing: number): void {
+    this.#queue.give(waiting)
+    const assumed: { pod: KObject; as: KObject; info: NodeInfo; profile: Profile }[] = []
+    const misplaced: { pod: KObject; placement: Misplacement; profile: Profile }[] = []
+    for (const pod of waiting.length < missing ? [] : waiting) {
+      const profile = profileFor(pod, this.#reader)!
+      const placement = place(pod, this.#snapshot, profile, this.#queue.start)
+      if ('node' in placement) assumed.push({ pod, as: this.#assume(pod, placement.node), info: placement.node, profile })
+      else misplaced.push({ pod, placement, profile })
+    }
+    for (const pod of waiting) this.#done.add(pod.metadata.uid)
+    if (assumed.length >= missing) {
+      for (const { pod, info, profile } of assumed) this.#bind(pod, info, profile)
+      for (const { pod, placement, profile } of misplaced) this.#refuse(pod, placement, undefined, profile)
+      return
+    }
+    for (const { as } of assumed) this.#snapshot.remove(as.spec.nodeName, [as])
+    const refusedBy = new Set([COSCHEDULING, ...misplaced.flatMap(({ placement }) => [...placement.refusedBy])])
+    const there = `pod group ${group.name} needs ${missing} more of its pods to have a place at the same time, and`
+    const reasons =
+      waiting.length < missing ? `${there} there are ${waiting.length}` : `${there} ${assumed.length} of ${waiting.length} would`
+    const others: Misplacement = { reasons, resolvable: [], nodes: this.#snapshot.nodes.length, refusedBy }
+    for (const pod of waiting) {
+      const own = misplaced.find((m) => m.pod === pod)?.placement
+      this.#refuse(pod, own ? { ...own, refusedBy } : others, undefined, profileFor(pod, this.#reader)!)
+    }
+  }
+
+  #alone(pod: KObject, profile: Profile): void {
     // Who wants to be near somebody may find that somebody in the next moment.
     const alone = !pod.spec.affinity?.podAffinity
     const known = alone && this.#hopeless.size ? this.#hopeless.get(textOf(pod)) : undefined
     const placement = known ?? place(pod, this.#snapshot, profile, this.#queue.start)
     if ('node' in placement) {
       this.#queue.start = (this.#queue.start + placement.looked) % this.#snapshot.nodes.length
+      this.#assume(pod, placement.node)
       this.#bind(pod, placement.node, profile)
       return
     }
@@ -71,9 +120,15 @@ export class Round {
     }
   }
 
+  #assume(pod: KObject, { node }: NodeInfo): KObject {
+    const { name } = node.metadata
+    const as = { ...pod, spec: { ...pod.spec, nodeName: name } }
+    this.#snapshot.assume(name, as)
+    return as
+  }
+
   #bind(pod: KObject, info: NodeInfo, profile: Profile): void {
     const node = info.node.metadata.name
-    this.#snapshot.assume(node, { ...pod, spec: { ...pod.spec, nodeName: node } })
     if (this.#bindVolumes(pod, info.node, profile)) return
     this.writes.push({ verb: 'bind', pod, node })
     this.#tell(pod, 'Normal', 'Scheduled', `Successfully assigned ${keyOf(pod)} to ${node}`, profile)

@@ -206,10 +206,12 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     this.#sockets.socketOf(socket)?.serializeAttachment({ node } satisfies Attachment)
   }
 
-  /** Called by handlers after a commit; losing a call loses nothing. */
+  /** Called by handlers after a commit; losing a call loses nothing. Returns once everybody here has been told. */
   async publish(event: LogEvent, id: string): Promise<void> {
     this.#wokenBy(`${event.verb} ${event.resource}`)
-    ;(await this.#ready(id))?.hub.publish(event)
+    const hub = (await this.#ready(id))?.hub
+    hub?.publish(event)
+    await hub?.fanOut.reached(event.rv)
   }
 
   /** A handler's write. All of a cluster go this way: those of one moment share a round trip, and none contends with another. */
@@ -297,7 +299,7 @@ const stubOf = (env: WorkerEnvironment, id: string) => env.CLUSTER.getByName(id)
 
 /** Stateless apps by cluster; the one longest unused goes first. */
 const apps = new Map<string, ReturnType<typeof createApp>>()
-/** What the cluster's object is being told by the request that is answered: each keeps its own alive until it is done. */
+/** What the cluster's object is being told by the request that is answered. */
 const pokes = new AsyncLocalStorage<Promise<unknown>[]>()
 
 async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ place: RemotePlace; prefix?: string }>) {
@@ -330,7 +332,6 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
 /** Has the cluster's object or a stateless app answer. */
 async function answer(
   env: WorkerEnvironment,
-  ctx: { waitUntil(p: Promise<unknown>): void },
   id: string,
   path: string,
   open: () => Promise<{ place: RemotePlace; prefix?: string }>,
@@ -347,14 +348,13 @@ async function answer(
   const app = await appOf(env, id, open)
   const told: Promise<unknown>[] = []
   const response = await pokes.run(told, () => app.fetch(request, connection))
-  if (told.length) ctx.waitUntil(Promise.allSettled(told))
+  // Whoever asks the object next (for a watch, an exec) finds there what has just been written.
+  await Promise.allSettled(told)
   return response
 }
 
 const host = new Once<WorkerHost>()
 let flushedAt = 0
-/** Who waits for what must outlive the response: the context of the request that is being answered. */
-const contexts = new WeakMap<Request, ExecutionContext>()
 
 const hostFor = (env: WorkerEnvironment): Promise<WorkerHost> =>
   host.get(() =>
@@ -367,7 +367,7 @@ const hostFor = (env: WorkerEnvironment): Promise<WorkerHost> =>
       forward: async ({ record, account, path }, request, connection) => {
         const here = await hostFor(env)
         const open = async () => ({ place: await here.place(record, account), prefix: `/clusters/${record.name}` })
-        return answer(env, contexts.get(request) ?? { waitUntil: () => {} }, record.id, path, open, request, connection)
+        return answer(env, record.id, path, open, request, connection)
       },
     }),
   )
@@ -379,10 +379,9 @@ async function respond(request: Request, env: WorkerEnvironment, ctx: ExecutionC
   if (downloaded) return downloaded
   if (!hosted(env)) {
     const { pathname } = new URL(request.url)
-    return answer(env, ctx, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)
+    return answer(env, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)
   }
   const here = await hostFor(env)
-  contexts.set(request, ctx)
   const response = await here.fetch(request, connection)
   const now = Date.now()
   if (here.directory.pending && now - flushedAt > FLUSH_EVERY) {
