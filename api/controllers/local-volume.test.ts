@@ -71,6 +71,25 @@ test('nodes take no more than they have room for', async () => {
   expect(condition((await c.get('pods', 'c'))!, 'PodScheduled')?.message).toContain('2 node(s) did not have enough free storage')
 })
 
+test('claims that come at the same moment are counted with each other', async () => {
+  await c.create(CLASSES, {
+    metadata: { name: 'now' },
+    provisioner: 'kedge.dev/local',
+    volumeBindingMode: 'Immediate',
+    allowVolumeExpansion: true,
+  })
+  await Promise.all(Array.from({ length: 8 }, (_, i) => claim(`c${i}`, '4Gi', { storageClassName: 'now' })))
+  await c.rest()
+  const on = (await c.list(VOLUMES)).map((v) => v.metadata.labels!['kedge.dev/node'])
+  expect(on.toSorted()).toEqual(['n1', 'n2', 'n2', 'n2', 'n2', 'n2'])
+  const grown = (await c.list(VOLUMES)).filter((v) => v.metadata.labels!['kedge.dev/node'] === 'n2').slice(0, 2)
+  await c.patch('nodes', 'n2', { metadata: { annotations: { 'kedge.dev/local-volumes-size': '22Gi' } } })
+  const more = { spec: { resources: { requests: { storage: '6Gi' } } } }
+  await Promise.all(grown.map((v) => c.patch(CLAIMS, v.spec.claimRef.name, more)))
+  await c.rest()
+  expect((await c.list(VOLUMES)).filter((v) => v.spec.capacity.storage === '6Gi')).toHaveLength(1)
+})
+
 test('what was deleted goes when its node has taken the folder away, or is gone itself', async () => {
   for (const n of ['a', 'b']) {
     await claim(n, '1Gi')

@@ -149,6 +149,8 @@ const keeps = (n: KObject | undefined) => n && `${n.metadata.annotations?.[VOLUM
 
 export const localVolume: Controller<View> = {
   name: 'local-volume-provisioner',
+  // What two take from the same node has to be counted.
+  oneByOne: true,
   all: (r) => r.list(CLAIMS).map(keyOf),
   wakes: {
     [CLAIMS]: ownWakes,

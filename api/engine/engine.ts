@@ -147,6 +147,7 @@ export async function startEngine({
       more = false
       for (const lane of lanes) {
         if (active >= CONCURRENCY) break
+        if (lane.controller.oneByOne && lane.active.size) continue
         for (const key of lane.dirty) {
           if (lane.active.has(key)) continue
           lane.dirty.delete(key)

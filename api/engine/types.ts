@@ -73,6 +73,8 @@ export interface Controller<View = any> {
   name: string
   /** The program of Kubernetes that does this elsewhere. Where it runs, and holds its lease, this controller rests. */
   upstream?: 'kube-scheduler' | 'kube-controller-manager'
+  /** Its keys draw on one store: each look sees what the one before it wrote, whichever its key. */
+  oneByOne?: true
   /** Which keys a change concerns, by the resource that changed; `*` for those that are not named. */
   wakes: Record<string, (change: Change, reader: Reader) => string[]>
   /** Keys to look at when the engine starts cold. */
