@@ -169,8 +169,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
   const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxyChanged())
   void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
+  /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
+  let deleted = false
   const nodeChanged = (_key: string, _old: any, now: any) => {
     const range = now?.spec?.podCIDR
+    deleted = !now
     // Somebody may have taken this node for lost, or written what it knows better.
     if (nodes.synced) reporter.report()
     if (now) void upgrader.desired(now.metadata.annotations?.[DESIRED], now.metadata.annotations?.[FAILED])
@@ -180,7 +183,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       for (const w of workers.values()) w.wake()
     }
   }
-  const nodes = new ObjectList(session, 'nodes', { name: identity.node }, nodeChanged, () => reporter.report())
+  const nodes = new ObjectList(session, 'nodes', { name: identity.node }, nodeChanged, () => {
+    deleted = false
+    reporter.report()
+  })
   const localVolumes = new LocalVolumes(o.data, api, log)
   new ObjectList(session, 'persistentvolumes', {}, (_key, _old, now) => now && localVolumes.changed(now))
   const rangeFile = path.join(o.data, 'pod-range')
@@ -223,6 +229,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const pods = new ObjectList(session, 'pods', {}, podChanged)
 
   const reporter = new NodeReporter(async () => {
+    if (deleted) return
     const problem = !runtime.connected
       ? 'container runtime is down'
       : !cniPath()
