@@ -1,14 +1,12 @@
 // Whatever happens in whatever order, and however often writes fail or the engine dies in between: once it is quiet, controllers have brought about what
 // was asked for last, and then write nothing more.
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { isReady } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
-import { Controlled } from '../rig/controlled.ts'
-import { engineDatabases } from './databases.ts'
+import type { Controlled } from '../rig/controlled.ts'
+import { overtaken, property } from './property.ts'
 
-const RUNS = Number(process.env.KEDGE_RUNS ?? 40)
-const seed = Number(process.env.KEDGE_SEED ?? 1)
 const pod = { automountServiceAccountToken: false, containers: [{ name: 'c', image: 'one' }] }
 const selector = { matchLabels: { app: 'a' } }
 const template = { metadata: { labels: { app: 'a' } }, spec: pod }
@@ -144,11 +142,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 )
 
-/** The engine works on meanwhile: what a step was about may have gone, or changed. */
-const overtaken = (e: { code?: number }) => {
-  if (e.code !== 404 && e.code !== 409) throw e
-}
-
 async function take(c: Controlled, resource: string, s: Step, asked: { replicas: number; image: string }): Promise<void> {
   const pods = await c.list('pods')
   const one = 'which' in s ? pods[s.which % Math.max(1, pods.length)] : undefined
@@ -186,102 +179,68 @@ async function take(c: Controlled, resource: string, s: Step, asked: { replicas:
     case 'settle':
       await c.settled()
       return
-    default: {
-      let left = s.writes
-      c.trouble = () => (left-- > 0 ? s.how : undefined)
-      await c.settled()
-      c.trouble = () => undefined
-    }
+    default:
+      await c.troubled(s.writes, s.how)
   }
 }
 
-/** A real server takes its time. */
-const onEach = engineDatabases.map((d) => ({ ...d, runs: d.name === 'embedded' ? RUNS : Math.ceil(RUNS / 10) }))
+for (const [kind, w] of Object.entries(workloads))
+  property(
+    `${kind}: comes to what was asked for last, and rests there`,
+    fc.array(step, { minLength: 4, maxLength: 14 }),
+    2,
+    async (c, steps) => {
+      const asked = { replicas: 2, image: 'one' }
+      const annotations = { 'kedge.dev/local-volumes': '/data', 'kedge.dev/local-volumes-size': '100Gi' }
+      for (const n of await c.list('nodes')) await c.patch('nodes', n.metadata.name, { metadata: { annotations } })
+      for (const [resource, object] of w.besides ?? []) await c.create(resource, object)
+      await c.create(w.resource, { metadata: { name: 'a' }, spec: w.spec })
+      for (const s of steps) await take(c, w.resource, s, asked).catch(overtaken)
+      await c.rest()
+      // Past every back-off, and the time after which pods of a lost node are given up.
+      await c.pass(2 * 60_000)
+      await c.rest()
+      await w.check(c, asked)
+    },
+  )
 
-describe.each(onEach)('$name', ({ open, runs }) => {
-  describe.each(Object.entries(workloads))('%s', (_kind, w) => {
-    test('comes to what was asked for last, and rests there', { timeout: 180_000 }, async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
-          const { database, close } = await open()
-          const c = await Controlled.start(2, database)
-          try {
-            const asked = { replicas: 2, image: 'one' }
-            const annotations = { 'kedge.dev/local-volumes': '/data', 'kedge.dev/local-volumes-size': '100Gi' }
-            for (const n of await c.list('nodes')) await c.patch('nodes', n.metadata.name, { metadata: { annotations } })
-            for (const [resource, object] of w.besides ?? []) await c.create(resource, object)
-            await c.create(w.resource, { metadata: { name: 'a' }, spec: w.spec })
-            for (const s of steps) await take(c, w.resource, s, asked).catch(overtaken)
-            await c.rest()
-            // Past every back-off, and the time after which pods of a lost node are given up.
-            await c.pass(2 * 60_000)
-            await c.rest()
-            await w.check(c, asked)
-            const before = await c.version()
-            await c.restart()
-            expect((await c.since(before)).map((e) => `${e.verb} ${e.resource} ${e.name}`)).toEqual([])
-          } finally {
-            await c.close()
-            await close()
-          }
-        }),
-        { numRuns: runs, seed, endOnFailure: false },
-      )
-    })
-  })
+const rounds = fc.array(
+  fc.record({ code: fc.nat({ max: 2 }), n: fc.nat({ max: 3 }), then: fc.constantFrom('settle', 'restart', 'trouble', 'kill') }),
+  { minLength: 3, maxLength: 12 },
+)
 
-  test('Job: every pod counts once', { timeout: 180_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(
-          fc.record({ code: fc.nat({ max: 2 }), n: fc.nat({ max: 3 }), then: fc.constantFrom('settle', 'restart', 'trouble', 'kill') }),
-          { minLength: 3, maxLength: 12 },
-        ),
-        async (rounds) => {
-          const { database, close } = await open()
-          const c = await Controlled.start(1, database)
-          try {
-            await c.create('jobs.batch', {
-              metadata: { name: 'j' },
-              spec: { completions: 6, parallelism: 3, backoffLimit: 1000, template: { spec: { ...pod, restartPolicy: 'Never' } } },
-            })
-            let [good, bad] = [0, 0]
-            const running = async () =>
-              (await c.alive()).filter((p) => p.spec.nodeName && !['Succeeded', 'Failed'].includes(p.status?.phase))
-            const round = async (code: number, n: number, then: string) => {
-              for (const p of (await running()).slice(0, n)) {
-                await c.ended(p, code)
-                if (code) bad++
-                else good++
-              }
-              if (then === 'kill')
-                for (const p of (await running()).slice(0, 1)) {
-                  await c.delete('pods', p.metadata.name)
-                  bad++
-                }
-              let left = then === 'trouble' ? 4 : 0
-              c.trouble = () => (left-- > 0 ? (left % 2 ? 'before' : 'after') : undefined)
-              if (then === 'restart') await c.restart()
-              await c.settled()
-              c.trouble = () => undefined
-              for (const p of await c.list('pods'))
-                if (p.metadata.deletionTimestamp) await c.delete('pods', p.metadata.name, { gracePeriodSeconds: 0 }).catch(() => {})
-              await c.pass(11 * 60_000)
-            }
-            for (const { code, n, then } of rounds) await round(code, n, then)
-            for (let i = 0; i < 10 && (await running()).length; i++) await round(0, 3, 'settle')
-            await c.rest()
-            const { status } = (await c.get('jobs.batch', 'j'))!
-            expect(status.conditions.at(-1).type).toBe('Complete')
-            expect([status.succeeded, status.failed ?? 0]).toEqual([good, bad])
-            expect(status.uncountedTerminatedPods).toEqual({})
-          } finally {
-            await c.close()
-            await close()
-          }
-        },
-      ),
-      { numRuns: runs, seed },
-    )
+property('Job: every pod counts once', rounds, 1, async (c, taken) => {
+  await c.create('jobs.batch', {
+    metadata: { name: 'j' },
+    spec: { completions: 6, parallelism: 3, backoffLimit: 1000, template: { spec: { ...pod, restartPolicy: 'Never' } } },
   })
+  let [good, bad] = [0, 0]
+  const running = async () => (await c.alive()).filter((p) => p.spec.nodeName && !['Succeeded', 'Failed'].includes(p.status?.phase))
+  const round = async (code: number, n: number, then: string) => {
+    for (const p of (await running()).slice(0, n)) {
+      await c.ended(p, code)
+      if (code) bad++
+      else good++
+    }
+    if (then === 'kill')
+      for (const p of (await running()).slice(0, 1)) {
+        await c.delete('pods', p.metadata.name)
+        bad++
+      }
+    let left = then === 'trouble' ? 4 : 0
+    c.trouble = () => (left-- > 0 ? (left % 2 ? 'before' : 'after') : undefined)
+    if (then === 'restart') await c.restart()
+    await c.settled()
+    c.trouble = () => undefined
+    for (const p of await c.list('pods'))
+      if (p.metadata.deletionTimestamp) await c.delete('pods', p.metadata.name, { gracePeriodSeconds: 0 }).catch(() => {})
+    await c.pass(11 * 60_000)
+  }
+  for (const { code, n, then } of taken) await round(code, n, then)
+  for (let i = 0; i < 10 && (await running()).length; i++) await round(0, 3, 'settle')
+  await c.rest()
+  const { status } = (await c.get('jobs.batch', 'j'))!
+  expect(status.conditions.at(-1).type).toBe('Complete')
+  expect([status.succeeded, status.failed ?? 0]).toEqual([good, bad])
+  expect(status.uncountedTerminatedPods).toEqual({})
 })

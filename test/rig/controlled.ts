@@ -71,6 +71,14 @@ export class Controlled {
     }
   }
 
+  /** So many writes fail, without or with their having happened. */
+  async troubled(writes: number, how: 'before' | 'after', meanwhile = () => this.settled()): Promise<void> {
+    let left = writes
+    this.trouble = () => (left-- > 0 ? how : undefined)
+    await meanwhile()
+    this.trouble = () => undefined
+  }
+
   /** The engine ends and begins again, as after a crash. */
   async restart(): Promise<void> {
     await this.engine?.close()
