@@ -38,7 +38,10 @@ export class PodGroups {
       groups = new Map()
       for (const pod of this.#reader.list('pods', ns)) {
         const name = groupOf(pod)?.name
-        if (name && !pod.metadata.deletionTimestamp && !hasEnded(pod)) groups.set(name, [...(groups.get(name) ?? []), pod])
+        if (!name || pod.metadata.deletionTimestamp || hasEnded(pod)) continue
+        const members = groups.get(name)
+        if (members) members.push(pod)
+        else groups.set(name, [pod])
       }
       this.#known.set(ns, groups)
     }

@@ -62,27 +62,27 @@ export class Round {
   #together(group: PodGroup, waiting: readonly KObject[], missing: number): void {
     this.#queue.give(waiting)
     const assumed: { pod: KObject; as: KObject; info: NodeInfo; profile: Profile }[] = []
-    const misplaced: { pod: KObject; placement: Misplacement; profile: Profile }[] = []
+    const misplaced = new Map<KObject, Misplacement>()
     for (const pod of waiting.length < missing ? [] : waiting) {
       const profile = profileFor(pod, this.#reader)!
       const placement = place(pod, this.#snapshot, profile, this.#queue.start)
       if ('node' in placement) assumed.push({ pod, as: this.#assume(pod, placement.node), info: placement.node, profile })
-      else misplaced.push({ pod, placement, profile })
+      else misplaced.set(pod, placement)
     }
     for (const pod of waiting) this.#done.add(pod.metadata.uid)
     if (assumed.length >= missing) {
       for (const { pod, info, profile } of assumed) this.#bind(pod, info, profile)
-      for (const { pod, placement, profile } of misplaced) this.#refuse(pod, placement, undefined, profile)
+      for (const [pod, placement] of misplaced) this.#refuse(pod, placement, undefined, profileFor(pod, this.#reader)!)
       return
     }
     for (const { as } of assumed) this.#snapshot.remove(as.spec.nodeName, [as])
-    const refusedBy = new Set([COSCHEDULING, ...misplaced.flatMap(({ placement }) => [...placement.refusedBy])])
+    const refusedBy = new Set([COSCHEDULING, ...[...misplaced.values()].flatMap((m) => [...m.refusedBy])])
     const there = `pod group ${group.name} needs ${missing} more of its pods to have a place at the same time, and`
     const reasons =
       waiting.length < missing ? `${there} there are ${waiting.length}` : `${there} ${assumed.length} of ${waiting.length} would`
     const others: Misplacement = { reasons, resolvable: [], nodes: this.#snapshot.nodes.length, refusedBy }
     for (const pod of waiting) {
-      const own = misplaced.find((m) => m.pod === pod)?.placement
+      const own = misplaced.get(pod)
       this.#refuse(pod, own ? { ...own, refusedBy } : others, undefined, profileFor(pod, this.#reader)!)
     }
   }

@@ -34,6 +34,7 @@ import {
   type WorkerEnvironment,
   type WorkerHost,
 } from './environment.ts'
+import { KeptTimes } from './kept-times.ts'
 import { connectionOf, HibernatingSockets } from './sockets.ts'
 
 /** The object of a Worker that serves one cluster. */
@@ -47,8 +48,6 @@ const IDENTITY_HEADER = 'x-kedge-identity'
 const FAILURE_HEADER = 'x-kedge-failure'
 const FLUSH_EVERY = 15_000
 const MAX_APPS = 100
-/** In the object's own storage: when a node was lost. */
-const LOST = 'lost/'
 
 const hosted = (env: WorkerEnvironment) => env.HOSTED === 'true'
 
@@ -68,26 +67,6 @@ async function placeOf(host: WorkerHost, id: string): Promise<{ place: RemotePla
   const record = await host.directory.clusterById(id)
   const account = record?.state === 'active' ? await host.directory.account(record.account) : undefined
   return record && account ? { place: await host.place(record, account), prefix: `/clusters/${record.name}` } : undefined
-}
-
-/** Times by name that outlive the object's sleep. */
-class KeptTimes extends Map<string, number> {
-  readonly #storage: DurableObjectStorage
-  constructor(storage: DurableObjectStorage) {
-    super()
-    this.#storage = storage
-  }
-  async load(): Promise<void> {
-    for (const [key, at] of await this.#storage.list<number>({ prefix: LOST })) super.set(key.slice(LOST.length), at)
-  }
-  override set(name: string, at: number): this {
-    void this.#storage.put(LOST + name, at)
-    return super.set(name, at)
-  }
-  override delete(name: string): boolean {
-    if (this.has(name)) void this.#storage.delete(LOST + name)
-    return super.delete(name)
-  }
 }
 
 export class ClusterObject extends DurableObject<WorkerEnvironment> {
@@ -144,7 +123,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     const grace = Number(env.NODE_MONITOR_GRACE_PERIOD)
     const app = createApp({ cluster, sessions: hub.sessions, audit: consoleAudit, ...(at.prefix ? { prefix: at.prefix } : {}) })
     const call = callThrough((request, connection) => app.fetch(request, connection), at.prefix)
-    const lost = new KeptTimes(ctx.storage)
+    const lost = new KeptTimes(ctx.storage, 'lost/')
     await lost.load()
     const engine = await startEngine({
       cluster,
