@@ -24,10 +24,8 @@ interface View {
 
 const uniqueName = (volume: KObject): string => `kubernetes.io/csi/${volume.spec.csi.driver}^${volume.spec.csi.volumeHandle}`
 /** As long as upstream's, which are digests too. */
-const nameFor = (volume: KObject, node: string): string => {
-  const of = `${volume.spec.csi.volumeHandle}${volume.spec.csi.driver}${node}`
-  return `csi-${digest(of, 8)}${digest(`${of} again`, 8)}`
-}
+const nameFor = (volume: KObject, node: string): string =>
+  `csi-${digest(`${volume.spec.csi.volumeHandle}${volume.spec.csi.driver}${node}`, 16)}`
 
 /** The volumes of drivers that have to attach them, of a pod. */
 function volumesOf(pod: KObject, reader: Reader): KObject[] {

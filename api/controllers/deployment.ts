@@ -1,13 +1,11 @@
 // Deployment: rolls its template out over ReplicaSets, one per template, with surge and unavailability kept within bounds.
 import { scaledValue } from '../../shared/kinds/workloads.ts'
-import { safeSuffix } from '../../shared/meta/names.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
-import { fnv } from '../engine/apply.ts'
 import { type Controller, type Result, splitKey, type Write } from '../engine/types.ts'
 import { statusOf, sum, wanted } from './deployment-status.ts'
-import { ownerReference } from './owned.ts'
+import { digest, ownerReference } from './owned.ts'
 import { byAge, hasEnded } from './pods.ts'
 
 const RESOURCE = 'deployments.apps'
@@ -44,12 +42,7 @@ function bare(template: any) {
   return { ...template, metadata: { ...metadata, labels } }
 }
 
-const templateHash = (d: KObject): string => {
-  const h = fnv(JSON.stringify(bare(d.spec.template)) + (d.status?.collisionCount ?? ''))
-  return safeSuffix(Uint8Array.from({ length: 8 }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16))).concat(
-    safeSuffix(Uint8Array.of(h.charCodeAt(0), h.charCodeAt(3))),
-  )
-}
+const templateHash = (d: KObject): string => digest(JSON.stringify(bare(d.spec.template)) + (d.status?.collisionCount ?? ''), 10)
 
 const setName = (d: KObject): string => `${d.metadata.name}-${templateHash(d)}`
 

@@ -1,8 +1,8 @@
 // What controllers of pods share: whose a pod is, which are adopted and which let go, and what is made of a template.
+import { hashBytes } from '../../shared/meta/hash.ts'
 import { safeSuffix } from '../../shared/meta/names.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches, type Selector } from '../../shared/meta/selector.ts'
-import { fnv } from '../engine/apply.ts'
 import { type Controller, type Reader, splitKey, type Write } from '../engine/types.ts'
 import { isActive } from './pods.ts'
 
@@ -32,14 +32,21 @@ export const ownerReference = (kind: string, apiVersion: string, o: KObject) => 
   blockOwnerDeletion: true,
 })
 
-/** Letters and digits that a text comes to, at most eight. */
-export const digest = (text: string, length: number): string => {
-  const h = fnv(text)
-  return safeSuffix(Uint8Array.from({ length }, (_, i) => Number.parseInt(h.slice(i * 2, i * 2 + 2), 16)))
+/** Letters and digits that a text comes to, at most sixteen. */
+export const digest = (text: string, length: number): string =>
+  safeSuffix(Uint8Array.of(...hashBytes(text), ...(length > 8 ? hashBytes(`${text} again`) : [])).subarray(0, length))
+
+/** A derived name: the same view at the same moment names the same child. With thousands of siblings, some would get the name of another. */
+export function childName(base: string, seed: string, siblings?: Set<string>): string {
+  for (let again = ''; ; again += '+') {
+    const name = `${base.slice(0, 57)}-${digest(seed + again, 5)}`
+    if (siblings?.has(name)) continue
+    siblings?.add(name)
+    return name
+  }
 }
 
-/** A derived name: the same view at the same moment names the same child. */
-export const childName = (base: string, seed: string): string => `${base.slice(0, 57)}-${digest(seed, 5)}`
+export const namesOf = (objects: readonly KObject[]): Set<string> => new Set(objects.map((o) => o.metadata.name))
 
 const selectorOf = (k: OwnerKind, o: KObject): Selector => k.selector?.(o) ?? fromLabelSelector(o.spec.selector)
 

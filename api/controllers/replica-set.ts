@@ -5,7 +5,7 @@ import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { fromLabelSelector } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result } from '../engine/types.ts'
-import { childName, claim, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
+import { childName, claim, namesOf, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
 import { availability, hasEnded, isActive } from './pods.ts'
 
 /** Pods made or deleted in one go; the rest follows at once in the next. */
@@ -48,8 +48,9 @@ function reconcile(k: SetKind, view: OwnedView, now: number): Result {
   const wanted: number = set.spec.replicas ?? 1
   if (!set.metadata.deletionTimestamp) {
     if (active.length < wanted) {
+      const siblings = namesOf(view.owned)
       for (let i = 0; i < Math.min(wanted - active.length, BURST); i++) {
-        const name = childName(set.metadata.name, `${set.metadata.uid} ${now} ${i}`)
+        const name = childName(set.metadata.name, `${set.metadata.uid} ${now} ${i}`, siblings)
         writes.push({ verb: 'create', resource: 'pods', object: podOf(k, set, set.spec.template, name) })
         writes.push(told(k, set, 'Normal', 'SuccessfulCreate', `Created pod: ${name}`))
       }

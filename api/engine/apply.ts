@@ -1,6 +1,7 @@
 // Carries out what controllers ask for, through the registry like any client, with the version each write was computed from as its precondition.
 import { apiVersionOf, kindOfResource } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import { hashBytes } from '../../shared/meta/hash.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { timeString } from '../../shared/meta/object.ts'
 import { notFound } from '../../shared/status/index.ts'
@@ -102,13 +103,6 @@ async function removeIgnoringGone(
   return done?.rv
 }
 
-/** 64 bits of FNV-1a as hex. */
-export function fnv(text: string): string {
-  let h = 0xcbf29ce484222325n
-  for (let i = 0; i < text.length; i++) h = ((h ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & 0xffffffffffffffffn
-  return h.toString(16).padStart(16, '0')
-}
-
 const MAX_KNOWN = 5000
 /** What each cluster's engine has told lately: id to the event's name. */
 const told = new WeakMap<Cluster, Map<string, string>>()
@@ -122,7 +116,7 @@ async function recordEvent(cluster: Cluster, w: Extract<Write, { verb: 'event' }
   const ns = object.metadata.namespace ?? 'default'
   const known = told.get(cluster) ?? new Map<string, string>()
   told.set(cluster, known)
-  const id = fnv([object.metadata.uid, w.reason, w.message, w.component].join('\n'))
+  const id = hashBytes([object.metadata.uid, w.reason, w.message, w.component].join('\n')).join()
   const now = timeString(cluster.clock.now())
   try {
     const before = known.get(id)

@@ -4,6 +4,7 @@ import type { Structural } from '../../shared/crd/structural.ts'
 import { apiVersionOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
+import { hash32 } from '../../shared/meta/hash.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import descriptions from '../../shared/schema/generated/descriptions.json' with { type: 'json' }
 import { ownDescriptions } from '../../shared/schema/own-types.ts'
@@ -211,19 +212,12 @@ export function openapiIndex(kinds: KindTable, build: string, others: KObject[])
   const at = (path: string, hash: string) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]
   const own = kinds.groupVersions().map((g) => {
     const custom = kinds.all.some((k) => k.custom && k.group === g.group && k.version === g.version)
-    const text = custom ? `-${fnv(openapiV3(kinds, g.group, g.version)!)}` : ''
+    const text = custom ? `-${hash32(openapiV3(kinds, g.group, g.version)!).toString(16)}` : ''
     return at(g.group ? `apis/${g.group}/${g.version}` : `api/${g.version}`, `${build}${text}`)
   })
   // What aggregated servers publish is theirs to change: the hash moves with their registration alone.
   const theirs = others.map(({ spec, metadata }) => at(`apis/${spec.group}/${spec.version}`, `${metadata.uid}-${metadata.resourceVersion}`))
   return { paths: Object.fromEntries([...own, ...theirs]) }
-}
-
-/** 32 bits of FNV-1a, in hex: enough to tell one state of a document from the next. */
-function fnv(text: string): string {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  return (h >>> 0).toString(16)
 }
 
 /** The v2 document's JSON, from the same components: definitions only, for clients that merge by them. */
