@@ -16,10 +16,13 @@ const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers'
 const MOST = 16
 /** What machines are administered by is not taken from them. */
 const RESERVED = new Set(['TCP/22'])
+const NAME = 'service-lb-controller'
 
 interface View {
   service: KObject
   nodes: readonly KObject[]
+  /** Whether it is to have addresses of nodes; if not, it gives back what it got here. */
+  wanted: boolean
   /** Others that want addresses of nodes. */
   rivals: KObject[]
   /** The nodes that have endpoints; undefined where it does not matter. */
@@ -32,6 +35,11 @@ const isOurs = ({ spec, metadata }: KObject): boolean =>
   !metadata.deletionTimestamp &&
   (spec.loadBalancerClass ?? CLASS) === CLASS &&
   metadata.annotations?.[CHOICE] !== 'none'
+
+/** Whether the addresses that it has were given here. */
+const hasOurs = (service: KObject): boolean =>
+  !!service.status?.loadBalancer?.ingress?.length &&
+  !!service.metadata.managedFields?.some((m: any) => m.manager === NAME && m.fieldsV1?.['f:status']?.['f:loadBalancer']?.['f:ingress'])
 
 const portsOf = (service: KObject): string[] => (service.spec.ports ?? []).map((p: any) => `${p.protocol}/${p.port}`)
 
@@ -86,6 +94,7 @@ function reconcile(_key: string, view: View): Result {
             part: 'status',
           },
         ]
+  if (!view.wanted) return { writes: set([]) }
   const refused = refusal(view)
   if (refused) return { writes: [...set([]), tell('Warning', 'SyncLoadBalancerFailed', `Error syncing load balancer: ${refused}`)] }
   const wanted = addresses(view).map((ip) => ({ ip, ipMode: 'VIP' }))
@@ -100,11 +109,15 @@ const state = (n: KObject | undefined) => n && JSON.stringify([serves(n), addres
 const isLocal = (service: KObject): boolean => service.spec.externalTrafficPolicy === 'Local'
 
 export const loadBalancer: Controller<View> = {
-  name: 'service-lb-controller',
-  all: (r) => ours(r).map(keyOf),
+  name: NAME,
+  all: (r) =>
+    r
+      .list(SERVICES)
+      .filter((s) => isOurs(s) || hasOurs(s))
+      .map(keyOf),
   wakes: {
     [SERVICES]: ({ old, new: now }, reader) => {
-      const keys = now && isOurs(now) ? [keyOf(now)] : []
+      const keys = now && (isOurs(now) || hasOurs(now)) ? [keyOf(now)] : []
       // Its ports may be somebody's now.
       const freed = old && isOurs(old) && !(now && isOurs(now) && equal(portsOf(old), portsOf(now)))
       return freed ? [...new Set([...keys, ...ours(reader).map(keyOf)])] : keys
@@ -118,12 +131,13 @@ export const loadBalancer: Controller<View> = {
   },
   view: (key, reader) => {
     const service = reader.get(SERVICES, ...splitKey(key))
-    if (!service || !isOurs(service)) return undefined
+    if (!service || !(isOurs(service) || hasOurs(service))) return undefined
     const ofService = (s: KObject) => s.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name
     const slices: any[] = isLocal(service) ? reader.list(SLICES, service.metadata.namespace).filter(ofService) : []
     const local = slices.flatMap((s) => (s.endpoints ?? []).filter((e: any) => e.conditions?.ready !== false).map((e: any) => e.nodeName))
     return {
       service,
+      wanted: isOurs(service),
       nodes: reader.list('nodes'),
       rivals: ours(reader).filter((s) => s.metadata.uid !== service.metadata.uid),
       ...(isLocal(service) ? { local: new Set<string>(local) } : {}),

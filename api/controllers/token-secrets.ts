@@ -2,6 +2,7 @@
 // its power, and a year later is gone. Bootstrap tokens go when they expire.
 
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
+import { equal } from '../../shared/schema/field-set.ts'
 import {
   ACCOUNT,
   ACCOUNT_TOKEN,
@@ -85,7 +86,10 @@ const mounts = (pod: KObject, name: string): boolean =>
 export const legacyTokens: Controller<LegacyView> = {
   name: 'legacy-serviceaccount-token-cleaner-controller',
   all: (r) => r.list('secrets').filter(isAccountToken).map(keyOf),
-  wakes: { secrets: ({ new: now }) => (isAccountToken(now) ? [keyOf(now)] : []) },
+  wakes: {
+    secrets: ({ new: now }) => (isAccountToken(now) ? [keyOf(now)] : []),
+    serviceaccounts: ({ old, new: now }, reader) => (now && !equal(old?.secrets, now.secrets) ? secretsOf(reader, now.metadata) : []),
+  },
   view: (key, reader) => {
     const secret = reader.get('secrets', ...splitKey(key))
     if (!isAccountToken(secret) || secret.metadata.deletionTimestamp) return undefined

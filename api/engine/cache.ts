@@ -227,7 +227,10 @@ function slim(pod: KObject): KObject {
 /** Takes out of an object of our own what no controller looks at. */
 function trim(resource: string, o: KObject): KObject {
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
+  const managers = o.metadata.managedFields
   delete o.metadata.managedFields
+  // Only of a service's status it has to be known: others hand out addresses too.
+  if (resource === 'services' && managers) o.metadata.managedFields = managers.filter((m) => m.subresource === 'status')
   if (resource === 'pods') return slim(o)
   if ((isOurs(resource) && !metadataOnly.has(resource)) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
   if (resource === 'secrets') return { metadata: o.metadata, ...ofToken(o) }
