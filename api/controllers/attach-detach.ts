@@ -107,8 +107,8 @@ export const attachDetach: Controller<View> = {
       .podsOn(key)
       .filter((p) => !hasEnded(p))
       .flatMap((p) => volumesOf(p, reader))
-    if (!attachments.length && !volumes.length) return undefined
     const object = reader.get('nodes', '', key)
+    if (!attachments.length && !volumes.length && !object?.status?.volumesAttached?.length) return undefined
     return {
       node: key,
       wanted: [...new Map(volumes.map((v) => [v.metadata.name, v])).values()],

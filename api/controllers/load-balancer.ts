@@ -118,9 +118,9 @@ export const loadBalancer: Controller<View> = {
   wakes: {
     [SERVICES]: ({ old, new: now }, reader) => {
       const keys = now && (isOurs(now) || hasOurs(now)) ? [keyOf(now)] : []
-      // Its ports may be somebody's now.
-      const freed = old && isOurs(old) && !(now && isOurs(now) && equal(portsOf(old), portsOf(now)))
-      return freed ? [...new Set([...keys, ...ours(reader).map(keyOf)])] : keys
+      // Whose a port is may be another's now: of two that came in the same second, the name decides.
+      const wants = (s: KObject | undefined) => (s && isOurs(s) ? portsOf(s) : [])
+      return equal(wants(old), wants(now)) ? keys : [...new Set([...keys, ...ours(reader).map(keyOf)])]
     },
     nodes: ({ old, new: now }, reader) => (state(old) === state(now) ? [] : ours(reader).map(keyOf)),
     [SLICES]: ({ old, new: now }, reader) => {

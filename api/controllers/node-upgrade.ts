@@ -13,13 +13,18 @@ interface View {
 
 const versionOf = (n: KObject) => kedgeVersionOf((n as any).status?.nodeInfo?.kubeletVersion)
 const wanted = (n: KObject) => n.metadata.annotations?.[DESIRED]
+/** To become what it is told to be. */
+const hasFailed = (n: KObject) => wanted(n) !== undefined && !!n.metadata.annotations?.[FAILED]?.startsWith(`${wanted(n)}: `)
 
 function reconcile(_key: string, { version, nodes }: View): Result {
   const told = nodes.filter((n) => wanted(n) === version)
-  if (told.some((n) => n.metadata.annotations?.[FAILED]?.startsWith(`${version}: `))) return { writes: [] }
-  // Whoever was told last has to stand first.
-  if (told.some((n) => versionOf(n) !== version || !isReady(n))) return { writes: [] }
-  const next = nodes.filter((n) => versionOf(n) !== version && isReady(n)).sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0]
+  if (told.some(hasFailed)) return { writes: [] }
+  // Whoever was told last has to stand first, in whichever round that was.
+  const underway = nodes.filter((n) => wanted(n) !== undefined && wanted(n) !== versionOf(n) && !hasFailed(n))
+  if (told.some((n) => versionOf(n) !== version || !isReady(n)) || underway.some((n) => !isReady(n))) return { writes: [] }
+  const next = (underway.length ? underway : nodes)
+    .filter((n) => versionOf(n) !== version && isReady(n))
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0]
   if (!next) return { writes: [] }
   const annotations = { ...next.metadata.annotations, [DESIRED]: version }
   return {

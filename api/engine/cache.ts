@@ -8,6 +8,7 @@ import { CONFIG } from '../controllers/scheduler/configuration.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
+import { soon } from './soon.ts'
 import type { Change, EngineSettings, Reader } from './types.ts'
 
 // Events are written by many and read by no controller; of secrets only the metadata is anybody's business here, and of tokens whether there
@@ -80,7 +81,7 @@ export class Cache implements Reader {
     this.#sessions = sessions
   }
 
-  /** Reads every cached resource; events up to `rv` are then in it. */
+  /** Reads every cached resource; events up to `rv` are then in it. Between pages others have their turn. */
   async load(store: Store): Promise<void> {
     const { rv } = await store.head()
     for (const resource of await store.resources()) {
@@ -90,6 +91,7 @@ export class Cache implements Reader {
         const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })
         for (const i of page.items) this.#put(resource, trim(resource, decodeBody(i.body, i.rv)))
         after = page.next
+        await new Promise<void>(soon)
       } while (after)
     }
     this.rv = rv

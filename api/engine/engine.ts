@@ -9,6 +9,7 @@ import type { LogEvent } from '../store/store.ts'
 import { applyWrite, type Tasks } from './apply.ts'
 import { Cache } from './cache.ts'
 import { repairAllocations } from './repair.ts'
+import { soon } from './soon.ts'
 import { handedOver, takenUntil } from './stand-in.ts'
 import type { Controller, Result, Write } from './types.ts'
 
@@ -37,9 +38,6 @@ const mayJoin = (w: Write, before: Write): boolean => {
   if (w.verb !== 'update' || before.verb !== 'update') return w.verb !== 'update' && before.verb !== 'update'
   return LEAVES.has(w.resource) && w.resource === before.resource && w.object.metadata.uid !== before.object.metadata.uid
 }
-
-/** The next turn of the loop; Workers without setImmediate have only timers. */
-const soon = (f: () => void): void => void (typeof setImmediate === 'function' ? setImmediate(f) : setTimeout(f, 0))
 
 interface Lane {
   controller: Controller
@@ -308,7 +306,10 @@ export async function startEngine({
   }
 
   const unsubscribe = hub.fanOut.subscribe(observe)
-  await cache.load(store)
+  await cache.load(store).catch((cause) => {
+    unsubscribe()
+    throw cause
+  })
   loaded = true
   for (const node of lost.keys()) if (!cache.get('nodes', '', node)) lost.delete(node)
   for (const e of early.splice(0)) observe(e)

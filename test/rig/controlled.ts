@@ -133,8 +133,8 @@ export class Controlled {
     const found = await this.cluster.cluster.store.list({ resource, ...(this.kind(resource).namespaced ? { ns } : {}) })
     return found.items.map((i) => decodeBody(i.body, i.rv))
   }
-  async get(resource: string, name: string): Promise<KObject | undefined> {
-    return (await this.list(resource)).find((o) => o.metadata.name === name)
+  async get(resource: string, name: string, ns = NS): Promise<KObject | undefined> {
+    return (await this.list(resource, ns)).find((o) => o.metadata.name === name)
   }
   async create(resource: string, object: object, ns = NS): Promise<KObject> {
     const kind = this.kind(resource)

@@ -1,8 +1,9 @@
 // A cluster that runs in this process: its hub and engine, and the app in front of them.
+import { setTimeout } from 'node:timers/promises'
 import { migrations } from '../../../migrations/bundle.ts'
 import type { Oidc } from '../../auth/oidc.ts'
 import { type Cluster, createCluster } from '../../cluster.ts'
-import { startEngine } from '../../engine/engine.ts'
+import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { callThrough } from '../../http/call.ts'
 import { engineTasks } from '../../http/tasks.ts'
@@ -17,6 +18,9 @@ import { outboundFor } from './outbound.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import type { Place, SideThread } from './side-thread.ts'
 import { timerAlarm } from './timer-alarm.ts'
+
+/** How long controllers wait for a database that is away when they start, ms. */
+const AGAIN = 1000
 
 export interface RunOptions {
   database: Database
@@ -84,7 +88,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     }),
   })
   await o.prepare?.(cluster)
-  let engine: Awaited<ReturnType<typeof startEngine>> | undefined
+  let engine: Engine | undefined
   hub = await createLocalHub(
     cluster.store,
     cluster.env,
@@ -115,13 +119,24 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     ...(o.prefix ? { prefix: o.prefix } : {}),
   })
   const call = callThrough((request, connection) => app.fetch(request, connection), o.prefix)
-  engine = await startEngine({
+  const options = {
     cluster,
     hub,
     alarm: timerAlarm(() => engine?.wake()),
     tasks: engineTasks(cluster, call),
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
-  })
+  }
+  const closing = new AbortController()
+  // Nobody waits for controllers: while they read a large cluster, clients are served and daemons come back.
+  const started = (async () => {
+    while (!engine && !closing.signal.aborted)
+      try {
+        engine = await startEngine(options)
+      } catch (cause) {
+        stderrLog.error('controllers could not start; trying again', cause)
+        await setTimeout(AGAIN, undefined, closing).catch(() => undefined)
+      }
+  })()
   if (o.older?.keys.length) {
     const done = await cluster.store.reseal()
     stderrLog.info('what older keys had encrypted is encrypted with the newest', { values: done })
@@ -131,6 +146,8 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     fetch: (request, connection) => app.fetch(request, connection),
     drain: () => hub?.close(),
     close: async () => {
+      closing.abort()
+      await started
       await Promise.all([engine?.close(), aside.close()])
       hub?.close()
       await database.close()
