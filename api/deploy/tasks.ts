@@ -148,8 +148,7 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
   async function setImage(job: Job, image: string): Promise<Change[]> {
     const changes: Change[] = []
     for (const w of job.hook.spec.setImage.workloads) {
-      const path = workloadPath(job, w)
-      const now = await ask(job, 'GET', path)
+      const now = await ask(job, 'GET', workloadPath(job, w))
       const containers: any[] = now.spec?.template?.spec?.containers ?? []
       const container = w.container ?? (containers.length === 1 ? containers[0].name : undefined)
       const old = containers.find((c) => c.name === container)
@@ -159,22 +158,19 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
             ? `${w.kind} ${w.name} has no container ${w.container}`
             : `${w.kind} ${w.name} has several containers: spec.setImage has to name one`,
         )
-      // After a crash the image is there already: what was before then stands in the status, or is not known any more.
+      // After a crash the image may be there already: what was before stands in the status.
       const known = job.delivery.status?.changes?.find((c: Change) => c.kind === w.kind && c.name === w.name)
+      changes.push({ kind: w.kind, namespace: job.namespace, name: w.name, container, from: known?.from ?? old.image, to: image })
+    }
+    // What there is to go back to is noted before anything is changed.
+    await setStatus(job.delivery, { changes })
+    for (const c of changes) {
       const patch = {
         metadata: { annotations: { [CAUSE]: job.cause } },
-        spec: { template: { spec: { containers: [{ name: container, image }] } } },
+        spec: { template: { spec: { containers: [{ name: c.container, image }] } } },
       }
-      const done = await ask(job, 'PATCH', path, patch, 'application/strategic-merge-patch+json')
-      changes.push({
-        kind: w.kind,
-        namespace: job.namespace,
-        name: w.name,
-        container,
-        from: known?.from ?? old.image,
-        to: image,
-        generation: done.metadata.generation,
-      })
+      const done = await ask(job, 'PATCH', workloadPath(job, c), patch, 'application/strategic-merge-patch+json')
+      c.generation = done.metadata.generation
     }
     return changes
   }
@@ -373,9 +369,11 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
     }
   }
 
-  const act: Task = async (delivery) => {
-    const job = await jobOf(delivery)
-    if (!job) return
+  const act: Task = async (seen) => {
+    const { namespace, name } = seen.metadata
+    const delivery = await read('deploydeliveries.deploy.kedge.dev', namespace!, name)
+    const job = delivery && (await jobOf(delivery))
+    if (!job || delivery.status?.acted) return
     try {
       const done = await perform(job)
       await setStatus(delivery, { acted: true, ...done })
