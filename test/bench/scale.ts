@@ -102,6 +102,7 @@ async function measure(nodes: number): Promise<Record<string, number>> {
         },
       },
     }
+    const heap = await probe?.watched()
     const ready = await timed('all ready, s', async () => {
       const r = await c.call('POST', '/apis/apps/v1/namespaces/default/deployments', JSON.stringify(body))
       if (r.status !== 201) throw new Error(r.text)
@@ -114,7 +115,10 @@ async function measure(nodes: number): Promise<Record<string, number>> {
       await settled(pods)
     })
     out['memory, MB'] = rss(cp.pid)
-    if (probe) out['heap, MB'] = await probe.used()
+    if (probe && heap) {
+      out['heap at most, MB'] = heap()
+      out['heap, MB'] = await probe.used()
+    }
     const [before, at] = [cpu(cp.pid), performance.now()]
     await new Promise((r) => setTimeout(r, 5000))
     out['processor at rest, %'] = ((cpu(cp.pid) - before) * 100_000) / (performance.now() - at)
