@@ -186,6 +186,11 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
     metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: { clusterIP: apiServiceIp(env.settings.serviceCidr), ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },
   })
+  // Served by every daemon at its own host. Somebody may have its usual address: then it gets another.
+  await ensure('', 'Service', 'kube-system', dnsService(env.settings.clusterDns)).catch((e) => {
+    if (e?.code !== 422) throw e
+    return ensure('', 'Service', 'kube-system', dnsService())
+  })
   if (apiAddress) {
     const { subsets, slice } = apiEndpoints(apiAddress)
     await ensure('', 'Endpoints', 'default', {
@@ -215,6 +220,20 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
   for (const r of kubeSystemRoles) await ensure('rbac.authorization.k8s.io', 'Role', 'kube-system', r)
   await ensure('', 'ConfigMap', 'kube-public', { metadata: { name: 'cluster-info' }, data: { created: timeString(cluster.clock.now()) } })
 }
+
+const dnsService = (clusterIP?: string) => ({
+  metadata: {
+    name: 'kube-dns',
+    labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
+  },
+  spec: {
+    ...(clusterIP ? { clusterIP } : {}),
+    ports: [
+      { name: 'dns', port: 53, protocol: 'UDP' },
+      { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+    ],
+  },
+})
 
 const apiEndpoints = ({ ip, port }: { ip: string; port: number }) => ({
   subsets: [{ addresses: [{ ip }], ports: [{ name: 'https', port }] }],

@@ -12,6 +12,7 @@ import type { Log } from './log.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
+import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
@@ -133,6 +134,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     data: o.data,
     hostIP,
     clusterDomain: identity.clusterDomain,
+    clusterDns: () => dns.address,
     cni: () => {
       if (!ownRange) throw new Error('this node has no pod range yet')
       return { podCidr: ownRange, dataDir: path.join(o.data, 'cni') }
@@ -144,7 +146,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const localPods = () => [...workers.values()].flatMap((w) => (w.ip ? [w.ip] : []))
   const proxy = new ServiceProxy(
     { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
-    () => ({ services: services.objects.values(), slices: ownSlices(), localPods: localPods() }),
+    () => ({ services: proxied(), slices: ownSlices(), localPods: localPods() }),
     log,
   )
   const apiProxy = new ApiProxy(identity, api, o.data, log, () => proxyChanged())
@@ -156,6 +158,16 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     )
     return endpoint ? [...others, apiSlice(endpoint)] : others
   }
+  /** The services but for DNS, where this host serves that itself. */
+  const proxied = () => [...services.objects.values()].filter((s) => s.spec.clusterIP !== dns.serving)
+  const dns = new ClusterDns({
+    domain: identity.clusterDomain,
+    ranges: [identity.serviceCidr, identity.podCidr],
+    data: o.data,
+    log,
+    ready: () => services.synced && slices.synced,
+    changed: () => proxyChanged(),
+  })
   // Until both are known, whatever the last daemon wrote stays: connections go on through a restart.
   const proxyChanged = () => {
     if (services.synced && slices.synced) proxy.changed()
@@ -163,11 +175,16 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const routeTable = new RouteTable()
   const routes = new Routes(identity.node, routeTable, log)
   session.followRoutes(routeTable, () => routes.changed())
-  const services = new ObjectList(session, 'services', {}, (_key, _old, now) => {
+  const services = new ObjectList(session, 'services', {}, (_key, old, now) => {
+    dns.service(old, now)
     proxyChanged()
     if (now && isApi(now.metadata.namespace, now.metadata.name)) apiProxy.serve(now.spec.clusterIP)
   })
-  const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, () => proxyChanged())
+  const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, (_key, old, now) => {
+    dns.slice(old, now)
+    proxyChanged()
+  })
+  new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
   void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
@@ -336,6 +353,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   if (o.offline) await runtime.start()
   else {
     for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
+    dns.start()
     session.start()
     void runtime.start()
   }
@@ -346,7 +364,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     service?.close()
     reporter.close()
     localVolumes.close()
-    await apiProxy.close()
+    await Promise.all([apiProxy.close(), dns.close()])
     for (const w of workers.values()) w.detach()
     session.close()
     dialers.close()
@@ -364,6 +382,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         await removeVolumes(o.data, uid).catch(() => {})
       }
       await apiProxy.remove(apiServiceIp(identity.serviceCidr))
+      await dns.remove()
       await proxy.remove()
       await routes.remove()
       await forbidForwarding(identity.podCidr, identity.serviceCidr)

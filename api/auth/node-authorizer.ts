@@ -46,6 +46,8 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
     case 'persistentvolumes':
       // Which of them, and what of it, is NodeRestriction's to say.
       if (resource === 'persistentvolumes' && a.verb === 'patch' && !a.subresource) return true
+      // What every host needs to serve names.
+      if (resource === 'configmaps' && reads.includes(a.verb) && a.namespace === 'kube-system' && a.name === 'kube-dns') return true
       return !a.subresource && reads.includes(a.verb) && !!a.name && graph.references(node, resource, a.namespace ?? '', a.name)
     case 'serviceaccounts':
       return a.subresource === 'token' && a.verb === 'create' && graph.references(node, resource, a.namespace ?? '', a.name ?? '')

@@ -41,7 +41,7 @@ table ip ${TABLE} {
  set sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }
  chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${KEY} vmap @services; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @node-ports; }
  chain check { ${KEY} vmap @no-endpoints; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @no-endpoints-node; }
- chain unknown { ip daddr @cluster-ips reject; ip daddr ${serviceCidr} reject; }
+ chain unknown { fib daddr type local return; ip daddr @cluster-ips reject; ip daddr ${serviceCidr} reject; }
  chain input { type filter hook input priority -110; policy accept; ct state new jump check; }
  chain forward { type filter hook forward priority -110; policy accept; ct state new jump check; ct state new jump unknown; }
  chain output { type filter hook output priority -110; policy accept; ct state new jump check; }

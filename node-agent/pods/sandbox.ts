@@ -1,8 +1,9 @@
 // A pod's sandbox: the pause container, its network by CNI and the files that every container of the pod shares. What was made is kept on disk, for adoption.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { type CniOptions, cniAdd, cniDel } from '../network/cni.ts'
+import { hostResolver } from '../network/dns/resolver-file.ts'
 import { containerName, podLabels } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import { podFolder } from '../volumes/volumes.ts'
@@ -19,7 +20,8 @@ export interface SandboxOptions {
   data: string
   hostIP: string
   cni: () => CniOptions
-  clusterDns?: string
+  /** Where the cluster's names are known; undefined where nobody serves them. */
+  clusterDns: () => string | undefined
   clusterDomain: string
 }
 
@@ -47,19 +49,14 @@ function hostsFile(pod: any, ip: string, domain: string): string {
 function resolvFile(pod: any, o: SandboxOptions): string {
   const config = pod.spec.dnsConfig ?? {}
   const policy = pod.spec.dnsPolicy
-  const host = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : ''
-  const lines = (key: string) =>
-    host
-      .split('\n')
-      .filter((l) => l.startsWith(`${key} `))
-      .flatMap((l) => l.split(/\s+/).slice(1))
+  const host = hostResolver()
+  const dns = o.clusterDns()
   // Without a DNS service on this node, the host's own resolver serves.
-  const cluster = o.clusterDns && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork))
+  const cluster = dns && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork))
   const d = o.clusterDomain
-  const servers = policy === 'None' ? [] : cluster ? [o.clusterDns!] : lines('nameserver')
-  const search =
-    policy === 'None' ? [] : cluster ? [`${pod.metadata.namespace}.svc.${d}`, `svc.${d}`, d, ...lines('search')] : lines('search')
-  const options = policy === 'None' ? [] : cluster ? ['ndots:5'] : lines('options')
+  const servers = policy === 'None' ? [] : cluster ? [dns] : host.servers
+  const search = policy === 'None' ? [] : cluster ? [`${pod.metadata.namespace}.svc.${d}`, `svc.${d}`, d, ...host.search] : host.search
+  const options = policy === 'None' ? [] : cluster ? ['ndots:5'] : host.options
   const extra = (config.options ?? []).map((x: any) => (x.value !== undefined ? `${x.name}:${x.value}` : x.name))
   const names = [...new Set([...search, ...(config.searches ?? [])])]
   return [
@@ -104,6 +101,11 @@ export async function createSandbox(runtime: Runtime, pod: any, attempt: number,
   } else if (pod.spec.hostAliases?.length) {
     sandbox.hosts = path.join(folder, 'hosts')
     writeFileSync(sandbox.hosts, hostsFile(pod, ip, o.clusterDomain).replace(pod.metadata.name, hostname()))
+  }
+  // On the host's network the host's own file serves, unless the pod asks for another.
+  if (!own && (['None', 'ClusterFirstWithHostNet'].includes(pod.spec.dnsPolicy) || pod.spec.dnsConfig)) {
+    sandbox.resolvConf = path.join(folder, 'resolv.conf')
+    writeFileSync(sandbox.resolvConf, resolvFile(pod, o))
   }
   writeFileSync(fileOf(o, uid), JSON.stringify(sandbox))
   return sandbox

@@ -64,3 +64,26 @@ export function printAddress({ width, value }: Cidr): string {
   const text = (list: bigint[]) => list.map((w) => w.toString(16)).join(':')
   return length > 1 ? `${text(words.slice(0, from))}::${text(words.slice(from + length))}` : text(words)
 }
+
+export const isIPv6 = (address: string): boolean => address.includes(':')
+
+/** Whether an address lies in a range; false for what is neither. */
+export function inRange(address: string, range: string): boolean {
+  const [outer, inner] = [parseCidr(range), parseCidr(`${address}/${isIPv6(address) ? 128 : 32}`)]
+  return !!outer && !!inner && cidrContains(outer, inner)
+}
+
+/** The address that a whole name below in-addr.arpa or ip6.arpa stands for. */
+export function reverseName(name: string): string | undefined {
+  const four = /^((?:\d{1,3}\.){4})in-addr\.arpa$/.exec(name)
+  if (four) return printed(four[1]!.slice(0, -1).split('.').reverse().join('.'))
+  const six = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name)
+  if (!six) return undefined
+  const digits = six[1]!.replaceAll('.', '').split('').reverse().join('')
+  return printed(digits.match(/.{4}/g)!.join(':'))
+}
+
+const printed = (address: string): string | undefined => {
+  const cidr = parseCidr(`${address}/${isIPv6(address) ? 128 : 32}`)
+  return cidr && printAddress(cidr)
+}

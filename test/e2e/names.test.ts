@@ -1,0 +1,193 @@
+// Names, as pods and hosts ask for them: services on every host, members of stateful sets, aliases, other resolvers; right when something changes.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ControlPlane } from '../rig/control-plane.ts'
+import { eventually, type Host } from '../rig/hosts.ts'
+import { type Stand, standMissing, startStand } from '../rig/stand.ts'
+
+const missing = standMissing()
+const DNS = '10.96.0.10'
+const CORP = 5391
+
+const web = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      nodeName: h1
+      terminationGracePeriodSeconds: 0
+      containers:
+      - {name: web, image: test/web:1, readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: alias}
+spec: {type: ExternalName, externalName: web.default.svc.cluster.local}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: member}
+spec: {clusterIP: None, selector: {app: member}, ports: [{name: http, port: 8080}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: member}
+spec:
+  serviceName: member
+  replicas: 2
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: member}}
+  template:
+    metadata: {labels: {app: member}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: web, image: test/web:1}]
+`
+
+const asker = (name: string, node: string, more = '') => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 0
+  ${more}
+  containers: [{name: c, image: test/busybox:1, command: [sleep, "3600"]}]
+---`
+
+/** A service with so many endpoints that no datagram holds them. */
+const crowd = `
+apiVersion: v1
+kind: Service
+metadata: {name: crowd}
+spec: {clusterIP: None, ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: crowd-1, labels: {kubernetes.io/service-name: crowd}}
+addressType: IPv4
+ports: [{port: 80}]
+endpoints: [${Array.from({ length: 90 }, (_, i) => `{addresses: [192.0.2.${i + 1}]}`).join(', ')}]
+`
+
+/** Somebody else's resolver, in a process of its own: it says the same of every name. */
+const resolver = `
+const { decode, encode } = require('dns-packet')
+const socket = require('dgram').createSocket('udp4')
+const [host, port] = process.argv.slice(1)
+socket.on('message', (m, from) => {
+  const { id, questions } = decode(m)
+  const answers = [{ type: 'A', name: questions[0].name, ttl: 1, data: '192.0.2.7' }]
+  socket.send(encode({ type: 'response', id, flags: 0x80, questions, answers }), from.port, from.address)
+})
+socket.bind(Number(port), host, () => console.log('ready'))
+`
+
+describe.skipIf(missing)('names on two hosts', () => {
+  let stand: Stand
+  let cp: ControlPlane
+  let h1: Host
+  let h2: Host
+  let corp: ChildProcess
+
+  beforeAll(async () => {
+    stand = await startStand(2)
+    cp = stand.cp
+    ;[h1, h2] = stand.hosts as [Host, Host]
+    cp.k('apply -f -', { input: `${web}---${asker('a1', 'h1')}` })
+    cp.k('apply -f -', {
+      input: `---${asker('a2', 'h2')}${asker('host', 'h2', 'hostNetwork: true\n  dnsPolicy: ClusterFirstWithHostNet')}`,
+    })
+    cp.k('rollout status deployment/web --timeout=60s')
+    cp.k('rollout status statefulset/member --timeout=60s')
+    cp.k('wait pod --all --for=condition=Ready --timeout=60s')
+    corp = spawn(process.execPath, ['-e', resolver, new URL(cp.url).hostname, String(CORP)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise((r) => corp.stdout!.once('data', r))
+  }, 180_000)
+  afterAll(async () => {
+    corp?.kill()
+    await stand?.stop()
+  })
+
+  const fetched = (pod: string, url: string) => cp.kubectl(`exec ${pod} -- wget -q -O - -T 2 -t 1 ${url}`).out.trim()
+  /** What node's own resolver says on a host. */
+  const asked = (host: Host, method: string, name: string): any =>
+    JSON.parse(
+      host.run(
+        `${process.execPath} -e "const r = new (require('dns').promises.Resolver)({ timeout: 2000, tries: 2 }); r.setServers(['${DNS}']); r.${method}('${name}').then((a) => console.log(JSON.stringify(a)), (e) => console.log(JSON.stringify(e.code)))"`,
+      ),
+    )
+
+  test('a service answers by its name, short and long, on every host', () => {
+    for (const pod of ['a1', 'a2', 'host'])
+      for (const name of ['web', 'web.default', 'web.default.svc.cluster.local', 'alias'])
+        expect([pod, name, fetched(pod, `http://${name}/`)]).toEqual([pod, name, expect.stringMatching(/^web-.* v1$/)])
+  })
+
+  test('members have names of their own, and know themselves by them', () => {
+    for (const i of [0, 1]) {
+      expect(fetched('a2', `http://member-${i}.member:8080/`)).toBe(`member-${i} v1`)
+      expect(cp.k(`exec member-${i} -- hostname -f`).trim()).toBe(`member-${i}.member.default.svc.cluster.local`)
+    }
+    const found = asked(h1, 'resolveSrv', '_http._tcp.member.default.svc.cluster.local')
+    expect(found.map((s: any) => `${s.name}:${s.port}`).sort()).toEqual(
+      [0, 1].map((i) => `member-${i}.member.default.svc.cluster.local:8080`),
+    )
+    const [address] = asked(h1, 'resolve4', 'member-0.member.default.svc.cluster.local')
+    expect(asked(h2, 'reverse', address)).toEqual(['member-0.member.default.svc.cluster.local'])
+    expect(asked(h2, 'reverse', DNS)).toEqual(['kube-dns.kube-system.svc.cluster.local'])
+  })
+
+  test('an endpoint that goes is forgotten at once, and the one that comes known', async () => {
+    const name = 'member.default.svc.cluster.local'
+    const before: string[] = asked(h2, 'resolve4', name)
+    cp.k('delete pod member-1 --wait=false')
+    await eventually('the new member is known', () => {
+      const now: string[] = asked(h2, 'resolve4', name)
+      return now.length === 2 && now.some((a) => !before.includes(a))
+    })
+    cp.k('delete service alias')
+    await eventually('the alias is gone', () => asked(h1, 'resolve4', 'alias.default.svc.cluster.local') === 'ENOTFOUND')
+  })
+
+  test('what no datagram holds comes whole', async () => {
+    cp.k('apply -f -', { input: crowd })
+    await eventually('all are known', () => asked(h1, 'resolve4', 'crowd.default.svc.cluster.local').length === 90)
+  })
+
+  test('a domain is asked for where the cluster says', async () => {
+    const stubs = JSON.stringify({ 'corp.test': [`${new URL(cp.url).hostname}:${CORP}`] })
+    cp.k('apply -f -', {
+      input: `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kube-dns, namespace: kube-system}\ndata: {stubDomains: '${stubs}'}`,
+    })
+    for (const h of [h1, h2]) await eventually('it is known', () => asked(h, 'resolve4', 'host.corp.test')[0] === '192.0.2.7')
+  })
+
+  test('a daemon that was killed serves again when it is back, without the control plane', async () => {
+    await cp.kill()
+    h2.killDaemon()
+    expect(asked(h2, 'resolve4', 'web.default.svc.cluster.local')).toBe('ECONNREFUSED')
+    h2.startDaemon()
+    // Nobody is told that there is no such name while that is not known.
+    await eventually('it answers', () => asked(h2, 'resolve4', 'web.default.svc.cluster.local') === 'ESERVFAIL')
+    await cp.start()
+    await eventually('it knows', () => fetchedOn(h2).startsWith('10.96.'))
+  })
+  const fetchedOn = (host: Host): string => String(asked(host, 'resolve4', 'web.default.svc.cluster.local'))
+
+  test('a cluster with a DNS of its own is left to it', async () => {
+    cp.k(`-n kube-system patch service kube-dns -p {"spec":{"selector":{"k8s-app":"kube-dns"}}}`)
+    await eventually('nobody serves there', () => !h1.run('ip address show lo').includes(DNS))
+    cp.k(`-n kube-system patch service kube-dns --type=merge -p {"spec":{"selector":null}}`)
+    await eventually('it is served again', () => asked(h1, 'resolve4', 'web.default.svc.cluster.local')[0]?.startsWith('10.96.'))
+  })
+})
