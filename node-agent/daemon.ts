@@ -38,6 +38,9 @@ import { Upgrader } from './upgrade.ts'
 import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
 import { removeVolumes } from './volumes/volumes.ts'
 
+/** Whose ports are open; a sidecar's as well. */
+const containersOf = ({ spec }: any): any[] => [...(spec.initContainers ?? []), ...spec.containers]
+
 const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
 
 const apiSlice = ({ ip, port }: { ip: string; port: number }) => ({
@@ -143,7 +146,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const references = new References(session, (users) => {
     for (const uid of users) workers.get(uid)?.contentChanged()
   })
-  const localPods = () => [...workers.values()].flatMap((w) => (w.ip ? [w.ip] : []))
+  const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
   const proxy = new ServiceProxy(
     { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
     () => ({ services: proxied(), slices: ownSlices(), localPods: localPods() }),

@@ -1,15 +1,21 @@
 // Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
-import { baseTable, difference, type Elements, MAX_ENDPOINTS, type Ranges, serviceElements, TABLE } from './service-rules.ts'
+import { baseTable, difference, type Elements, type LocalPod, MAX_ENDPOINTS, type Ranges, serviceElements, TABLE } from './service-rules.ts'
 
 const SETTLE = 5
 const RETRY = 1000
 
+interface Source {
+  services: Iterable<any>
+  slices: Iterable<any>
+  localPods: Iterable<LocalPod>
+}
+
 export class ServiceProxy {
   readonly #ranges: Ranges
   readonly #log: Log
-  readonly #source: () => { services: Iterable<any>; slices: Iterable<any>; localPods: Iterable<string> }
+  readonly #source: () => Source
   #applied: Elements | undefined
   /** Endpoints per service that the table has chains for. */
   #room = 16
@@ -17,7 +23,7 @@ export class ServiceProxy {
   #running = false
   #again = false
 
-  constructor(ranges: Ranges, source: () => { services: Iterable<any>; slices: Iterable<any>; localPods: Iterable<string> }, log: Log) {
+  constructor(ranges: Ranges, source: () => Source, log: Log) {
     this.#ranges = ranges
     this.#source = source
     this.#log = log

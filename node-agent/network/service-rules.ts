@@ -12,6 +12,12 @@ export interface Ranges {
 /** Elements by set or map name: key → value (empty for sets). */
 export type Elements = Map<string, Map<string, string>>
 
+/** A pod of this host that has an address of its own. */
+export interface LocalPod {
+  ip: string
+  containers: any[]
+}
+
 const KEY = 'ip daddr . meta l4proto . th dport'
 const NODE_KEY = 'meta l4proto . th dport'
 const MASQUERADE = '0x4000'
@@ -33,13 +39,15 @@ table ip ${TABLE} {
  map node-ports { type inet_proto . inet_service : verdict; }
  map endpoints { typeof ${KEY} . numgen random mod 65536 : ip daddr . th dport; }
  map node-endpoints { typeof ${NODE_KEY} . numgen random mod 65536 : ip daddr . th dport; }
+ map host-ports { typeof ${NODE_KEY} : ip daddr . th dport; }
+ map host-address-ports { typeof ${KEY} : ip daddr . th dport; }
  map sticky { typeof ip saddr . ${KEY} : meta mark; flags dynamic,timeout; timeout 3h; size 262144; }
  map sticky-endpoints { typeof ${KEY} . meta mark : ip daddr . th dport; }
  chain refuse { reject; }
  chain mark-masquerade { ct mark set ct mark or ${MASQUERADE}; }
  set guarded { type ipv4_addr . inet_proto . inet_service; }
  set sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }
- chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${KEY} vmap @services; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @node-ports; }
+ chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${KEY} vmap @services; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @node-ports; dnat ip to ${KEY} map @host-address-ports; fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to ${NODE_KEY} map @host-ports; }
  chain check { ${KEY} vmap @no-endpoints; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @no-endpoints-node; }
  chain unknown { fib daddr type local return; ip daddr @cluster-ips reject; ip daddr ${serviceCidr} reject; }
  chain input { type filter hook input priority -110; policy accept; ct state new jump check; }
@@ -86,11 +94,11 @@ function targets(slices: any[], portName: string, protocol: string): Target[] {
 const balancedAt = (service: any): string[] =>
   (service.status?.loadBalancer?.ingress ?? []).flatMap((i: any) => (i.ip && (i.ipMode ?? 'VIP') === 'VIP' ? [i.ip] : []))
 
-/** Every element that these services and slices call for, and the most endpoints that one has. `slicesOf` gives a service's slices. */
+/** Every element that these services, slices and pods call for, and the most endpoints that one has. `slicesOf` gives a service's slices. */
 export function serviceElements(
   services: Iterable<any>,
   slicesOf: (service: any) => any[],
-  localPods: Iterable<string>,
+  localPods: Iterable<LocalPod>,
 ): { elements: Elements; most: number } {
   const elements: Elements = new Map()
   let most = 0
@@ -133,7 +141,14 @@ export function serviceElements(
     }
   }
   // A pod that reaches itself through its service needs its answers to come back the same way.
-  for (const pod of localPods) add('hairpin', `${pod} . ${pod}`)
+  for (const { ip, containers } of localPods) {
+    add('hairpin', `${ip} . ${ip}`)
+    for (const p of containers.flatMap((c) => c.ports ?? []).filter((x) => x.hostPort)) {
+      const front = `${(p.protocol ?? 'TCP').toLowerCase()} . ${p.hostPort}`
+      const isAny = !p.hostIP || p.hostIP === '0.0.0.0' || p.hostIP === '::'
+      add(isAny ? 'host-ports' : 'host-address-ports', isAny ? front : `${p.hostIP} . ${front}`, `${ip} . ${p.containerPort}`)
+    }
+  }
   return { elements, most }
 }
 

@@ -8,7 +8,7 @@ const BACKOFF_RESET = 600_000
 
 type Step =
   | { do: 'start'; container: any; restarts: number }
-  | { do: 'kill'; observed: Observed; reason: string }
+  | { do: 'kill'; observed: Observed; reason: string; grace?: number }
   /** Nothing to do before this time (ms). */
   | { do: 'wait'; until: number; container: string; message: string }
 
@@ -62,7 +62,7 @@ export function plan(
   pod: any,
   observed: Observed[],
   backoffs: Map<string, Backoff>,
-  unhealthy: ReadonlyMap<string, string>,
+  unhealthy: ReadonlyMap<string, { reason: string; grace?: number }>,
   started: (name: string) => boolean,
   now: number,
 ): Plan {
@@ -72,8 +72,8 @@ export function plan(
   const consider = (c: any, restart: boolean): 'running' | 'ended' | 'pending' => {
     const o = newest(observed, c.name)
     if (o?.state === 'running') {
-      const reason = unhealthy.get(c.name)
-      if (reason) out.steps.push({ do: 'kill', observed: o, reason })
+      const verdict = unhealthy.get(c.name)
+      if (verdict) out.steps.push({ do: 'kill', observed: o, ...verdict })
       return 'running'
     }
     if (o && ended(o) && !restart) return 'ended'

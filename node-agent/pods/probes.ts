@@ -2,6 +2,7 @@
 import { get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { connect } from 'node:net'
+import { grpcHealth } from './grpc-health.ts'
 
 export type ProbeKind = 'startup' | 'readiness' | 'liveness'
 export interface ProbeTarget {
@@ -61,18 +62,27 @@ async function runProbe(probe: any, container: any, target: ProbeTarget): Promis
       const { code, output } = await target.exec(probe.exec.command, timeout)
       return code === 0 ? { ok: true, message: '' } : { ok: false, message: output.trim().slice(0, 1024) }
     }
-    return { ok: false, message: 'this kind of probe is not supported on this node' }
+    if (probe.grpc) {
+      const why = await grpcHealth(target.podIP, probe.grpc.port, probe.grpc.service ?? '', timeout)
+      return why === undefined ? { ok: true, message: '' } : { ok: false, message: why }
+    }
+    return { ok: false, message: 'the probe says neither exec, nor httpGet, tcpSocket or grpc' }
   } catch (cause) {
     return { ok: false, message: (cause as Error).message }
   }
+}
+
+export interface Verdict {
+  reason: string
+  grace?: number
 }
 
 export interface ProbeEvents {
   /** The answer changed: the pod wants another look. */
   changed(): void
   failed(kind: ProbeKind, container: string, message: string): void
-  /** Liveness or startup has given the container up. */
-  condemned(container: string, reason: string): void
+  /** Liveness or startup has given the container up; it has so long to go, s, where the probe says. */
+  condemned(container: string, verdict: Verdict): void
 }
 
 interface Runner {
@@ -124,7 +134,11 @@ export class ContainerProbes {
           if (failed >= (probe.failureThreshold ?? 3)) {
             failed = 0
             if (kind === 'readiness') this.#unready(events)
-            else events.condemned(container.name, `Container ${container.name} failed ${kind} probe, will be restarted`)
+            else
+              events.condemned(container.name, {
+                reason: `Container ${container.name} failed ${kind} probe, will be restarted`,
+                grace: probe.terminationGracePeriodSeconds,
+              })
           }
         }
       }

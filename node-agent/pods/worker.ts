@@ -18,7 +18,7 @@ import type { EventRecorder } from './events.ts'
 import { runHook } from './hooks.ts'
 import { ImageError, type Images } from './images.ts'
 import { linkLogs, unlinkLogs } from './log-links.ts'
-import { ContainerProbes, type ProbeKind } from './probes.ts'
+import { ContainerProbes, type ProbeKind, type Verdict } from './probes.ts'
 import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
 import type { StatusWriter } from './status-writer.ts'
 
@@ -56,7 +56,7 @@ export class PodWorker {
   readonly #c: WorkerContext
   readonly #backoffs = new Map<string, Backoff>()
   readonly #probes = new Map<string, ContainerProbes>()
-  readonly #condemned = new Map<string, string>()
+  readonly #condemned = new Map<string, Verdict>()
   readonly #waiting = new Map<string, { reason: string; message?: string }>()
   readonly #terminations = new Map<string, string>()
   #sandbox?: Sandbox
@@ -236,7 +236,7 @@ export class PodWorker {
         } else if (s.do === 'kill') {
           this.#condemned.delete(s.observed.name)
           this.#event('Normal', 'Killing', s.reason, s.observed.name)
-          await this.#stop([s.observed], this.#graceOf(s.observed.name))
+          await this.#stop([s.observed], s.grace ?? this.#grace())
           acted = true
         } else if (await this.#start(s.container, s.restarts)) acted = true
         else alone = true
@@ -401,7 +401,7 @@ export class PodWorker {
       const outcome = await this.#hook(hook, container, started.id, MAX_POST_START)
       if (outcome) {
         this.#event('Warning', 'FailedPostStartHook', outcome, name)
-        await this.#stop([started], this.#graceOf(name))
+        await this.#stop([started], this.#grace())
       }
     }
     return true
@@ -447,8 +447,8 @@ export class PodWorker {
             changed: () => this.wake(),
             failed: (kind: ProbeKind, name, message) =>
               this.#event('Warning', 'Unhealthy', `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`, name),
-            condemned: (name, reason) => {
-              this.#condemned.set(name, reason)
+            condemned: (name, verdict) => {
+              this.#condemned.set(name, verdict)
               this.wake()
             },
           },
@@ -462,10 +462,7 @@ export class PodWorker {
       }
   }
 
-  #graceOf = (container: string): number => {
-    const c = this.#pod.spec.containers.find((x: any) => x.name === container)
-    return c?.livenessProbe?.terminationGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds ?? 30
-  }
+  #grace = (): number => this.#pod.spec.terminationGracePeriodSeconds ?? 30
 
   /** preStop, TERM, and after the grace KILL; all containers side by side. `deadline` may come closer meanwhile. */
   async #stop(list: Observed[], graceSeconds: number, deadline: () => number = () => Number.POSITIVE_INFINITY): Promise<void> {

@@ -1,4 +1,5 @@
-// Names, as pods and hosts ask for them: services on every host, members of stateful sets, aliases, other resolvers; right when something changes.
+// The network as pods and hosts see it. Names: services on every host, members of stateful sets, aliases, other resolvers; right when something changes.
+// Ports of hosts.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
@@ -64,6 +65,16 @@ spec:
   containers: [{name: c, image: test/busybox:1, command: [sleep, "3600"]}]
 ---`
 
+const onPort = (name: string, node: string, more: string, port = 28_000) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 0
+  containers: [{name: web, image: test/web:1, ports: [{containerPort: 8080, hostPort: ${port}${more}}], readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}}]
+---`
+
 /** A service with so many endpoints that no datagram holds them. */
 const crowd = `
 apiVersion: v1
@@ -92,7 +103,7 @@ socket.on('message', (m, from) => {
 socket.bind(Number(port), host, () => console.log('ready'))
 `
 
-describe.skipIf(missing)('names on two hosts', () => {
+describe.skipIf(missing)('the network of two hosts', () => {
   let stand: Stand
   let cp: ControlPlane
   let h1: Host
@@ -170,6 +181,23 @@ describe.skipIf(missing)('names on two hosts', () => {
       input: `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kube-dns, namespace: kube-system}\ndata: {stubDomains: '${stubs}'}`,
     })
     for (const h of [h1, h2]) await eventually('it is known', () => asked(h, 'resolve4', 'host.corp.test')[0] === '192.0.2.7')
+  })
+
+  test('a port of the host leads to its pod, for everybody and for the pod itself, as long as there is one', async () => {
+    cp.k('apply -f -', { input: `${onPort('open', 'h1', '')}${onPort('bound', 'h1', `, hostIP: ${h1.ip}`, 28_001)}` })
+    cp.k('wait pod/open pod/bound --for=condition=Ready --timeout=60s')
+    const from = (h: Host, url: string) => h.try(`wget -q -O - -T 2 -t 1 ${url}`).trim()
+    for (const [pod, port] of [
+      ['open', 28_000],
+      ['bound', 28_001],
+    ] as const) {
+      const url = `http://${h1.ip}:${port}/`
+      await eventually(`${pod} answers`, () => from(h2, url) === `${pod} v1`)
+      expect([from(h1, url), fetched('a2', url), fetched('a1', url), fetched(pod, url)]).toEqual(Array(4).fill(`${pod} v1`))
+    }
+    expect(from(h1, `http://${h2.ip}:28000/`)).not.toContain('v1')
+    cp.k('delete pod open')
+    await eventually('nobody answers any more', () => !from(h2, `http://${h1.ip}:28000/`).includes('v1'))
   })
 
   test('a daemon that was killed serves again when it is back, without the control plane', async () => {

@@ -1,0 +1,115 @@
+// Which elements the service table has for services, slices and pods; and the way from one state to the next.
+import { expect, test } from 'vitest'
+import { difference, type Elements, type LocalPod, serviceElements } from './service-rules.ts'
+
+const port = { name: 'http', port: 80, protocol: 'TCP' }
+const service = (spec: object, status: object = {}) => ({
+  metadata: { namespace: 'default', name: 's' },
+  spec: { clusterIP: '10.96.0.5', ports: [port], ...spec },
+  status,
+})
+const endpoint = (address: string, conditions: object = { ready: true }) => ({ addresses: [address], conditions })
+const slice = (...endpoints: object[]) => ({ ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints })
+const two = slice(endpoint('10.244.0.1'), endpoint('10.244.1.1'))
+
+/** As text: `set key : value`. */
+function rules(services: object[], slices: object[], pods: LocalPod[] = []): string[] {
+  const { elements } = serviceElements(services, () => slices, pods)
+  return [...elements].flatMap(([set, all]) => [...all].map(([k, v]) => `${set} ${k}${v ? ` : ${v}` : ''}`)).sort()
+}
+
+test.each<[string, object, object[], string[]]>([
+  [
+    'two endpoints take turns',
+    service({}),
+    [two],
+    [
+      'cluster-ips 10.96.0.5',
+      'endpoints 10.96.0.5 . tcp . 80 . 0 : 10.244.0.1 . 8080',
+      'endpoints 10.96.0.5 . tcp . 80 . 1 : 10.244.1.1 . 8080',
+      'services 10.96.0.5 . tcp . 80 : goto pick-2',
+    ],
+  ],
+  ['nobody is there: refused', service({}), [], ['cluster-ips 10.96.0.5', 'no-endpoints 10.96.0.5 . tcp . 80 : goto refuse']],
+  [
+    'those on their way out serve while there are no others',
+    service({}),
+    [slice(endpoint('10.244.0.1', { ready: false, serving: true, terminating: true }), endpoint('10.244.0.2', { ready: false }))],
+    ['cluster-ips 10.96.0.5', 'endpoints 10.96.0.5 . tcp . 80 . 0 : 10.244.0.1 . 8080', 'services 10.96.0.5 . tcp . 80 : goto pick-1'],
+  ],
+  [
+    'a client keeps its endpoint',
+    service({ sessionAffinity: 'ClientIP' }),
+    [two],
+    [
+      'cluster-ips 10.96.0.5',
+      'services 10.96.0.5 . tcp . 80 : goto sticky-pick-2',
+      'sticky-endpoints 10.96.0.5 . tcp . 80 . 1 : 10.244.0.1 . 8080',
+      'sticky-endpoints 10.96.0.5 . tcp . 80 . 2 : 10.244.1.1 . 8080',
+    ],
+  ],
+  [
+    'a node port, refused while nobody is there',
+    service({ ports: [{ ...port, nodePort: 30_080 }] }),
+    [],
+    ['cluster-ips 10.96.0.5', 'no-endpoints 10.96.0.5 . tcp . 80 : goto refuse', 'no-endpoints-node tcp . 30080 : goto refuse'],
+  ],
+  [
+    'a balancer for some alone',
+    service({ loadBalancerSourceRanges: ['192.0.2.0/24'] }, { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } }),
+    [],
+    [
+      'cluster-ips 10.96.0.5',
+      'guarded 198.51.100.1 . tcp . 80',
+      'no-endpoints 10.96.0.5 . tcp . 80 : goto refuse',
+      'no-endpoints 198.51.100.1 . tcp . 80 : goto refuse',
+      'sources 198.51.100.1 . tcp . 80 . 192.0.2.0/24',
+    ],
+  ],
+  ['a headless service has no rules', service({ clusterIP: 'None' }), [two], []],
+  ['nor has an alias', service({ type: 'ExternalName', clusterIP: undefined }), [], []],
+])('%s', (_, of, slices, want) => {
+  expect(rules([of], slices)).toEqual(want)
+})
+
+test('ports of the host lead to pods', () => {
+  const ports = [
+    { containerPort: 8080, hostPort: 80, protocol: 'TCP' },
+    { containerPort: 53, hostPort: 5353, protocol: 'UDP', hostIP: '192.0.2.1' },
+    { containerPort: 9090 },
+  ]
+  expect(rules([], [], [{ ip: '10.244.0.1', containers: [{ ports }, {}] }])).toEqual([
+    'hairpin 10.244.0.1 . 10.244.0.1',
+    'host-address-ports 192.0.2.1 . udp . 5353 : 10.244.0.1 . 53',
+    'host-ports tcp . 80 : 10.244.0.1 . 8080',
+  ])
+})
+
+test('only what differs is written', () => {
+  const from: Elements = new Map([
+    [
+      'services',
+      new Map([
+        ['a', 'goto pick-1'],
+        ['b', 'goto pick-1'],
+      ]),
+    ],
+    ['hairpin', new Map([['x', '']])],
+  ])
+  const to: Elements = new Map([
+    [
+      'services',
+      new Map([
+        ['a', 'goto pick-2'],
+        ['b', 'goto pick-1'],
+      ]),
+    ],
+  ])
+  expect(difference(from, to).split('\n')).toEqual([
+    'delete element ip kedge services { a }',
+    'delete element ip kedge hairpin { x }',
+    'add element ip kedge services { a : goto pick-2 }',
+    '',
+  ])
+  expect(difference(to, to)).toBe('')
+})
