@@ -20,6 +20,7 @@ import { ImageError, type Images } from './images.ts'
 import { linkLogs, unlinkLogs } from './log-links.ts'
 import { ContainerProbes, type ProbeKind, type Verdict } from './probes.ts'
 import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
+import { securityProfiles } from './security-profiles.ts'
 import type { StatusWriter } from './status-writer.ts'
 
 export interface WorkerContext {
@@ -327,6 +328,7 @@ export class PodWorker {
       return false
     }
     let env: Map<string, string>
+    let profiles: string[]
     try {
       await images.ensure(container, await this.#pullSecrets(), { event: (t, r, m) => this.#event(t, r, m, name) })
       env = await containerEnvironment(this.#pod, container, {
@@ -336,6 +338,7 @@ export class PodWorker {
         node: node(),
       })
       await checkUser(runtime, this.#pod, container)
+      profiles = securityProfiles(this.#pod, container)
     } catch (cause) {
       if (cause instanceof ImageError) {
         const at = images.retryAt(container.image)
@@ -368,6 +371,7 @@ export class PodWorker {
       ...(this.#sandbox!.hosts ? { hosts: this.#sandbox!.hosts } : {}),
       ...(this.#sandbox!.resolvConf ? { resolvConf: this.#sandbox!.resolvConf } : {}),
       terminationLog,
+      profiles,
       memory: totalmem(),
       ...(target ? { targetId: target.id } : {}),
     })

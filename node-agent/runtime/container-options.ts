@@ -19,6 +19,8 @@ export interface ContainerInput {
   terminationLog: string
   /** The container whose processes this one sees. */
   targetId?: string
+  /** What its profiles come to: of Docker's own form. */
+  profiles?: string[]
   /** Host memory in bytes, for scores. */
   memory: number
 }
@@ -65,13 +67,14 @@ function resources(container: any) {
   }
 }
 
-function security(pod: any, container: any) {
+function security(pod: any, container: any, profiles: string[]) {
   const s = { ...pod.spec.securityContext, ...container.securityContext }
   const user = s.runAsUser !== undefined ? `${s.runAsUser}${s.runAsGroup !== undefined ? `:${s.runAsGroup}` : ''}` : undefined
   const groups = [
     ...(pod.spec.securityContext?.supplementalGroups ?? []),
     ...(pod.spec.securityContext?.fsGroup !== undefined ? [pod.spec.securityContext.fsGroup] : []),
   ]
+  const options = [...(s.allowPrivilegeEscalation === false ? ['no-new-privileges'] : []), ...profiles]
   return {
     user,
     host: {
@@ -79,7 +82,9 @@ function security(pod: any, container: any) {
       ...(s.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}),
       ...(s.capabilities?.add ? { CapAdd: s.capabilities.add } : {}),
       ...(s.capabilities?.drop ? { CapDrop: s.capabilities.drop } : {}),
-      ...(s.allowPrivilegeEscalation === false ? { SecurityOpt: ['no-new-privileges'] } : {}),
+      ...(options.length ? { SecurityOpt: options } : {}),
+      // The kernel's own files as they are, none hidden and none read-only.
+      ...(s.procMount === 'Unmasked' ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
       ...(groups.length ? { GroupAdd: groups.map(String) } : {}),
     },
   }
@@ -87,7 +92,7 @@ function security(pod: any, container: any) {
 
 export function containerOptions(input: ContainerInput): ContainerCreateOptions {
   const { pod, container, restarts, sandboxId, env } = input
-  const { user, host } = security(pod, container)
+  const { user, host } = security(pod, container, input.profiles ?? [])
   const command = container.command?.map((c: string) => expand(c, env))
   const args = container.args?.map((c: string) => expand(c, env))
   return {
