@@ -1,10 +1,17 @@
 // ServiceAccount: pods run as one, get its pull secrets and a token volume unless they opt out.
 import { hash32 } from '../../shared/meta/hash.ts'
 import { safeSuffix } from '../../shared/meta/names.ts'
+import type { KObject } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden } from '../../shared/status/index.ts'
+import type { Environment } from '../registry/context.ts'
 import { subjectOf } from '../registry/validate.ts'
 import type { Step } from './index.ts'
+
+/** How long after a namespace was made its account may be missing, ms; and how it is waited for. */
+const YOUNG = 10_000
+const AGAIN = 100
+const TRIES = 10
 
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
@@ -25,6 +32,17 @@ const tokenVolume = (name: string) => ({
   },
 })
 
+/** The account; the one that every namespace gets may still be on its way to a new one. */
+async function accountOf(env: Environment, ns: string, name: string): Promise<KObject | undefined> {
+  for (let tries = 1; ; tries++) {
+    const account = await env.lookup.get('serviceaccounts', ns, name)
+    if (account || name !== 'default' || tries === TRIES) return account
+    const namespace = await env.lookup.get('namespaces', '', ns)
+    if (!namespace || Date.parse(namespace.metadata.creationTimestamp) + YOUNG < env.clock.now()) return undefined
+    await new Promise((r) => setTimeout(r, AGAIN))
+  }
+}
+
 export const serviceAccount: Step = {
   name: 'ServiceAccount',
   create: async ({ env, kind, object }) => {
@@ -33,7 +51,7 @@ export const serviceAccount: Step = {
     spec.serviceAccountName ||= 'default'
     spec.serviceAccount = spec.serviceAccountName
     const ns = object.metadata.namespace!
-    const account = await env.lookup.get('serviceaccounts', ns, spec.serviceAccountName)
+    const account = await accountOf(env, ns, spec.serviceAccountName)
     if (!account)
       throw forbidden(
         subjectOf(kind, object.metadata.name),

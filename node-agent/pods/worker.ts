@@ -22,6 +22,7 @@ import { ContainerProbes, type ProbeKind, type Verdict } from './probes.ts'
 import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
 import { securityProfiles } from './security-profiles.ts'
 import type { StatusWriter } from './status-writer.ts'
+import { type Stopping, stopContainers } from './stop.ts'
 
 export interface WorkerContext {
   runtime: Runtime
@@ -206,7 +207,8 @@ export class PodWorker {
       return
     }
     if (this.#finished) {
-      await this.#stopAll(0)
+      // What still runs: sidecars, or all at a deadline.
+      await this.#stopAll(this.#grace())
       await this.#tearDownSandbox()
       this.#report()
       return
@@ -468,30 +470,15 @@ export class PodWorker {
 
   #grace = (): number => this.#pod.spec.terminationGracePeriodSeconds ?? 30
 
-  /** preStop, TERM, and after the grace KILL; all containers side by side. `deadline` may come closer meanwhile. */
-  async #stop(list: Observed[], graceSeconds: number, deadline: () => number = () => Number.POSITIVE_INFINITY): Promise<void> {
-    const { runtime } = this.#c
-    const begun = Date.now()
-    const limit = () => Math.min(begun + graceSeconds * 1000, deadline())
-    await Promise.all(
-      list.map(async (o) => {
-        const container = [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])].find((c: any) => c.name === o.name)
-        const alive = () => runtime.containers.get(o.id)?.state === 'running'
-        const hook = container?.lifecycle?.preStop
-        if (hook && alive() && limit() > Date.now()) {
-          const failed = await this.#hook(hook, container, o.id, limit() - Date.now())
-          if (failed) this.#event('Warning', 'FailedPreStopHook', failed, o.name)
-        }
-        if (alive() && limit() > Date.now()) await runtime.kill(o.id, container?.lifecycle?.stopSignal ?? 'SIGTERM')
-        while (alive() && limit() > Date.now()) await this.#pause(Math.min(limit() - Date.now(), 1000))
-        if (!alive()) return
-        await runtime.kill(o.id, 'SIGKILL')
-        for (let i = 0; alive() && i < 50; i++) {
-          await this.#pause(100)
-          if (i % 10 === 9) await runtime.look(o.id)
-        }
-      }),
-    )
+  #stop(list: Observed[], graceSeconds: number, deadline?: () => number): Promise<void> {
+    const by: Stopping = {
+      runtime: this.#c.runtime,
+      pod: this.#pod,
+      hook: this.#hook,
+      pause: (ms) => this.#pause(ms),
+      failed: (message, container) => this.#event('Warning', 'FailedPreStopHook', message, container),
+    }
+    return stopContainers(by, list, graceSeconds, deadline)
   }
 
   async #stopAll(grace: number, deadline?: () => number): Promise<void> {

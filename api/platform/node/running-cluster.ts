@@ -19,6 +19,8 @@ import { stderrLog, systemClock, systemRandom } from './ports.ts'
 import type { Place, SideThread } from './side-thread.ts'
 import { timerAlarm } from './timer-alarm.ts'
 
+/** How long it is waited for controllers at a start, ms. */
+const PATIENCE = 250
 /** How long controllers wait for a database that is away when they start, ms. */
 const AGAIN = 1000
 
@@ -137,6 +139,8 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
         await setTimeout(AGAIN, undefined, closing).catch(() => undefined)
       }
   })()
+  // A small cluster is whole when it answers for the first time.
+  await Promise.race([started, setTimeout(PATIENCE, undefined, { ref: false })])
   if (o.older?.keys.length) {
     const done = await cluster.store.reseal()
     stderrLog.info('what older keys had encrypted is encrypted with the newest', { values: done })

@@ -1,0 +1,100 @@
+// Pods on a node, one behaviour after the other, with real containers.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ControlPlane } from '../rig/control-plane.ts'
+import { eventually, type Host } from '../rig/hosts.ts'
+import { type Stand, standMissing, startStand } from '../rig/stand.ts'
+
+const missing = standMissing()
+
+/** Says when it is told to go, with the time, and takes so long to do it. */
+const leaving = (name: string, seconds: number) =>
+  `{name: ${name}, image: "test/busybox:1", command: [sh, -c, "trap \\"sleep ${seconds}; echo ${name} >> /out/order; exit 0\\" TERM; while :; do sleep 0.1; done"], volumeMounts: [{name: out, mountPath: /out}]`
+
+const pod = (name: string, spec: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 8
+  ${spec.trim()}
+---`
+
+describe.skipIf(missing)('pods on a host', () => {
+  let stand: Stand
+  let cp: ControlPlane
+  let host: Host
+
+  beforeAll(async () => {
+    stand = await startStand(1)
+    cp = stand.cp
+    host = stand.hosts[0]!
+  }, 120_000)
+  afterAll(() => stand?.stop())
+
+  const applied = (...pods: string[]) => cp.k('apply -f -', { input: pods.join('') })
+  const isReady = (name: string) => cp.k(`wait pod/${name} --for=condition=Ready --timeout=30s`)
+  const order = (folder: string) => host.try(`cat /var/log/${folder}/order`).trim().split('\n')
+  const out = (folder: string) => `volumes: [{name: out, hostPath: {path: /var/log/${folder}, type: DirectoryOrCreate}}]`
+
+  test('sidecars go after those that they serve, the last that came first', async () => {
+    applied(
+      pod(
+        'served',
+        `initContainers:
+  - ${leaving('first', 0)}, restartPolicy: Always}
+  - ${leaving('second', 0)}, restartPolicy: Always}
+  containers:
+  - ${leaving('slow', 1)}}
+  - ${leaving('quick', 0)}}
+  ${out('served')}`,
+      ),
+    )
+    isReady('served')
+    cp.k('delete pod served')
+    expect(order('served')).toEqual(['quick', 'slow', 'second', 'first'])
+  })
+
+  test('the sidecars of a pod that has done its work are told to go', async () => {
+    applied(
+      pod(
+        'work',
+        `restartPolicy: Never
+  initContainers:
+  - ${leaving('helper', 0)}, restartPolicy: Always}
+  containers:
+  - {name: c, image: "test/busybox:1", command: [sleep, "1"]}
+  ${out('work')}`,
+      ),
+    )
+    await eventually('it has succeeded', () => cp.k('get pod work -o jsonpath={.status.phase}') === 'Succeeded')
+    expect(order('work')).toEqual(['helper'])
+  })
+
+  test('a probe has a grace of its own', async () => {
+    const trap = 'trap : TERM; while :; do sleep 0.1; done'
+    const probe =
+      'livenessProbe: {exec: {command: [test, -e, /well]}, periodSeconds: 1, failureThreshold: 1, terminationGracePeriodSeconds: 1}'
+    // The pod's own is longer than anybody waits here.
+    const spec = `containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "${trap}"], ${probe}}]`
+    applied(pod('stubborn', spec).replace('PeriodSeconds: 8', 'PeriodSeconds: 600'))
+    await eventually('it was restarted', () => cp.k('get pod stubborn -o jsonpath={.status.containerStatuses[0].restartCount}') === '1')
+    cp.k('delete pod stubborn --grace-period=0 --force')
+  })
+
+  test('profiles of the kernel hold, or do not', async () => {
+    const shows = 'command: [sh, -c, "grep Seccomp: /proc/self/status; sleep 600"]'
+    const one = (name: string, context: string) =>
+      pod(name, `containers: [{name: c, image: "test/busybox:1", ${shows}, securityContext: ${context}}]`)
+    applied(
+      one('default', '{seccompProfile: {type: RuntimeDefault}}'),
+      one('none', '{seccompProfile: {type: Unconfined}}'),
+      one('unknown', '{seccompProfile: {type: Localhost, localhostProfile: nope.json}}'),
+    )
+    isReady('default')
+    isReady('none')
+    expect([cp.k('logs default'), cp.k('logs none')].map((t) => t.trim())).toEqual(['Seccomp:\t2', 'Seccomp:\t0'])
+    await eventually('it says why it waits', () => cp.k('get pod unknown').includes('CreateContainerConfigError'))
+    expect(cp.k('describe pod unknown')).toContain('cannot load seccomp profile')
+    cp.k('delete pod default none unknown --grace-period=0 --force')
+  })
+})
