@@ -16,6 +16,7 @@ const wanted: Package[] = [
   { name: 'nftables', command: 'nft' },
   { name: 'iproute2', command: 'ip' },
   { name: 'iptables', command: 'iptables' },
+  { name: 'conntrack', command: 'conntrack' },
   // The example's image is made of it.
   { name: 'busybox-static', command: '/bin/busybox' },
 ]

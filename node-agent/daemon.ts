@@ -38,6 +38,8 @@ import { Upgrader } from './upgrade.ts'
 import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
 import { removeVolumes } from './volumes/volumes.ts'
 
+const ZONE = 'topology.kubernetes.io/zone'
+
 /** Whose ports are open; a sidecar's as well. */
 const containersOf = ({ spec }: any): any[] => [...(spec.initContainers ?? []), ...spec.containers]
 
@@ -149,7 +151,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
   const proxy = new ServiceProxy(
     { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
-    () => ({ services: proxied(), slices: ownSlices(), localPods: localPods() }),
+    () => ({ services: proxied(), slices: ownSlices(), localPods: localPods(), here: here() }),
     log,
   )
   const apiProxy = new ApiProxy(identity, api, o.data, log, () => proxyChanged())
@@ -161,6 +163,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     )
     return endpoint ? [...others, apiSlice(endpoint)] : others
   }
+  const here = () => ({ node: identity.node, zone: nodes.objects.get(identity.node)?.metadata.labels?.[ZONE] })
   /** The services but for DNS, where this host serves that itself. */
   const proxied = () => [...services.objects.values()].filter((s) => s.spec.clusterIP !== dns.serving)
   const dns = new ClusterDns({
@@ -191,7 +194,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
-  const nodeChanged = (_key: string, _old: any, now: any) => {
+  const nodeChanged = (_key: string, old: any, now: any) => {
+    if (old?.metadata.labels?.[ZONE] !== now?.metadata.labels?.[ZONE]) proxyChanged()
     const range = now?.spec?.podCIDR
     deleted = !now
     // Somebody may have taken this node for lost, or written what it knows better.

@@ -10,6 +10,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have dockerd || missing="$missing docker.io"
   have /usr/lib/cni/ptp || missing="$missing containernetworking-plugins"
   have nft || missing="$missing nftables"
+  have conntrack || missing="$missing conntrack"
   have iptables || missing="$missing iptables"
   have ip || missing="$missing iproute2"
   have /bin/busybox || missing="$missing busybox-static"

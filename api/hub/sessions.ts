@@ -300,7 +300,7 @@ export class Sessions {
   /** Whether nothing has happened since the daemon's version: it need not be told anything. */
   async #unchanged(session: Session, sub: Subscription): Promise<boolean> {
     // What was deleted before the floor is forgotten.
-    if (!sub.rv || sub.rv < (await this.#store.head()).floor) return false
+    if (!sub.rv || sub.rv < (await this.#store.floor())) return false
     if (sub.resource === 'pods' && sub.part === partOf({ node: session.node }))
       return (await this.#store.newest('pods', session.node)) <= sub.rv
     let newest = this.#newest.get(sub.resource)

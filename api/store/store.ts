@@ -389,6 +389,16 @@ export class Store {
     return { rv: rows![0]![0] as number, floor: Number(rows![0]![1]) }
   }
 
+  /** The floor, from memory: whoever compacts does it through the store that others in its process ask. */
+  async floor(): Promise<number> {
+    if (this.#floor === undefined) {
+      const { floor } = await this.head()
+      this.#floor = Math.max(floor, this.#floor ?? 0)
+    }
+    return this.#floor
+  }
+  #floor?: number
+
   /** The newest version that was there at a time (ms); 0 where there was none. */
   async versionAt(time: number): Promise<number> {
     // Versions and times rise together: from the newest down it is not far to what is asked for.
@@ -404,6 +414,8 @@ export class Store {
     const [found] = await this.database.read([{ sql: 'SELECT coalesce(max(rv), 0) FROM log WHERE at < ?', args: [before] }])
     const floor = found![0]![0] as number
     if (!floor) return 0
+    // Early rather than late: nobody may resume from what is about to go.
+    this.#floor = Math.max(floor, await this.floor())
     const outcome = await this.database.write([
       {
         sql: `DELETE FROM log WHERE rv IN (SELECT l.rv FROM log l WHERE l.rv <= ? AND (l.verb = 'delete' OR EXISTS (SELECT 1 FROM log n WHERE n.resource = l.resource AND n.ns = l.ns AND n.name = l.name AND n.prev = l.rv AND n.rv <= ?)) ORDER BY l.rv LIMIT ?) RETURNING rv`,

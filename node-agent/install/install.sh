@@ -235,8 +235,14 @@ wanted_packages() {
   have nft || packages="$packages nftables"
   have iptables || packages="$packages iptables"
   case $(manager) in
-    dnf | yum) have ip || packages="$packages iproute" ;;
-    *) have ip || packages="$packages iproute2" ;;
+    dnf | yum)
+      have ip || packages="$packages iproute"
+      have conntrack || packages="$packages conntrack-tools"
+      ;;
+    *)
+      have ip || packages="$packages iproute2"
+      have conntrack || packages="$packages conntrack"
+      ;;
   esac
   have gzip || packages="$packages gzip"
 }

@@ -1,7 +1,18 @@
 // Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
-import { baseTable, difference, type Elements, type LocalPod, MAX_ENDPOINTS, type Ranges, serviceElements, TABLE } from './service-rules.ts'
+import {
+  baseTable,
+  difference,
+  type Elements,
+  type Here,
+  type LocalPod,
+  MAX_ENDPOINTS,
+  type Ranges,
+  serviceElements,
+  TABLE,
+} from './service-rules.ts'
+import { FlowCleaner, staleFlows } from './stale-flows.ts'
 
 const SETTLE = 5
 const RETRY = 1000
@@ -10,15 +21,19 @@ interface Source {
   services: Iterable<any>
   slices: Iterable<any>
   localPods: Iterable<LocalPod>
+  here: Here
 }
 
 export class ServiceProxy {
   readonly #ranges: Ranges
   readonly #log: Log
   readonly #source: () => Source
+  readonly #cleaner: FlowCleaner
   #applied: Elements | undefined
   /** Endpoints per service that the table has chains for. */
   #room = 16
+  /** How long affinity lasts by the chains that the table has. */
+  #affinities = new Set<number>()
   #timer?: ReturnType<typeof setTimeout>
   #running = false
   #again = false
@@ -27,6 +42,7 @@ export class ServiceProxy {
     this.#ranges = ranges
     this.#source = source
     this.#log = log
+    this.#cleaner = new FlowCleaner(log)
   }
 
   /** Something changed: the table follows within milliseconds. */
@@ -44,25 +60,30 @@ export class ServiceProxy {
     }
     this.#running = true
     try {
-      const { services, slices, localPods } = this.#source()
+      const { services, slices, localPods, here } = this.#source()
       const byService = new Map<string, any[]>()
       for (const s of slices) {
         const key = `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`
         byService.set(key, [...(byService.get(key) ?? []), s])
       }
-      const { elements, most } = serviceElements(
+      const { elements, demand } = serviceElements(
         services,
         (s) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [],
         localPods,
+        here,
       )
-      if (most > this.#room) {
-        while (this.#room < most) this.#room *= 2
+      if (demand.most > this.#room || [...demand.affinities].some((s) => !this.#affinities.has(s))) {
+        while (this.#room < demand.most) this.#room *= 2
+        this.#affinities = demand.affinities
         this.#applied = undefined
       }
-      const base = this.#applied === undefined ? baseTable(this.#ranges, Math.min(this.#room, MAX_ENDPOINTS)) : ''
+      const room = Math.min(this.#room, MAX_ENDPOINTS)
+      const base = this.#applied === undefined ? baseTable(this.#ranges, room, this.#affinities) : ''
       const script = base + difference(this.#applied ?? new Map(), elements)
       if (script) await nft(script)
+      const flows = this.#applied ? staleFlows(this.#applied, elements) : []
       this.#applied = elements
+      this.#cleaner.forget(flows)
     } catch (cause) {
       // Whatever is there now, the next attempt writes it whole.
       this.#applied = undefined

@@ -1,5 +1,6 @@
 // Which elements the service table has for services, slices and pods; and the way from one state to the next.
 import { expect, test } from 'vitest'
+import { hash32 } from '../../shared/meta/hash.ts'
 import { difference, type Elements, type LocalPod, serviceElements } from './service-rules.ts'
 
 const port = { name: 'http', port: 80, protocol: 'TCP' }
@@ -8,13 +9,24 @@ const service = (spec: object, status: object = {}) => ({
   spec: { clusterIP: '10.96.0.5', ports: [port], ...spec },
   status,
 })
-const endpoint = (address: string, conditions: object = { ready: true }) => ({ addresses: [address], conditions })
+const endpoint = (address: string, conditions: object = { ready: true }, more: object = {}) => ({
+  addresses: [address],
+  conditions,
+  ...more,
+})
 const slice = (...endpoints: object[]) => ({ ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints })
 const two = slice(endpoint('10.244.0.1'), endpoint('10.244.1.1'))
+const at = (nodeName: string, address: string) => endpoint(address, { ready: true }, { nodeName })
+const spread = slice(at('here', '10.244.0.1'), at('there', '10.244.1.1'), at('there', '10.244.1.2'))
+const elsewhere = slice(at('there', '10.244.1.1'))
+const forZone = (name: string, address: string) => endpoint(address, { ready: true }, { hints: { forZones: [{ name }] } })
+
+const idOf = (endpoint: string) => hash32(endpoint) & 0x7fffffff
+const keeps = (timeoutSeconds: number) => ({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } })
 
 /** As text: `set key : value`. */
 function rules(services: object[], slices: object[], pods: LocalPod[] = []): string[] {
-  const { elements } = serviceElements(services, () => slices, pods)
+  const { elements } = serviceElements(services, () => slices, pods, { node: 'here', zone: 'a' })
   return [...elements].flatMap(([set, all]) => [...all].map(([k, v]) => `${set} ${k}${v ? ` : ${v}` : ''}`)).sort()
 }
 
@@ -43,10 +55,12 @@ test.each<[string, object, object[], string[]]>([
     [two],
     [
       'cluster-ips 10.96.0.5',
-      'services 10.96.0.5 . tcp . 80 : goto sticky-pick-2',
-      'sticky-endpoints 10.96.0.5 . tcp . 80 . 1 : 10.244.0.1 . 8080',
-      'sticky-endpoints 10.96.0.5 . tcp . 80 . 2 : 10.244.1.1 . 8080',
-    ],
+      'services 10.96.0.5 . tcp . 80 : goto sticky-10800-pick-2',
+      `sticky-endpoints 10.96.0.5 . tcp . 80 . ${idOf('10.244.1.1:8080')} : 10.244.1.1 . 8080`,
+      `sticky-endpoints 10.96.0.5 . tcp . 80 . ${idOf('10.244.0.1:8080')} : 10.244.0.1 . 8080`,
+      `sticky-ids 10.96.0.5 . tcp . 80 . 0 : ${idOf('10.244.0.1:8080')}`,
+      `sticky-ids 10.96.0.5 . tcp . 80 . 1 : ${idOf('10.244.1.1:8080')}`,
+    ].sort(),
   ],
   [
     'a node port, refused while nobody is there',
@@ -64,6 +78,74 @@ test.each<[string, object, object[], string[]]>([
       'no-endpoints 10.96.0.5 . tcp . 80 : goto refuse',
       'no-endpoints 198.51.100.1 . tcp . 80 : goto refuse',
       'sources 198.51.100.1 . tcp . 80 . 192.0.2.0/24',
+    ],
+  ],
+  [
+    'clients of the cluster stay on their node',
+    service({ internalTrafficPolicy: 'Local' }),
+    [spread],
+    ['cluster-ips 10.96.0.5', 'endpoints 10.96.0.5 . tcp . 80 . 0 : 10.244.0.1 . 8080', 'services 10.96.0.5 . tcp . 80 : goto pick-1'],
+  ],
+  [
+    'clients of the cluster whose node has none',
+    service({ internalTrafficPolicy: 'Local' }),
+    [elsewhere],
+    ['cluster-ips 10.96.0.5', 'services 10.96.0.5 . tcp . 80 : drop'],
+  ],
+  [
+    'clients from outside stay on the node, those of the cluster do not',
+    service(
+      { externalTrafficPolicy: 'Local', ports: [{ ...port, nodePort: 30_080 }] },
+      { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } },
+    ),
+    [slice(at('here', '10.244.0.1'), at('there', '10.244.1.1'))],
+    [
+      'cluster-ips 10.96.0.5',
+      'endpoints 10.96.0.5 . tcp . 80 . 0 : 10.244.0.1 . 8080',
+      'endpoints 10.96.0.5 . tcp . 80 . 1 : 10.244.1.1 . 8080',
+      'endpoints 198.51.100.1 . tcp . 80 . 0 : 10.244.0.1 . 8080',
+      'endpoints 198.51.100.1 . tcp . 80 . 1 : 10.244.1.1 . 8080',
+      'local-endpoints 198.51.100.1 . tcp . 80 . 0 : 10.244.0.1 . 8080',
+      'local-node-endpoints tcp . 30080 . 0 : 10.244.0.1 . 8080',
+      'node-endpoints tcp . 30080 . 0 : 10.244.0.1 . 8080',
+      'node-endpoints tcp . 30080 . 1 : 10.244.1.1 . 8080',
+      'node-outside tcp . 30080 : goto local-node-pick-1',
+      'node-ports tcp . 30080 : goto node-pick-2',
+      'outside 198.51.100.1 . tcp . 80 : goto local-pick-1',
+      'services 10.96.0.5 . tcp . 80 : goto pick-2',
+      'services 198.51.100.1 . tcp . 80 : goto pick-2',
+    ],
+  ],
+  [
+    'clients from outside where the node has none',
+    service({ externalTrafficPolicy: 'Local', ...keeps(60), ports: [{ ...port, nodePort: 30_080 }] }),
+    [elsewhere],
+    [
+      'cluster-ips 10.96.0.5',
+      'node-outside tcp . 30080 : drop',
+      'node-ports tcp . 30080 : goto node-sticky-60-pick-1',
+      `node-sticky-endpoints tcp . 30080 . ${idOf('10.244.1.1:8080')} : 10.244.1.1 . 8080`,
+      `node-sticky-ids tcp . 30080 . 0 : ${idOf('10.244.1.1:8080')}`,
+      'services 10.96.0.5 . tcp . 80 : goto sticky-60-pick-1',
+      `sticky-endpoints 10.96.0.5 . tcp . 80 . ${idOf('10.244.1.1:8080')} : 10.244.1.1 . 8080`,
+      `sticky-ids 10.96.0.5 . tcp . 80 . 0 : ${idOf('10.244.1.1:8080')}`,
+    ],
+  ],
+  [
+    'endpoints that are meant for this zone',
+    service({}),
+    [slice(forZone('a', '10.244.0.1'), forZone('b', '10.244.1.1'))],
+    ['cluster-ips 10.96.0.5', 'endpoints 10.96.0.5 . tcp . 80 . 0 : 10.244.0.1 . 8080', 'services 10.96.0.5 . tcp . 80 : goto pick-1'],
+  ],
+  [
+    'one that says nothing makes them meant for all',
+    service({}),
+    [slice(forZone('b', '10.244.1.1'), endpoint('10.244.0.1'))],
+    [
+      'cluster-ips 10.96.0.5',
+      'endpoints 10.96.0.5 . tcp . 80 . 0 : 10.244.1.1 . 8080',
+      'endpoints 10.96.0.5 . tcp . 80 . 1 : 10.244.0.1 . 8080',
+      'services 10.96.0.5 . tcp . 80 : goto pick-2',
     ],
   ],
   ['a headless service has no rules', service({ clusterIP: 'None' }), [two], []],

@@ -1,8 +1,11 @@
 // Services as nftables map elements: one flat table whose chains never change, so that a change of one endpoint is a change of one element.
 // Pure: from services and slices to the wanted elements, and from two sets of elements to the script between them.
+import { hash32 } from '../../shared/meta/hash.ts'
 
 export const TABLE = 'kedge'
 export const MAX_ENDPOINTS = 128
+/** Seconds. */
+const DEFAULT_AFFINITY = 10_800
 
 export interface Ranges {
   podCidr: string
@@ -21,13 +24,24 @@ export interface LocalPod {
 const KEY = 'ip daddr . meta l4proto . th dport'
 const NODE_KEY = 'meta l4proto . th dport'
 const MASQUERADE = '0x4000'
+const TO_NODE = 'fib daddr type local ip daddr != 127.0.0.0/8'
+const FROM_OUTSIDE = (podCidr: string) => `ip saddr != ${podCidr} fib saddr type != local`
+
+const endpointMaps = (of: string) =>
+  ` map ${of}endpoints { typeof ${KEY} . numgen random mod 65536 : ip daddr . th dport; }
+ map ${of}node-endpoints { typeof ${NODE_KEY} . numgen random mod 65536 : ip daddr . th dport; }
+ map ${of}sticky-ids { typeof ${KEY} . numgen random mod 65536 : meta mark; }
+ map ${of}node-sticky-ids { typeof ${NODE_KEY} . numgen random mod 65536 : meta mark; }
+ map ${of}sticky-endpoints { typeof ${KEY} . meta mark : ip daddr . th dport; }
+ map ${of}node-sticky-endpoints { typeof ${NODE_KEY} . meta mark : ip daddr . th dport; }`
 
 /**
- * The table without elements, with chains for up to `most` endpoints. They are all made at once:
+ * The table without elements, with chains for up to `most` endpoints, and for affinity that lasts so long (s). They are all made at once:
  * nft 1.0.6 cannot add a rule that refers to these maps once they are in the kernel.
  */
-export function baseTable({ podCidr, serviceCidr }: Ranges, most: number): string {
-  const chains = Array.from({ length: most }, (_, i) => endpointChains(i + 1, podCidr)).join('\n')
+export function baseTable({ podCidr, serviceCidr }: Ranges, most: number, affinities: Iterable<number> = []): string {
+  const lasting = [...affinities]
+  const chains = Array.from({ length: most }, (_, i) => endpointChains(i + 1, podCidr, lasting)).join('\n')
   return `add table ip ${TABLE}
 delete table ip ${TABLE}
 table ip ${TABLE} {
@@ -37,18 +51,19 @@ table ip ${TABLE} {
  map no-endpoints-node { type inet_proto . inet_service : verdict; }
  map services { type ipv4_addr . inet_proto . inet_service : verdict; }
  map node-ports { type inet_proto . inet_service : verdict; }
- map endpoints { typeof ${KEY} . numgen random mod 65536 : ip daddr . th dport; }
- map node-endpoints { typeof ${NODE_KEY} . numgen random mod 65536 : ip daddr . th dport; }
+${['', 'local-'].map(endpointMaps).join('\n')}
+ map sticky { typeof ip saddr . ${KEY} : meta mark; flags dynamic,timeout; size 262144; }
+ map node-sticky { typeof ip saddr . ${NODE_KEY} : meta mark; flags dynamic,timeout; size 262144; }
+ map outside { type ipv4_addr . inet_proto . inet_service : verdict; }
+ map node-outside { type inet_proto . inet_service : verdict; }
  map host-ports { typeof ${NODE_KEY} : ip daddr . th dport; }
  map host-address-ports { typeof ${KEY} : ip daddr . th dport; }
- map sticky { typeof ip saddr . ${KEY} : meta mark; flags dynamic,timeout; timeout 3h; size 262144; }
- map sticky-endpoints { typeof ${KEY} . meta mark : ip daddr . th dport; }
  chain refuse { reject; }
  chain mark-masquerade { ct mark set ct mark or ${MASQUERADE}; }
  set guarded { type ipv4_addr . inet_proto . inet_service; }
  set sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }
- chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${KEY} vmap @services; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @node-ports; dnat ip to ${KEY} map @host-address-ports; fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to ${NODE_KEY} map @host-ports; }
- chain check { ${KEY} vmap @no-endpoints; fib daddr type local ip daddr != 127.0.0.0/8 ${NODE_KEY} vmap @no-endpoints-node; }
+ chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${FROM_OUTSIDE(podCidr)} ${KEY} vmap @outside; ${KEY} vmap @services; ${FROM_OUTSIDE(podCidr)} ${TO_NODE} ${NODE_KEY} vmap @node-outside; ${TO_NODE} ${NODE_KEY} vmap @node-ports; dnat ip to ${KEY} map @host-address-ports; ${TO_NODE} dnat ip to ${NODE_KEY} map @host-ports; }
+ chain check { ${KEY} vmap @no-endpoints; ${TO_NODE} ${NODE_KEY} vmap @no-endpoints-node; }
  chain unknown { fib daddr type local return; ip daddr @cluster-ips reject; ip daddr ${serviceCidr} reject; }
  chain input { type filter hook input priority -110; policy accept; ct state new jump check; }
  chain forward { type filter hook forward priority -110; policy accept; ct state new jump check; ct state new jump unknown; }
@@ -62,82 +77,157 @@ ${chains}
 `
 }
 
-/** Chains for services of n endpoints: from the cluster, from outside by node port, and with client affinity. */
-function endpointChains(n: number, podCidr: string): string {
-  return ` chain pick-${n} { ip saddr != ${podCidr} jump mark-masquerade; dnat ip to ${KEY} . numgen random mod ${n} map @endpoints; }
- chain node-pick-${n} { jump mark-masquerade; dnat ip to ${NODE_KEY} . numgen random mod ${n} map @node-endpoints; }
- chain sticky-pick-${n} { ip saddr != ${podCidr} jump mark-masquerade; meta mark set 0; meta mark set ip saddr . ${KEY} map @sticky; meta mark 0 meta mark set numgen random mod ${n} offset 1; update @sticky { ip saddr . ${KEY} : meta mark }; dnat ip to ${KEY} . meta mark map @sticky-endpoints; }`
+/**
+ * Chains for services of n endpoints: for clients of the cluster and for those of a node port, with and without client affinity; and again for clients from
+ * outside who stay on this node and so keep their address.
+ */
+function endpointChains(n: number, podCidr: string, affinities: readonly number[]): string {
+  const pick = (name: string, key: string, hide: string) =>
+    ` chain ${name}pick-${n} { ${hide}dnat ip to ${key} . numgen random mod ${n} map @${name}endpoints; }`
+  // What a client had last it gets again; where that is gone, the rule does not apply, and the next one picks anew. An update alone would not
+  // replace what is remembered.
+  const stick = (name: string, key: string, known: string, hide: string, seconds: number) => {
+    const remember = `update @${known} { ip saddr . ${key} timeout ${seconds}s : meta mark }`
+    const go = `dnat ip to ${key} . meta mark map @${name}sticky-endpoints`
+    return ` chain ${name}sticky-${seconds}-pick-${n} { ${hide}meta mark set 0; meta mark set ip saddr . ${key} map @${known}; meta mark != 0 ${remember}; ${go}; delete @${known} { ip saddr . ${key} : meta mark }; meta mark set ${key} . numgen random mod ${n} map @${name}sticky-ids; ${remember}; ${go}; }`
+  }
+  const hideOutsiders = `ip saddr != ${podCidr} jump mark-masquerade; `
+  const hideAll = 'jump mark-masquerade; '
+  return [
+    pick('', KEY, hideOutsiders),
+    pick('node-', NODE_KEY, hideAll),
+    pick('local-', KEY, ''),
+    pick('local-node-', NODE_KEY, ''),
+    ...affinities.flatMap((seconds) => [
+      stick('', KEY, 'sticky', hideOutsiders, seconds),
+      stick('node-', NODE_KEY, 'node-sticky', hideAll, seconds),
+      stick('local-', KEY, 'sticky', '', seconds),
+      stick('local-node-', NODE_KEY, 'node-sticky', '', seconds),
+    ]),
+  ].join('\n')
 }
 
-interface Target {
+interface Endpoint {
   ip: string
   port: number
+  node?: string
+  /** Whether it takes new clients; those on their way out do while there are no others. */
+  ready: boolean
+  /** For whom it is meant, where that is said. */
+  zones?: string[]
 }
 
-/** Ready endpoints of one service port; serving ones that are going away only when there are no others. */
-function targets(slices: any[], portName: string, protocol: string): Target[] {
-  const ready: Target[] = []
-  const leaving: Target[] = []
+/** Where this node is. */
+export interface Here {
+  node: string
+  zone?: string
+}
+
+function endpointsOf(slices: any[], portName: string, protocol: string): Endpoint[] {
+  const all: Endpoint[] = []
   for (const s of slices) {
     const port = s.ports?.find((p: any) => (p.name ?? '') === portName && p.protocol === protocol)?.port
     if (!port) continue
     for (const e of s.endpoints ?? []) {
-      const t = { ip: e.addresses[0], port }
-      if (e.conditions?.ready !== false) ready.push(t)
-      else if (e.conditions?.serving && e.conditions?.terminating) leaving.push(t)
+      const ready = e.conditions?.ready !== false
+      if (!ready && !(e.conditions?.serving && e.conditions?.terminating)) continue
+      const zones = e.hints?.forZones?.map((z: any) => z.name)
+      all.push({ ip: e.addresses[0], port, node: e.nodeName, ready, ...(zones?.length ? { zones } : {}) })
     }
   }
-  return (ready.length ? ready : leaving).slice(0, MAX_ENDPOINTS)
+  return all
+}
+
+const usable = (all: Endpoint[]): Endpoint[] => {
+  const ready = all.filter((e) => e.ready)
+  return (ready.length ? ready : all).slice(0, MAX_ENDPOINTS)
+}
+
+const onNode = (all: Endpoint[], { node }: Here): Endpoint[] => usable(all.filter((e) => e.node === node))
+
+/** Those near this node, where all say for whom they are meant and some are meant for it; else all. */
+function inCluster(all: Endpoint[], { zone }: Here): Endpoint[] {
+  const ready = all.filter((e) => e.ready)
+  const near = zone !== undefined && ready.every((e) => e.zones) ? ready.filter((e) => e.zones!.includes(zone)) : []
+  return near.length ? near.slice(0, MAX_ENDPOINTS) : usable(all)
 }
 
 /** The addresses of a load balancer that lead to this table; those of a proxy before it do not. */
 const balancedAt = (service: any): string[] =>
   (service.status?.loadBalancer?.ingress ?? []).flatMap((i: any) => (i.ip && (i.ipMode ?? 'VIP') === 'VIP' ? [i.ip] : []))
 
-/** Every element that these services, slices and pods call for, and the most endpoints that one has. `slicesOf` gives a service's slices. */
+/** What the chains of a table have to be there for. */
+export interface Demand {
+  /** Endpoints of one service. */
+  most: number
+  /** How long clients keep their endpoints, s. */
+  affinities: Set<number>
+}
+
+/** Every element that these services, slices and pods call for. `slicesOf` gives a service's slices. */
 export function serviceElements(
   services: Iterable<any>,
   slicesOf: (service: any) => any[],
   localPods: Iterable<LocalPod>,
-): { elements: Elements; most: number } {
+  here: Here,
+): { elements: Elements; demand: Demand } {
   const elements: Elements = new Map()
-  let most = 0
+  const demand: Demand = { most: 0, affinities: new Set() }
   const add = (set: string, key: string, value = '') => {
     const m = elements.get(set) ?? new Map()
     elements.set(set, m.set(key, value))
+  }
+  /** Sends what comes to a key to endpoints, by the chains and maps of a prefix; nobody there, it is dropped. */
+  const lead = (verdicts: string, prefix: string, sticky: number | undefined, key: string, to: Endpoint[]) => {
+    demand.most = Math.max(demand.most, to.length)
+    if (sticky !== undefined) demand.affinities.add(sticky)
+    add(verdicts, key, to.length ? `goto ${prefix}${sticky === undefined ? '' : `sticky-${sticky}-`}pick-${to.length}` : 'drop')
+    for (const [i, { ip, port }] of to.entries()) {
+      if (sticky === undefined) {
+        add(`${prefix}endpoints`, `${key} . ${i}`, `${ip} . ${port}`)
+        continue
+      }
+      // Of the endpoint, whatever its place: nought is nobody's.
+      const id = hash32(`${ip}:${port}`) & 0x7fffffff || 1
+      add(`${prefix}sticky-ids`, `${key} . ${i}`, String(id))
+      add(`${prefix}sticky-endpoints`, `${key} . ${id}`, `${ip} . ${port}`)
+    }
   }
   for (const s of services) {
     const ip = s.spec?.clusterIP
     if (!ip || ip === 'None' || s.spec.type === 'ExternalName') continue
     add('cluster-ips', ip)
     const slices = slicesOf(s)
-    const sticky = s.spec.sessionAffinity === 'ClientIP'
+    const sticky: number | undefined =
+      s.spec.sessionAffinity === 'ClientIP' ? (s.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY) : undefined
+    const staysOutside = s.spec.externalTrafficPolicy === 'Local'
     const balanced = balancedAt(s)
-    const fronts = new Set<string>([ip, ...(s.spec.externalIPs ?? []), ...balanced])
+    const outer = new Set<string>([...(s.spec.externalIPs ?? []), ...balanced])
     for (const p of s.spec.ports ?? []) {
       const protocol = p.protocol.toLowerCase()
-      const keys = [...fronts].map((address) => `${address} . ${protocol} . ${p.port}`)
+      const front = (address: string) => `${address} . ${protocol} . ${p.port}`
       const nodeKey = p.nodePort ? `${protocol} . ${p.nodePort}` : undefined
-      const to = targets(slices, p.name ?? '', p.protocol)
       if (s.spec.loadBalancerSourceRanges?.length)
         for (const address of balanced) {
-          add('guarded', `${address} . ${protocol} . ${p.port}`)
-          for (const range of s.spec.loadBalancerSourceRanges) add('sources', `${address} . ${protocol} . ${p.port} . ${range.trim()}`)
+          add('guarded', front(address))
+          for (const range of s.spec.loadBalancerSourceRanges) add('sources', `${front(address)} . ${range.trim()}`)
         }
-      if (!to.length) {
-        for (const key of keys) add('no-endpoints', key, 'goto refuse')
+      const all = endpointsOf(slices, p.name ?? '', p.protocol)
+      if (!all.length) {
+        for (const address of [ip, ...outer]) add('no-endpoints', front(address), 'goto refuse')
         if (nodeKey) add('no-endpoints-node', nodeKey, 'goto refuse')
         continue
       }
-      most = Math.max(most, to.length)
-      for (const key of keys) add('services', key, `goto ${sticky ? 'sticky-' : ''}pick-${to.length}`)
-      if (nodeKey) add('node-ports', nodeKey, `goto node-pick-${to.length}`)
-      for (const [i, t] of to.entries()) {
-        for (const key of keys)
-          if (sticky) add('sticky-endpoints', `${key} . ${i + 1}`, `${t.ip} . ${t.port}`)
-          else add('endpoints', `${key} . ${i}`, `${t.ip} . ${t.port}`)
-        if (nodeKey) add('node-endpoints', `${nodeKey} . ${i}`, `${t.ip} . ${t.port}`)
+      const anywhere = inCluster(all, here)
+      const local = onNode(all, here)
+      lead('services', '', sticky, front(ip), s.spec.internalTrafficPolicy === 'Local' ? local : anywhere)
+      for (const address of outer) {
+        lead('services', '', sticky, front(address), anywhere)
+        if (staysOutside) lead('outside', 'local-', sticky, front(address), local)
       }
+      if (!nodeKey) continue
+      lead('node-ports', 'node-', sticky, nodeKey, anywhere)
+      if (staysOutside) lead('node-outside', 'local-node-', sticky, nodeKey, local)
     }
   }
   // A pod that reaches itself through its service needs its answers to come back the same way.
@@ -149,7 +239,7 @@ export function serviceElements(
       add(isAny ? 'host-ports' : 'host-address-ports', isAny ? front : `${p.hostIP} . ${front}`, `${ip} . ${p.containerPort}`)
     }
   }
-  return { elements, most }
+  return { elements, demand }
 }
 
 /** The script that turns one state into the other; empty when they are the same. */

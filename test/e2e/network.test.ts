@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
-import { eventually, type Host } from '../rig/hosts.ts'
+import { addressOf, eventually, type Host, plugIn, quietly } from '../rig/hosts.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
 const missing = standMissing()
@@ -74,6 +74,80 @@ spec:
   terminationGracePeriodSeconds: 0
   containers: [{name: web, image: test/web:1, ports: [{containerPort: 8080, hostPort: ${port}${more}}], readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}}]
 ---`
+
+/** Says who asks. */
+const who = `
+apiVersion: v1
+kind: Pod
+metadata: {name: who, labels: {app: who}}
+spec:
+  nodeName: h1
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: test/busybox:1
+    command: [sh, -c, "mkdir -p /www/cgi-bin; printf '#!/bin/sh\\necho; echo $REMOTE_ADDR\\n' > /www/cgi-bin/who; chmod 755 /www/cgi-bin/who; httpd -f -p 8080 -h /www"]
+    readinessProbe: {httpGet: {path: /cgi-bin/who, port: 8080}, periodSeconds: 1}
+---
+${['near', 'far', 'inner'].map((name) => whoService(name)).join('')}`
+
+function whoService(name: string): string {
+  const kinds: Record<string, string> = {
+    near: 'type: NodePort, externalTrafficPolicy: Local',
+    far: 'type: NodePort',
+    inner: 'internalTrafficPolicy: Local',
+  }
+  return `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec: {${kinds[name]}, selector: {app: who}, ports: [{port: 80, targetPort: 8080}]}
+---`
+}
+
+/** Says its name to whoever asks; or asks ten times a second from one port, and prints what it hears. */
+const datagrams = `
+const [role, port, name] = process.argv.slice(1)
+const socket = require('dgram').createSocket('udp4')
+if (role === 'serve') {
+  socket.on('message', (_, from) => socket.send(name, from.port, from.address))
+  socket.bind(Number(port))
+} else {
+  socket.on('message', (m) => console.log(String(m)))
+  socket.on('error', () => {})
+  socket.bind(17000, () => setInterval(() => socket.send('?', Number(port), name), 100))
+}
+`
+
+/** With and without affinity. */
+const crew = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: crew}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: crew}}
+  template:
+    metadata: {labels: {app: crew}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - {name: web, image: test/web:1, readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: crew}
+spec:
+  selector: {app: crew}
+  sessionAffinity: ClientIP
+  sessionAffinityConfig: {clientIP: {timeoutSeconds: 600}}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: any}
+spec: {selector: {app: crew}, ports: [{port: 80, targetPort: 8080}]}
+`
 
 /** A service with so many endpoints that no datagram holds them. */
 const crowd = `
@@ -198,6 +272,87 @@ describe.skipIf(missing)('the network of two hosts', () => {
     expect(from(h1, `http://${h2.ip}:28000/`)).not.toContain('v1')
     cp.k('delete pod open')
     await eventually('nobody answers any more', () => !from(h2, `http://${h1.ip}:28000/`).includes('v1'))
+  })
+
+  test('policies of traffic: who stays on a node keeps its address, and finds nobody where there is none', async () => {
+    const outside = plugIn('client', addressOf(1))
+    const nothing = ''
+    cp.k('apply -f -', { input: who })
+    cp.k('wait pod/who --for=condition=Ready --timeout=60s')
+    const portOf = (name: string) => cp.k(`get service ${name} -o jsonpath={.spec.ports[0].nodePort}`)
+    const clusterIp = (name: string) => cp.k(`get service ${name} -o jsonpath={.spec.clusterIP}`)
+    const podIp = (name: string) => cp.k(`get pod ${name} -o jsonpath={.status.podIP}`)
+    const path = 'cgi-bin/who'
+    const [near, far] = [portOf('near'), portOf('far')]
+    const fromOutside = (host: Host, port: string) =>
+      quietly(`ip netns exec ${outside} wget -q -O - -T 1 -t 1 http://${host.ip}:${port}/${path}`).trim()
+    await eventually('the table is written', () => fromOutside(h1, near) !== nothing && fromOutside(h2, far) !== nothing)
+    const found = {
+      'outside, near, where it is': fromOutside(h1, near),
+      'outside, near, where it is not': fromOutside(h2, near),
+      'outside, far, where it is not': fromOutside(h2, far),
+      'a pod, near, where it is not': fetched('a2', `http://${h2.ip}:${near}/${path}`) !== nothing,
+      'a pod, inner, where it is': fetched('a1', `http://${clusterIp('inner')}/${path}`),
+      'a pod, inner, where it is not': fetched('a2', `http://${clusterIp('inner')}/${path}`),
+      'a pod, far, where it is not': fetched('a2', `http://${clusterIp('far')}/${path}`),
+    }
+    // The server says addresses in their long form.
+    const plain = (text: unknown) => (typeof text === 'string' ? text.replace(/^\[::ffff:(.*)\]$/, '$1') : text)
+    expect(Object.fromEntries(Object.entries(found).map(([k, v]) => [k, plain(v)]))).toEqual({
+      'outside, near, where it is': addressOf(1),
+      'outside, near, where it is not': nothing,
+      'outside, far, where it is not': h2.ip,
+      'a pod, near, where it is not': true,
+      'a pod, inner, where it is': podIp('a1'),
+      'a pod, inner, where it is not': nothing,
+      'a pod, far, where it is not': podIp('a2'),
+    })
+  })
+
+  test('a client of UDP that goes on asking from one port gets to whoever is there now', async () => {
+    // Servers on the hosts, and a service in front of them that is told by hand where they are.
+    const serve = (name: string) =>
+      spawn('nsenter', h1.inside([process.execPath, '-e', datagrams, 'serve', name === 'one' ? '7101' : '7102', name]), { stdio: 'ignore' })
+    const servers = [serve('one'), serve('two')]
+    const slice = (port: number) =>
+      `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: talk-1, labels: {kubernetes.io/service-name: talk}}, addressType: IPv4, ports: [{port: ${port}, protocol: UDP}], endpoints: [{addresses: [${h1.ip}]}]}`
+    cp.k('apply -f -', {
+      input: `---\n{apiVersion: v1, kind: Service, metadata: {name: talk}, spec: {ports: [{port: 7000, protocol: UDP}]}}\n---\n${slice(7101)}`,
+    })
+    const address = cp.k('get service talk -o jsonpath={.spec.clusterIP}')
+    const client = spawn('nsenter', h2.inside([process.execPath, '-e', datagrams, 'ask', '7000', address]), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let heard = ''
+    client.stdout!.on('data', (d) => (heard = String(d).trim().split('\n').at(-1)!))
+    try {
+      await eventually('the first one answers', () => heard === 'one')
+      cp.k('apply -f -', { input: `---\n${slice(7102)}` })
+      await eventually('the second one answers', () => heard === 'two')
+    } finally {
+      for (const p of [client, ...servers]) p.kill()
+    }
+  })
+
+  test('a client with affinity keeps its endpoint while that is there, whoever else comes and goes', async () => {
+    cp.k('apply -f -', { input: crew })
+    const settled = async (replicas: number) => {
+      cp.k(`scale deployment crew --replicas=${replicas}`)
+      cp.k('rollout status deployment/crew --timeout=60s')
+      await eventually(
+        `${replicas} are known`,
+        () => new Set(Array.from({ length: 12 }, () => fetched('a1', 'http://any/'))).size === replicas,
+      )
+    }
+    await settled(2)
+    const mine = fetched('a2', 'http://crew/')
+    const often = () => [...new Set(Array.from({ length: 8 }, () => fetched('a2', 'http://crew/')))]
+    expect(often()).toEqual([mine])
+    await settled(4)
+    expect(often()).toEqual([mine])
+    cp.k(`delete pod ${mine.split(' ')[0]}`)
+    await eventually('another one is there', () => fetched('a2', 'http://crew/') !== mine && fetched('a2', 'http://crew/') !== '')
+    expect(often()).toHaveLength(1)
   })
 
   test('a daemon that was killed serves again when it is back, without the control plane', async () => {

@@ -155,9 +155,13 @@ export class Host {
     await this.startDocker()
   }
 
+  /** The arguments of nsenter that run a command inside. */
+  inside(command: string[]): string[] {
+    return ['-t', String(this.#init), '-m', '-u', '-i', '-n', '-p', '--', ...command]
+  }
   /** Runs a command inside; its output, or throws with its error text. */
   run(command: string): string {
-    return sh(`nsenter -t ${this.#init} -m -u -i -n -p -- sh -c '${command.replaceAll("'", "'\\''")}'`)
+    return execFileSync('nsenter', this.inside(['sh', '-c', command]), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   }
   try(command: string): string {
     try {
@@ -168,7 +172,7 @@ export class Host {
   }
 
   #spawn(command: string[], log: string, env: Record<string, string> = {}): ChildProcess {
-    const child = spawn('sh', ['-c', 'exec nsenter -t "$0" -m -u -i -n -p -- "$@" >>"$LOG" 2>&1', String(this.#init), ...command], {
+    const child = spawn('sh', ['-c', 'exec nsenter "$@" >>"$LOG" 2>&1', 'sh', ...this.inside(command)], {
       stdio: 'ignore',
       env: { ...process.env, ...env, LOG: path.join(this.folder, log) },
     })

@@ -1,6 +1,6 @@
 // DNS on this host: where it is to be served, and with what, by the Service `kube-dns` and the ConfigMap of the same name. A cluster that gives the Service
 // a selector has a DNS of its own, which is then left to it.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Log } from '../../log.ts'
 import { exec } from '../commands.ts'
@@ -95,6 +95,8 @@ export class ClusterDns {
   #follow(service: any): void {
     const address: string | undefined = service?.spec.clusterIP
     if (!address || address === 'None') {
+      this.address = undefined
+      rmSync(this.#file, { force: true })
       this.#want(undefined)
       return
     }

@@ -11,6 +11,7 @@ import { type ClusterZone, TTL, type ZoneAnswer } from './zone.ts'
 const MOST_KNOWN = 10_000
 const MOST_CONNECTIONS = 256
 const IDLE_MS = 10_000
+const COMPLAIN_EVERY = 10_000
 const PLAIN_SIZE = 512
 const MOST_UDP = 4096
 const MOST_TCP = 65_535
@@ -132,11 +133,20 @@ export class DnsServer {
   async #answer(query: Buffer, tcp: boolean): Promise<Buffer | undefined> {
     if (query.length < HEADER || isResponse(query)) return undefined
     const answer = await this.#worked(query, tcp).catch((cause) => {
-      this.#log.warn('a DNS question could not be answered', { cause: (cause as Error).message })
+      this.#complain(cause as Error)
       return failed(query, SERVFAIL)
     })
     this.#count(answer)
     return answer
+  }
+
+  #complainedAt = 0
+  /** Now and then: while a resolver is away, every question fails. */
+  #complain({ message }: Error): void {
+    const now = Date.now()
+    if (now - this.#complainedAt < COMPLAIN_EVERY) return
+    this.#complainedAt = now
+    this.#log.warn('a DNS question could not be answered', { cause: message })
   }
 
   async #worked(query: Buffer, tcp: boolean): Promise<Buffer> {
