@@ -1,10 +1,9 @@
 // What is served, as a property: however definitions, their objects, flow schemas and registered servers come and go, with writes that fail and an engine
 // that dies in between, every version that is served has its APIService, a definition takes its objects with it, and conditions say what is so.
-import fc from 'fast-check'
 import { expect } from 'vitest'
 import { condition } from '../../shared/meta/conditions.ts'
 import type { Controlled } from '../rig/controlled.ts'
-import { overtaken, property } from './property.ts'
+import { property, type Steps, take, walk } from './property.ts'
 
 const DEFINITIONS = 'customresourcedefinitions.apiextensions.k8s.io'
 const API_SERVICES = 'apiservices.apiregistration.k8s.io'
@@ -47,7 +46,7 @@ class World {
     }
   }
 
-  readonly steps: Record<string, (n: number, m: number) => Promise<unknown>> = {
+  readonly steps: Steps = {
     define: async (n, m) => {
       const i = n % 2
       const name = `x${i}s.example.com`
@@ -93,8 +92,6 @@ class World {
       return this.c.create('services', { metadata: { name }, spec: { ports: [{ port: 443 }] } })
     },
     unregister: (n) => this.c.delete(API_SERVICES, ['v1.apps', 'v1.example.com', 'v2.example.com'][n % 3]!),
-    restart: () => this.c.restart(),
-    trouble: (n, m) => this.c.troubled(1 + n, m % 2 ? 'before' : 'after'),
   }
 
   async check(): Promise<void> {
@@ -145,20 +142,14 @@ const names = [
   'unregister',
   'restart',
   'trouble',
-] as const
-const step = fc.record({ what: fc.constantFrom(...names), n: fc.nat({ max: 5 }), m: fc.nat({ max: 5 }) })
+]
 
-property(
-  'what is served is registered, and goes with its definition',
-  fc.array(step, { minLength: 8, maxLength: 30 }),
-  0,
-  async (c, steps) => {
-    const world = new World(c)
-    world.begin()
-    for (const { what, n, m } of steps) await world.steps[what]!(n, m).catch(overtaken)
-    await c.settled()
-    // Servers that are away are asked again within a minute, those that answered within five.
-    await c.pass(6 * 60_000)
-    await world.check()
-  },
-)
+property('what is served is registered, and goes with its definition', walk(names), 0, async (c, steps) => {
+  const world = new World(c)
+  world.begin()
+  await take(c, world.steps, steps)
+  await c.settled()
+  // Servers that are away are asked again within a minute, those that answered within five.
+  await c.pass(6 * 60_000)
+  await world.check()
+})

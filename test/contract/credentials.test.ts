@@ -1,6 +1,5 @@
 // Credentials, as a property: signing requests, tokens of service accounts and bootstrap tokens. However time goes by, with writes that fail and an engine that
 // dies in between, what has had its time is gone, what belongs to an account that is gone has gone with it, and nothing else goes.
-import fc from 'fast-check'
 import { expect } from 'vitest'
 import { tokenTasks } from '../../api/http/token-secrets.ts'
 import { toBase64Text } from '../../shared/meta/base64.ts'
@@ -9,7 +8,7 @@ import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { ACCOUNT, ACCOUNT_TOKEN, ACCOUNT_UID, BOOTSTRAP_TOKEN, INVALID_SINCE } from '../../shared/token-secrets.ts'
 import { signingRequest } from '../api/manifests.ts'
 import type { Controlled } from '../rig/controlled.ts'
-import { overtaken, property } from './property.ts'
+import { property, type Steps, take, walk } from './property.ts'
 
 const REQUESTS = 'certificatesigningrequests.certificates.k8s.io'
 const HOUR = 3600_000
@@ -35,7 +34,7 @@ class World {
     Object.assign(this.c.tasks, tokenTasks(this.c.cluster.cluster))
   }
 
-  readonly steps: Record<string, (n: number, m: number) => Promise<unknown>> = {
+  readonly steps: Steps = {
     request: async () => {
       const name = `r${this.requests.length}`
       const spec = { request: signingRequest, signerName: 'example.com/a', usages: ['client auth'] }
@@ -83,8 +82,6 @@ class World {
       this.bootstrap.push({ name, until: Date.parse(timeString(until)) })
     },
     pass: (n) => this.c.pass(TIMES[n]!),
-    restart: () => this.c.restart(),
-    trouble: (n, m) => this.c.troubled(1 + n, m % 2 ? 'before' : 'after'),
   }
 
   async check(): Promise<void> {
@@ -145,13 +142,12 @@ const names = [
   'pass',
   'restart',
   'trouble',
-] as const
-const step = fc.record({ what: fc.constantFrom(...names), n: fc.nat({ max: 5 }), m: fc.nat({ max: 5 }) })
+]
 
-property('credentials go when they should', fc.array(step, { minLength: 8, maxLength: 30 }), 0, async (c, steps) => {
+property('credentials go when they should', walk(names), 0, async (c, steps) => {
   const world = new World(c)
   world.begin()
-  for (const { what, n, m } of steps) await world.steps[what]!(n, m).catch(overtaken)
+  await take(c, world.steps, steps)
   await c.settled()
   // What is used is looked at once a day.
   await c.pass(DAY / 2)

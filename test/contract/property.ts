@@ -34,6 +34,34 @@ export function property<S>(title: string, steps: fc.Arbitrary<S>, nodes: number
   })
 }
 
+/** What may happen next; two numbers say what with. */
+interface Step {
+  what: string
+  n: number
+  m: number
+}
+export type Steps = Record<string, (n: number, m: number) => Promise<unknown>>
+
+/** So many steps of these names: what stands twice comes twice as often. */
+export const walk = (names: readonly string[], minLength = 8, maxLength = 30): fc.Arbitrary<Step[]> =>
+  fc.array(fc.record({ what: fc.constantFrom(...names), n: fc.nat({ max: 5 }), m: fc.nat({ max: 5 }) }), { minLength, maxLength })
+
+/** What may happen to every cluster: its engine dies, it comes to rest, writes fail. */
+const anywhere = (c: Controlled): Steps => ({
+  restart: () => c.restart(),
+  settle: () => c.settled(),
+  trouble: (n, m) => c.troubled(1 + n, m % 2 ? 'before' : 'after'),
+})
+
+/** Takes the steps, a suite's own or those that may happen everywhere; `after` each of them may look. */
+export async function take(c: Controlled, own: Steps, way: readonly Step[], after: () => Promise<void> = async () => {}): Promise<void> {
+  const steps = { ...anywhere(c), ...own }
+  for (const { what, n, m } of way) {
+    await steps[what]!(n, m).catch(overtaken)
+    await after()
+  }
+}
+
 /** The engine works on meanwhile: what a step was about may have gone, or changed; and a namespace may be on its way out. */
 export const overtaken = (e: { code?: number }): void => {
   if (![403, 404, 409].includes(e.code ?? 0)) throw e

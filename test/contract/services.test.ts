@@ -1,11 +1,10 @@
 // Services, as a property: whatever becomes of pods, nodes and of the services themselves, with writes that fail and an engine that dies in between,
 // their slices come to name who is ready, and their addresses are those of the nodes that serve, for whoever came first to a port.
-import fc from 'fast-check'
 import { expect } from 'vitest'
 import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import type { Controlled } from '../rig/controlled.ts'
-import { overtaken, property } from './property.ts'
+import { property, type Steps, take, walk } from './property.ts'
 
 const SLICES = 'endpointslices.discovery.k8s.io'
 const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers'
@@ -28,7 +27,7 @@ class World {
     }
   }
 
-  readonly steps: Record<string, (n: number, m: number) => Promise<unknown>> = {
+  readonly steps: Steps = {
     service: async (n, m) => {
       const name = `s${n % 3}`
       if (await this.c.get('services', name)) return this.c.delete('services', name)
@@ -69,8 +68,6 @@ class World {
       await this.c.patch('nodes', NODES[n % 3]!, { status: { conditions: [condition] } }, 'status')
     },
     exclude: (n, m) => this.c.patch('nodes', NODES[n % 3]!, { metadata: { labels: { [EXCLUDED]: m % 2 ? '' : null } } }, 'main', 'merge'),
-    restart: () => this.c.restart(),
-    trouble: (n, m) => this.c.troubled(1 + n, m % 2 ? 'before' : 'after'),
   }
 
   /** Of a service, as its slices say: pods' names and whether they are ready. */
@@ -126,13 +123,12 @@ const names = [
   'exclude',
   'restart',
   'trouble',
-] as const
-const step = fc.record({ what: fc.constantFrom(...names), n: fc.nat({ max: 5 }), m: fc.nat({ max: 5 }) })
+]
 
-property('services answer with who is ready, where nodes serve', fc.array(step, { minLength: 8, maxLength: 30 }), 0, async (c, steps) => {
+property('services answer with who is ready, where nodes serve', walk(names), 0, async (c, steps) => {
   const world = new World(c)
   await world.begin()
-  for (const { what, n, m } of steps) await world.steps[what]!(n, m).catch(overtaken)
+  await take(c, world.steps, steps)
   await c.settled()
   // What failed often is tried again by now.
   await c.pass(30_000)
