@@ -371,6 +371,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     service?.close()
     reporter.close()
     localVolumes.close()
+    proxy.close()
     await Promise.all([apiProxy.close(), dns.close()])
     for (const w of workers.values()) w.detach()
     session.close()

@@ -1,4 +1,5 @@
 // Cluster IPs and node ports: claimed by a row in the write's own transaction, so that no two services ever share one.
+import { isHealthChecked } from '../../shared/kinds/service.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { internalError, invalid } from '../../shared/status/index.ts'
 import type { Statement } from '../ports/database.ts'
@@ -59,17 +60,16 @@ function ipClaim(env: Environment, o: KObject): Claim {
   }
 }
 
-function portClaim(env: Environment, o: KObject, port: any, index: number): Claim {
-  const asked = !!port.nodePort
-  const pick = () => String((port.nodePort = randomPort(env)))
+/** A port of the nodes, as `holder[name]` has it. */
+function portClaim(env: Environment, o: KObject, holder: any, name: string, field: string): Claim {
+  const asked = !!holder[name]
+  const pick = () => String((holder[name] = randomPort(env)))
   const [low, high] = env.settings.nodePorts
   const fault = (value: string, why = 'provided port is already allocated') =>
-    invalid('', 'Service', o.metadata.name, [
-      { reason: 'FieldValueInvalid', field: `spec.ports[${index}].nodePort`, message: `Invalid value: ${value}: ${why}` },
-    ])
-  if (asked && (port.nodePort < low || port.nodePort > high))
-    throw fault(String(port.nodePort), `provided port is not in the valid range. The range of valid ports is ${low}-${high}`)
-  return { kind: 'port', value: asked ? String(port.nodePort) : pick(), asked, pick, fault }
+    invalid('', 'Service', o.metadata.name, [{ reason: 'FieldValueInvalid', field, message: `Invalid value: ${value}: ${why}` }])
+  if (asked && (holder[name] < low || holder[name] > high))
+    throw fault(String(holder[name]), `provided port is not in the valid range. The range of valid ports is ${low}-${high}`)
+  return { kind: 'port', value: asked ? String(holder[name]) : pick(), asked, pick, fault }
 }
 
 const insert = (c: Claim, owner: string): Statement => ({
@@ -82,7 +82,8 @@ const release = (kind: string, value: string, owner: string): Statement => ({
 })
 
 const ipOf = (o: KObject | undefined) => (o?.spec.clusterIP && o.spec.clusterIP !== 'None' ? (o.spec.clusterIP as string) : undefined)
-const portsOf = (o: KObject | undefined) => new Set<number>((o?.spec.ports ?? []).map((p: any) => p.nodePort).filter(Boolean))
+const portsOf = (o: KObject | undefined) =>
+  new Set<number>([...(o?.spec.ports ?? []).map((p: any) => p.nodePort), o?.spec.healthCheckNodePort].filter(Boolean))
 
 function allocate(env: Environment, o: KObject, old?: KObject): Admission {
   const s = o.spec
@@ -97,8 +98,11 @@ function allocate(env: Environment, o: KObject, old?: KObject): Admission {
   const wantsPorts = s.type === 'NodePort' || (s.type === 'LoadBalancer' && s.allocateLoadBalancerNodePorts !== false)
   if (wantsPorts || exposed(s.type))
     s.ports?.forEach((p: any, i: number) => {
-      if ((p.nodePort && !held.has(p.nodePort)) || (!p.nodePort && wantsPorts)) claims.push(portClaim(env, o, p, i))
+      if ((p.nodePort && !held.has(p.nodePort)) || (!p.nodePort && wantsPorts))
+        claims.push(portClaim(env, o, p, 'nodePort', `spec.ports[${i}].nodePort`))
     })
+  if (isHealthChecked(s) && !held.has(s.healthCheckNodePort))
+    claims.push(portClaim(env, o, s, 'healthCheckNodePort', 'spec.healthCheckNodePort'))
   const kept = portsOf(o)
   const releases = [
     ...[...held].filter((p) => !kept.has(p)).map((p) => release('port', String(p), o.metadata.uid)),

@@ -9,7 +9,9 @@ const MANY = 500
 
 const heldBy = ({ spec }: KObject): [kind: 'ip' | 'port', value: string][] => [
   ...(spec.clusterIP && spec.clusterIP !== 'None' ? [['ip', spec.clusterIP] as ['ip', string]] : []),
-  ...(spec.ports ?? []).flatMap((p: any) => (p.nodePort ? [['port', String(p.nodePort)] as ['port', string]] : [])),
+  ...[...(spec.ports ?? []).map((p: any) => p.nodePort), spec.healthCheckNodePort].flatMap((port) =>
+    port ? [['port', String(port)] as ['port', string]] : [],
+  ),
 ]
 
 /** Events about services that have what another has. */

@@ -1,6 +1,7 @@
 // Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
+import { HealthServers, healthPorts } from './health-ports.ts'
 import {
   baseTable,
   difference,
@@ -9,6 +10,7 @@ import {
   type LocalPod,
   MAX_ENDPOINTS,
   type Ranges,
+  readyOn,
   serviceElements,
   TABLE,
 } from './service-rules.ts'
@@ -29,6 +31,7 @@ export class ServiceProxy {
   readonly #log: Log
   readonly #source: () => Source
   readonly #cleaner: FlowCleaner
+  readonly #health: HealthServers
   #applied: Elements | undefined
   /** Endpoints per service that the table has chains for. */
   #room = 16
@@ -43,6 +46,7 @@ export class ServiceProxy {
     this.#source = source
     this.#log = log
     this.#cleaner = new FlowCleaner(log)
+    this.#health = new HealthServers(log)
   }
 
   /** Something changed: the table follows within milliseconds. */
@@ -66,12 +70,9 @@ export class ServiceProxy {
         const key = `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`
         byService.set(key, [...(byService.get(key) ?? []), s])
       }
-      const { elements, demand } = serviceElements(
-        services,
-        (s) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [],
-        localPods,
-        here,
-      )
+      const all = [...services]
+      const slicesOf = (s: any) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? []
+      const { elements, demand } = serviceElements(all, slicesOf, localPods, here)
       if (demand.most > this.#room || [...demand.affinities].some((s) => !this.#affinities.has(s))) {
         while (this.#room < demand.most) this.#room *= 2
         this.#affinities = demand.affinities
@@ -84,6 +85,7 @@ export class ServiceProxy {
       const flows = this.#applied ? staleFlows(this.#applied, elements) : []
       this.#applied = elements
       this.#cleaner.forget(flows)
+      this.#health.set(healthPorts(all, (s) => readyOn(slicesOf(s), here)))
     } catch (cause) {
       // Whatever is there now, the next attempt writes it whole.
       this.#applied = undefined
@@ -96,6 +98,12 @@ export class ServiceProxy {
         this.changed()
       }
     }
+  }
+
+  /** Answers nobody any more; the table stays. */
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#health.close()
   }
 
   /** Takes the table away. */

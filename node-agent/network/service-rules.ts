@@ -145,6 +145,15 @@ const usable = (all: Endpoint[]): Endpoint[] => {
 
 const onNode = (all: Endpoint[], { node }: Here): Endpoint[] => usable(all.filter((e) => e.node === node))
 
+/** How many endpoints of a service are ready on this node. */
+export const readyOn = (slices: any[], { node }: Here): number =>
+  new Set(
+    slices
+      .flatMap((s) => s.endpoints ?? [])
+      .filter((e: any) => e.nodeName === node && e.conditions?.ready !== false)
+      .map((e: any) => e.addresses[0]),
+  ).size
+
 /** Those near this node, where all say for whom they are meant and some are meant for it; else all. */
 function inCluster(all: Endpoint[], { zone }: Here): Endpoint[] {
   const ready = all.filter((e) => e.ready)

@@ -1,6 +1,7 @@
 // Lifecycle hooks: a command in the container, a request to it, or a pause.
 import type { Runtime } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
+import { httpGet } from './http-get.ts'
 
 export interface HookTarget {
   container: any
@@ -21,9 +22,12 @@ export async function runHook(runtime: Runtime, hook: any, { container, id, podI
       if (code !== 0)
         return `Exec lifecycle hook (${JSON.stringify(hook.exec.command)}) for Container ${name} failed - error: command exited with ${code}, message: ${JSON.stringify(output)}`
     } else if (hook.httpGet) {
-      const { port, path = '/', host, scheme = 'HTTP' } = hook.httpGet
-      const number = typeof port === 'number' ? port : container.ports?.find((p: any) => p.name === port)?.containerPort
-      await fetch(`${scheme.toLowerCase()}://${host || podIP}:${number}${path}`, { signal: AbortSignal.timeout(timeout) })
+      const asking = { container, podIP, timeoutMs: timeout, userAgent: 'kube-lifecycle/1.36' }
+      // Whatever the answer says. Who speaks no TLS is asked without.
+      await httpGet(hook.httpGet, asking).catch((cause) => {
+        if (cause.code !== 'EPROTO' && cause.code !== 'ERR_SSL_WRONG_VERSION_NUMBER') throw cause
+        return httpGet({ ...hook.httpGet, scheme: 'HTTP' }, asking)
+      })
     }
     return undefined
   } catch (cause) {

@@ -1,8 +1,7 @@
 // Probes of one pod's containers: run on their period, counted to their thresholds, answered by readiness, startup and liveness.
-import { get as httpGet } from 'node:http'
-import { get as httpsGet } from 'node:https'
 import { connect } from 'node:net'
 import { grpcHealth } from './grpc-health.ts'
+import { httpGet, portOf } from './http-get.ts'
 
 export type ProbeKind = 'startup' | 'readiness' | 'liveness'
 export interface ProbeTarget {
@@ -16,26 +15,9 @@ interface Outcome {
   message: string
 }
 
-function http(p: any, ports: (name: number | string) => number, ip: string, timeout: number): Promise<Outcome> {
-  const { scheme = 'HTTP', path = '/', port, host, httpHeaders } = p
-  const get = scheme === 'HTTPS' ? httpsGet : httpGet
-  const at = `${scheme.toLowerCase()}://${host || ip}:${ports(port)}${path.startsWith('/') ? '' : '/'}${path}`
-  const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.36', accept: '*/*', connection: 'close' }
-  for (const h of httpHeaders ?? []) headers[h.name.toLowerCase()] = h.value
-  return new Promise((resolve) => {
-    // Servers that end lines as they like are asked by kubelet with success.
-    const req = get(at, { headers, timeout, rejectUnauthorized: false, insecureHTTPParser: true } as object, (res) => {
-      res.resume()
-      const code = res.statusCode ?? 0
-      resolve(code >= 200 && code < 400 ? { ok: true, message: '' } : { ok: false, message: `HTTP probe failed with statuscode: ${code}` })
-    })
-    const timer = setTimeout(
-      () => req.destroy(new Error('context deadline exceeded (Client.Timeout exceeded while awaiting headers)')),
-      timeout,
-    )
-    req.on('error', (cause) => resolve({ ok: false, message: `Get ${JSON.stringify(at)}: ${cause.message}` }))
-    req.on('close', () => clearTimeout(timer))
-  })
+async function http(action: any, container: any, podIP: string, timeoutMs: number): Promise<Outcome> {
+  const code = await httpGet(action, { container, podIP, timeoutMs, userAgent: 'kube-probe/1.36' })
+  return code >= 200 && code < 400 ? { ok: true, message: '' } : { ok: false, message: `HTTP probe failed with statuscode: ${code}` }
 }
 
 function tcp(port: number, host: string, timeout: number): Promise<Outcome> {
@@ -54,11 +36,9 @@ function tcp(port: number, host: string, timeout: number): Promise<Outcome> {
 /** One run of a probe. */
 async function runProbe(probe: any, container: any, target: ProbeTarget): Promise<Outcome> {
   const timeout = (probe.timeoutSeconds ?? 1) * 1000
-  const port = (p: number | string): number =>
-    typeof p === 'number' ? p : (container.ports?.find((x: any) => x.name === p)?.containerPort ?? Number(p))
   try {
-    if (probe.httpGet) return await http(probe.httpGet, port, target.podIP, timeout)
-    if (probe.tcpSocket) return await tcp(port(probe.tcpSocket.port), probe.tcpSocket.host || target.podIP, timeout)
+    if (probe.httpGet) return await http(probe.httpGet, container, target.podIP, timeout)
+    if (probe.tcpSocket) return await tcp(portOf(probe.tcpSocket.port, container), probe.tcpSocket.host || target.podIP, timeout)
     if (probe.exec) {
       const { code, output } = await target.exec(probe.exec.command, timeout)
       return code === 0 ? { ok: true, message: '' } : { ok: false, message: output.trim().slice(0, 1024) }

@@ -7,6 +7,9 @@ import { validateLabels } from './pod-validation.ts'
 
 const exposed = (type: string) => type === 'NodePort' || type === 'LoadBalancer'
 
+/** Whether balancers before the cluster ask the nodes which of them has endpoints. */
+export const isHealthChecked = (spec: any): boolean => spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
+
 function defaults(o: KObject) {
   o.spec ??= {}
   const s = o.spec
@@ -51,6 +54,12 @@ function validate(o: KObject, e: FieldErrors) {
     if (s[f] && !['Cluster', 'Local'].includes(s[f])) e.notSupported(`spec.${f}`, s[f], ['Cluster', 'Local'])
   if (s.externalTrafficPolicy && !exposed(s.type) && !s.externalIPs?.length)
     e.invalid('spec.externalTrafficPolicy', s.externalTrafficPolicy, 'may only be set for externally-accessible services')
+  if (s.healthCheckNodePort && !isHealthChecked(s))
+    e.invalid(
+      'spec.healthCheckNodePort',
+      s.healthCheckNodePort,
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+    )
   validateLabels(s.selector, 'spec.selector', e)
   const names = new Set<string>()
   const ports = new Set<string>()
@@ -106,6 +115,10 @@ export const service: Kind = {
         const before = was.ports?.find((b: any) => b.port === p.port && b.protocol === p.protocol)
         if (before?.nodePort && !s.ports.some((o2: any) => o2.nodePort === before.nodePort)) p.nodePort = before.nodePort
       }
+    if (isHealthChecked(was)) {
+      if (!isHealthChecked(s) && s.healthCheckNodePort === was.healthCheckNodePort) delete s.healthCheckNodePort
+      else if (isHealthChecked(s)) s.healthCheckNodePort ||= was.healthCheckNodePort
+    }
     if (!exposed(s.type) && exposed(was.type)) {
       for (const p of s.ports ?? []) delete p.nodePort
       delete s.externalTrafficPolicy
@@ -117,6 +130,8 @@ export const service: Kind = {
     const [s, was] = [o.spec, old.spec]
     if (was.type !== 'ExternalName' && s.type !== 'ExternalName' && was.clusterIP && s.clusterIP !== was.clusterIP)
       e.invalid('spec.clusterIPs[0]', s.clusterIP ?? '', 'may not change once set')
+    if (isHealthChecked(s) && isHealthChecked(was) && was.healthCheckNodePort && s.healthCheckNodePort !== was.healthCheckNodePort)
+      e.invalid('spec.healthCheckNodePort', s.healthCheckNodePort, 'field is immutable')
   },
   fields: (o) => ({ 'spec.clusterIP': o.spec?.clusterIP ?? '', 'spec.type': o.spec?.type ?? '' }),
   columns: [

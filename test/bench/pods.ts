@@ -6,6 +6,7 @@ import { client, median } from './client.ts'
 
 const ROUNDS = 10
 const MANY = 20
+const EXITS = 30
 
 const docker = (host: Host, ...args: string[]): Promise<string> =>
   new Promise((resolve, reject) =>
@@ -34,18 +35,24 @@ export async function measurePods(): Promise<Record<string, number> | string> {
     const token = JSON.parse(cp.k('config view --raw -o json')).users[0].user.token
     const c = client({ url: cp.url, token }, MANY)
     const ready = new Map<string, (at: number) => void>()
+    const ended = new Map<string, (at: number) => void>()
+    const gone = new Map<string, (at: number) => void>()
     const stop = await c.watch('/api/v1/namespaces/default/pods?watch=1', (text) => {
-      const e = JSON.parse(text)
-      if (e.object?.status?.conditions?.some((x: any) => x.type === 'Ready' && x.status === 'True'))
-        ready.get(e.object.metadata.name)?.(performance.now())
+      const { type, object } = JSON.parse(text)
+      const tell = (who: typeof ready) => who.get(object.metadata.name)?.(performance.now())
+      if (object?.status?.conditions?.some((x: any) => x.type === 'Ready' && x.status === 'True')) tell(ready)
+      if (['Failed', 'Succeeded'].includes(object?.status?.phase)) tell(ended)
+      if (type === 'DELETED') tell(gone)
     })
-    const start = async (name: string) => {
-      const seen = new Promise<number>((r) => ready.set(name, r))
+    const heard = (who: typeof ready, name: string) => new Promise<number>((r) => who.set(name, r))
+    const start = async (name: string, spec: object = {}, container: object = {}) => {
+      const seen = heard(ready, name)
+      const web = { name: 'web', image: 'test/web:1', imagePullPolicy: 'IfNotPresent', ...container }
       const body = {
         apiVersion: 'v1',
         kind: 'Pod',
         metadata: { name },
-        spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'web', image: 'test/web:1', imagePullPolicy: 'IfNotPresent' }] },
+        spec: { terminationGracePeriodSeconds: 0, containers: [web], ...spec },
       }
       const r = await c.call('POST', '/api/v1/namespaces/default/pods', JSON.stringify(body))
       if (r.status !== 201) throw new Error(r.text)
@@ -68,12 +75,42 @@ export async function measurePods(): Promise<Record<string, number> | string> {
     const rawMany = await timed(() =>
       Promise.all(Array.from({ length: MANY }, (_, i) => docker(host, 'run', '-d', '--network', 'raw', '--name', `rm-${i}`, 'test/web:1'))),
     )
+    const exits: number[] = []
+    for (let i = 0; i < EXITS; i++) {
+      const name = `exit-${i}`
+      await start(name, { restartPolicy: 'Never' })
+      const id = await docker(
+        host,
+        'ps',
+        '-q',
+        '--filter',
+        `label=io.kubernetes.pod.name=${name}`,
+        '--filter',
+        'label=io.kubernetes.container.name=web',
+      )
+      const seen = heard(ended, name)
+      const begun = performance.now()
+      await docker(host, 'kill', id)
+      exits.push((await seen) - begun)
+    }
+    const late: number[] = []
+    const stubborn = { command: ['sh', '-c', 'trap : TERM; while :; do sleep 0.1; done'] }
+    for (let i = 0; i < ROUNDS; i++) {
+      await start(`stubborn-${i}`, { terminationGracePeriodSeconds: 1 }, stubborn)
+      const seen = heard(gone, `stubborn-${i}`)
+      const begun = performance.now()
+      await c.call('DELETE', `/api/v1/namespaces/default/pods/stubborn-${i}`)
+      late.push((await seen) - begun - 1000)
+    }
     stop()
     return {
       'pod create → Ready, ms': median(ours),
       'docker run -d, ms': median(raw),
       'twenty pods Ready, ms': many,
       'twenty docker run -d in parallel, ms': rawMany,
+      'exit → status, p99, ms': exits.toSorted((a, b) => a - b).at(-1)!,
+      'exit → status, median, ms': median(exits),
+      'gone after its grace, median, ms': median(late),
     }
   } finally {
     await stand.stop()
