@@ -1,5 +1,5 @@
 // One pod on this node, from its first sight to its last trace. A loop that is woken by whatever changes: looks, plans, takes steps, reports.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import path from 'node:path'
 import { timeString } from '../../shared/meta/object.ts'
@@ -23,6 +23,7 @@ import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type San
 import { securityProfiles } from './security-profiles.ts'
 import type { StatusWriter } from './status-writer.ts'
 import { type Stopping, stopContainers } from './stop.ts'
+import { TerminationMessages } from './termination-messages.ts'
 
 export interface WorkerContext {
   runtime: Runtime
@@ -43,7 +44,6 @@ export interface WorkerContext {
 
 const ERROR_RETRY = 2000
 const MAX_RETRY = 60_000
-const MAX_TERMINATION_MESSAGE = 4096
 const TOKEN_CHECK = 60_000
 const KEPT_DEAD = 1
 const MAX_POST_START = 300_000
@@ -60,7 +60,7 @@ export class PodWorker {
   readonly #probes = new Map<string, ContainerProbes>()
   readonly #condemned = new Map<string, Verdict>()
   readonly #waiting = new Map<string, { reason: string; message?: string }>()
-  readonly #terminations = new Map<string, string>()
+  readonly #lastWords: TerminationMessages
   #sandbox?: Sandbox
   #volumes?: VolumePaths
   #finished?: 'Succeeded' | 'Failed'
@@ -82,6 +82,7 @@ export class PodWorker {
     this.#c = c
     this.#startTime = pod.status?.startTime ?? timeString(Date.now())
     if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') this.#finished = pod.status.phase
+    this.#lastWords = new TerminationMessages(path.join(podFolder(c.sandbox.data, this.uid), 'containers'), c.runtime, () => this.wake())
     c.hold(this.uid, referencedBy(pod))
   }
 
@@ -542,18 +543,9 @@ export class PodWorker {
     }
   }
 
-  #terminationMessage(o: Observed): void {
-    if (o.state !== 'exited' || this.#terminations.has(o.id)) return
-    const file = path.join(podFolder(this.#c.sandbox.data, this.uid), 'containers', o.name, `termination-${o.restarts}`)
-    if (existsSync(file)) {
-      const text = readFileSync(file, 'utf8').slice(0, MAX_TERMINATION_MESSAGE)
-      if (text) this.#terminations.set(o.id, text)
-    }
-  }
-
   #report(): void {
     const observed = this.#observed()
-    for (const o of observed) if (!o.sandbox) this.#terminationMessage(o)
+    this.#lastWords.look(observed, [...this.#pod.spec.containers, ...(this.#pod.spec.initContainers ?? [])])
     const sandboxReady = observed.some((o) => o.sandbox && o.state === 'running') && !!this.#sandbox
     const allStopped = this.#terminating && !observed.some((o) => !o.sandbox && o.state === 'running')
     const status = podStatus({
@@ -567,7 +559,7 @@ export class PodWorker {
       started: (c) => this.#probeOf(c.name)?.started ?? !c.startupProbe,
       ...(this.#finished ? { finished: this.#finished } : {}),
       ...this.#ending,
-      terminationMessages: this.#terminations,
+      terminationMessages: this.#lastWords.texts,
       startTime: this.#startTime,
       now: timeString(Date.now()),
     })

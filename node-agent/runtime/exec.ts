@@ -138,6 +138,22 @@ export interface LogOptions {
   limitBytes?: number
 }
 
+async function* once(all: Buffer): AsyncGenerator<Buffer> {
+  yield all
+}
+
+/** The end of what a container has said: so many lines, and of them so many characters. */
+export async function lastLines(runtime: Runtime, id: string, lines: number, most: number): Promise<string> {
+  const c = runtime.docker.getContainer(id)
+  const tty = !!(await c.inspect()).Config.Tty
+  const all = (await c.logs({ stdout: true, stderr: true, tail: lines, follow: false })) as unknown as Buffer
+  let text = ''
+  await demultiplex(once(all), tty, async (_, bytes) => {
+    text += bytes.toString()
+  })
+  return text.slice(-most)
+}
+
 /** A container's output, old and (following) new, until it ends or the client goes. */
 export async function serveLogs(runtime: Runtime, id: string, o: LogOptions, stream: NodeStream): Promise<void> {
   const c = runtime.docker.getContainer(id)
@@ -165,13 +181,7 @@ export async function serveLogs(runtime: Runtime, id: string, o: LogOptions, str
       await demultiplex(source, tty, take)
     } else {
       const all = (await c.logs({ ...options, follow: false })) as unknown as Buffer
-      await demultiplex(
-        (async function* () {
-          yield all
-        })(),
-        tty,
-        take,
-      )
+      await demultiplex(once(all), tty, take)
     }
   } catch {
     // The client went, or has had what it asked for.

@@ -81,6 +81,28 @@ describe.skipIf(missing)('pods on a host', () => {
     cp.k('delete pod stubborn --grace-period=0 --force')
   })
 
+  test('last words are taken from the file, or from the log where the pod asks for that', async () => {
+    const says = (name: string, command: string, policy: string) =>
+      pod(
+        name,
+        `restartPolicy: Never\n  containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "${command}"], terminationMessagePolicy: ${policy}}]`,
+      )
+    applied(
+      says('written', 'echo file > /dev/termination-log; echo log; exit 1', 'FallbackToLogsOnError'),
+      says('said', 'echo one; echo two >&2; exit 1', 'FallbackToLogsOnError'),
+      says('well', 'echo log', 'FallbackToLogsOnError'),
+      says('silent', 'echo log; exit 1', 'File'),
+    )
+    const words = (name: string) => cp.k(`get pod ${name} -o jsonpath={.status.containerStatuses[0].state.terminated.message}`)
+    await eventually('the log is read', () => words('said') === 'one\ntwo\n')
+    await eventually(
+      'all have ended',
+      () => cp.k('get pod written well silent -o jsonpath={.items[*].status.phase}') === 'Failed Succeeded Failed',
+    )
+    expect(['written', 'well', 'silent'].map(words)).toEqual(['file\n', '', ''])
+    cp.k('delete pod written said well silent --grace-period=0 --force')
+  })
+
   test('profiles of the kernel hold, or do not', async () => {
     const shows = 'command: [sh, -c, "grep Seccomp: /proc/self/status; sleep 600"]'
     const one = (name: string, context: string) =>
