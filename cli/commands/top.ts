@@ -78,6 +78,12 @@ export function nodeTable(metrics: any[], nodes: any[], o: { headers: boolean; s
   return columns([...(o.headers ? [heads] : []), ...measured, ...missing])
 }
 
+/** As Go prints durations of minutes and more. */
+function exactAge(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000)
+  return `${hours ? `${hours}h` : ''}${Math.floor(ms / 60_000) % 60}m${(ms % 60_000) / 1000}s`
+}
+
 async function metrics(k: Kube, path: string): Promise<any[]> {
   const groups = await k.client.get('/apis')
   const served = groups.groups.some((g: any) => g.name === 'metrics.k8s.io' && g.versions.some((v: any) => v.version === 'v1beta1'))
@@ -134,8 +140,10 @@ const pods = kubeCommand(
     if (!items.length) {
       // Young pods are not measured yet: that is another answer than none.
       const { items: live } = await k.client.get(`/api/v1${at}${query(f)}`)
-      const young = live.find((p: any) => Date.now() - Date.parse(p.status?.startTime ?? p.metadata.creationTimestamp) > 120_000)
-      if (young) throw new Failure(`Metrics not available for pod ${young.metadata.namespace}/${young.metadata.name}`)
+      const ageOf = (p: any) => Date.now() - Date.parse(p.metadata.creationTimestamp)
+      const old = live.find((p: any) => ageOf(p) > 120_000)
+      if (old)
+        throw new Failure(`Metrics not available for pod ${old.metadata.namespace}/${old.metadata.name}, age: ${exactAge(ageOf(old))}`)
       if (live.length) throw new Failure('metrics not available yet')
       process.stderr.write(all ? 'No resources found\n' : `No resources found in ${k.namespace} namespace.\n`)
       return 0

@@ -44,6 +44,7 @@ const asOurs = (text: string): string =>
   text
     .replace(/\bkubectl(?=[ '])/g, 'kedge')
     .replace(/\/tmp\/(LIVE|MERGED)-\w+/g, '/tmp/$1')
+    .replace(/(, age: )[\dhms.]+/g, '$1AGE')
     .replace(/^(---|\+\+\+) (\/tmp\/\S+)\t.*$/gm, '$1 $2')
 
 /** kubectl walks a Go map here, in another order each time. */
