@@ -1,6 +1,7 @@
 // kedge serve: the control plane in the foreground.
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { growFreelyAtFirst } from '../../api/platform/node/heap.ts'
 import { optionalAdmission } from '../../shared/admission.ts'
 import { parsePolicy } from '../../shared/audit/policy.ts'
 import { parseYaml } from '../../shared/manifests/yaml.ts'
@@ -116,6 +117,7 @@ export async function run(args: string[]): Promise<number | undefined> {
   if (![undefined, 'internet', 'everything'].includes(v['hooks-reach']))
     throw new Error(`--hooks-reach is internet or everything, not ${JSON.stringify(v['hooks-reach'])}`)
   const hosted = { ...options, signup: v.signup as 'open' | 'operator' }
+  growFreelyAtFirst()
   const serving =
     v.platform === 'workers'
       ? await (await import('../../api/platform/workers/serve.ts')).serve(v.hosted ? hosted : options)

@@ -1,4 +1,5 @@
 // The daemon's end of the session: dials, keeps dialling, subscribes and resumes by version, and serves the streams that the hub opens.
+import { createSecureContext, type SecureContext } from 'node:tls'
 import WebSocket from 'ws'
 import { under } from '../../shared/meta/url.ts'
 import { type DaemonFrame, decodeData, encodeData, type HubFrame, type StreamRequest, WINDOW } from '../../shared/session/frames.ts'
@@ -24,8 +25,10 @@ export interface NodeStream {
   onClose(handler: () => void): void
 }
 
+/** Between dials, ms: a part of the time that the server has been away, so that an outage lasts at most so much longer for a node. */
 const MIN_DELAY = 250
 const MAX_DELAY = 15_000
+const PART = 1 / 4
 const PING_EVERY = 20_000
 const CHUNK = 32 * 1024
 const PING = JSON.stringify({ t: 'ping' } satisfies DaemonFrame)
@@ -108,7 +111,9 @@ export class Session {
   #routes?: { table: RouteTable; changed: () => void }
   #next = 1
   #socket?: WebSocket
-  #delay = MIN_DELAY
+  #lost?: number
+  /** Whom it trusts, taken apart once: while a server is away there are many dials. */
+  #trust?: { ca: string; context: SecureContext }
   #closed = false
   #timer?: ReturnType<typeof setTimeout>
 
@@ -138,7 +143,7 @@ export class Session {
     const token = await this.#identity.assertion()
     if (this.#closed) return
     const socket = new WebSocket(url, ['v1.session.kedge.dev'], {
-      ...(this.#identity.ca ? { ca: this.#identity.ca } : {}),
+      ...this.#trusted(),
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: 10_000,
       perMessageDeflate: false,
@@ -154,7 +159,7 @@ export class Session {
       if (socket.readyState === WebSocket.OPEN) socket.send(PING)
     }, PING_EVERY)
     socket.on('open', () => {
-      this.#delay = MIN_DELAY
+      this.#lost = undefined
       this.#log.info('session opened', { server: this.#identity.server })
       this.#askAll()
       this.#onState(true)
@@ -183,11 +188,21 @@ export class Session {
       for (const s of [...this.streams.values()]) s.finish()
       if (this.#closed) return
       this.#onState(false)
-      this.#log.warn('session lost; dialling again', { in_ms: this.#delay, ...(failure ? { cause: failure } : {}) })
+      const now = performance.now()
+      this.#lost ??= now
+      const delay = Math.min(Math.max((now - this.#lost) * PART, MIN_DELAY), MAX_DELAY)
+      this.#log.warn('session lost; dialling again', { in_ms: Math.round(delay), ...(failure ? { cause: failure } : {}) })
       // Spread out, so that a restarted control plane is not met by all nodes at once.
-      this.#timer = setTimeout(() => void this.#dial(), this.#delay * (0.5 + Math.random()))
-      this.#delay = Math.min(this.#delay * 2, MAX_DELAY)
+      this.#timer = setTimeout(() => void this.#dial(), delay * (0.5 + Math.random()))
     })
+  }
+
+  #trusted(): { secureContext?: SecureContext } {
+    const { ca } = this.#identity
+    // Without one of its own it is under a public CA.
+    if (!ca) return {}
+    if (this.#trust?.ca !== ca) this.#trust = { ca, context: createSecureContext({ ca }) }
+    return { secureContext: this.#trust.context }
   }
 
   /** The server that is trusted says that the cluster has gone, and where to. */
@@ -196,7 +211,7 @@ export class Session {
       const { movedTo } = JSON.parse(answer)
       if (new URL(movedTo.server).protocol !== 'https:') return
       this.#identity.follow(movedTo.server, movedTo.caCertificate)
-      this.#delay = MIN_DELAY
+      this.#lost = undefined
       this.#log.info('the cluster has moved; following', { server: movedTo.server })
     } catch {
       // Not an answer of ours: dialled again like any other.

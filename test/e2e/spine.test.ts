@@ -302,7 +302,7 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     expect(live().map((p) => p.name)).not.toContain(first!.name)
   })
 
-  test.each(versions)('%s works', (kubectl) => {
+  test.each(versions)('%s works', async (kubectl) => {
     const run = (args: string, input?: string) => cp.k(args, { kubectl, ...(input ? { input } : {}) })
     const name = `v${kubectl.split('.').at(-1)}`
     run('apply -f -', app(name, 1))
@@ -310,6 +310,8 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
     run(`set image deployment/${name} web=test/web:2`)
     run(`rollout status deployment/${name} --timeout=60s`)
     expect(run(`get deploy ${name}`)).toMatch(/1\/1/)
+    // kubectl's deploy/NAME means the pod that was ready first, which for some versions may be one that is going.
+    await podsSettled(cp)
     expect(run('explain deployment.spec.strategy')).toMatch(/rollingUpdate/)
     expect(run(`logs deploy/${name}`)).toBe('')
     // Over SPDY before 1.30, over WebSockets since.

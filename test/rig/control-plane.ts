@@ -28,7 +28,7 @@ abstract class ServerProcess {
     this.#env = env
   }
 
-  protected abstract ready(): boolean | Promise<boolean>
+  protected abstract ready(): Promise<boolean>
 
   get pid(): number {
     return this.#child!.pid!
@@ -125,8 +125,8 @@ export class ControlPlane extends ServerProcess {
     return c
   }
 
-  protected ready(): boolean {
-    return existsSync(this.kubeconfig) && this.kubectl('get --raw /readyz').out === 'ok'
+  protected async ready(): Promise<boolean> {
+    return existsSync(this.kubeconfig) && (await apiRequest({ server: this.url, ca: this.ca }, 'GET', '/readyz')) === 'ok'
   }
 
   get kubeconfig(): string {
