@@ -13,6 +13,8 @@ import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
+import { NetworkPolicies } from './network/policy/network-policies.ts'
+import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
@@ -42,6 +44,13 @@ const ZONE = 'topology.kubernetes.io/zone'
 
 /** Whose ports are open; a sidecar's as well. */
 const containersOf = ({ spec }: any): any[] => [...(spec.initContainers ?? []), ...spec.containers]
+
+const policed = (ip: string, pod: any): PolicedPod => ({
+  ip,
+  namespace: pod.metadata.namespace,
+  labels: pod.metadata.labels ?? {},
+  containers: containersOf(pod),
+})
 
 const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
 
@@ -172,7 +181,17 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     data: o.data,
     log,
     ready: () => services.synced && slices.synced,
-    changed: () => proxyChanged(),
+    changed: () => {
+      proxyChanged()
+      policies.changed()
+    },
+  })
+  const policies = new NetworkPolicies({
+    session,
+    data: o.data,
+    log,
+    pods: () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [policed(ip, pod)] : [])),
+    dns: () => dns.serving,
   })
   // Until both are known, whatever the last daemon wrote stays: connections go on through a restart.
   const proxyChanged = () => {
@@ -232,7 +251,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       workers.delete(uid)
       tokens.forget(uid)
     },
-    addressChanged: () => proxyChanged(),
+    addressChanged: () => {
+      proxyChanged()
+      policies.changed()
+    },
+    policed: (pod, ip) => policies.covered(policed(ip, pod)),
   }
 
   const saved = new DiskCopy(path.join(o.data, 'state'), 'pods', log)
@@ -241,8 +264,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     if (old && old.metadata.uid !== now?.metadata.uid) workers.get(old.metadata.uid)?.vanish()
     if (!now) return
     const known = workers.get(now.metadata.uid)
-    if (known) known.update(now)
-    else if (!(now.metadata.deletionTimestamp && gone.has(now.metadata.uid))) {
+    if (known) {
+      const isRelabelled = JSON.stringify(known.pod.metadata.labels) !== JSON.stringify(now.metadata.labels)
+      known.update(now)
+      if (isRelabelled) policies.changed()
+    } else if (!(now.metadata.deletionTimestamp && gone.has(now.metadata.uid))) {
       const w = new PodWorker(now, context)
       workers.set(now.metadata.uid, w)
       w.wake()
@@ -372,6 +398,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     reporter.close()
     localVolumes.close()
     proxy.close()
+    policies.close()
     await Promise.all([apiProxy.close(), dns.close()])
     for (const w of workers.values()) w.detach()
     session.close()
@@ -392,6 +419,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       await apiProxy.remove(apiServiceIp(identity.serviceCidr))
       await dns.remove()
       await proxy.remove()
+      await policies.remove()
       await routes.remove()
       await forbidForwarding(identity.podCidr, identity.serviceCidr)
     },

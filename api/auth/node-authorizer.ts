@@ -12,7 +12,7 @@ export interface NodeGraph {
   references(node: string, resource: Referenced | 'persistentvolumes', ns: string, name: string): Promise<boolean>
 }
 
-const readAll = new Set(['services', 'nodes', 'endpoints', 'endpointslices.discovery.k8s.io'])
+const readAll = new Set(['services', 'nodes', 'endpoints', 'endpointslices.discovery.k8s.io', 'networkpolicies.networking.k8s.io'])
 const reads = ['get', 'list', 'watch']
 
 /** True when the node may; false says nothing, RBAC is asked next. */

@@ -12,6 +12,7 @@ import type { Socket } from '../ports/socket.ts'
 import { objectText } from '../registry/codec.ts'
 import { Compacted, type LogEvent, type Store } from '../store/store.ts'
 import { type FanOut, typeFor, type WatchType } from './fan-out.ts'
+import { PeerFeed } from './peers.ts'
 import { RouteFeed } from './routes.ts'
 import { Stream } from './streams.ts'
 
@@ -87,6 +88,7 @@ export class Sessions {
   /** Who wants to know of a resource, by the part of it that they want: see `partOf`. */
   readonly #wanting = new Map<string, Map<string, Set<Wanting>>>()
   readonly #routes: RouteFeed
+  readonly #peers: PeerFeed<Session>
   /** The last version of each resource that there was a change of. */
   readonly #newest = new Map<string, number>()
 
@@ -99,12 +101,14 @@ export class Sessions {
     this.#routes = new RouteFeed(store, (text) => {
       for (const s of this.#byNode.values()) if (s.routes) s.socket.send(text)
     })
+    this.#peers = new PeerFeed(store, (session, frame) => session.send(frame))
     fanOut.subscribe((e) => this.#tell(e))
   }
 
   #tell(e: LogEvent): void {
     this.#newest.set(e.resource, e.rv)
     this.#routes.observe(e)
+    this.#peers.observe(e)
     const parts = this.#wanting.get(e.resource)
     if (!parts) return
     for (const part of new Set(partsOf(e))) for (const { session, sub } of parts.get(part) ?? []) this.#deliver(session, sub, e)
@@ -159,6 +163,7 @@ export class Sessions {
     for (const s of [...session.streams.values()])
       s.ended(JSON.stringify(unavailable(`the session of node ${session.node} ended`).toStatus()))
     for (const id of [...session.subscriptions.keys()]) this.#unwant(session, id)
+    this.#peers.leave(session)
   }
 
   /** A stream to a node; throws 503 when its daemon is not connected. */
@@ -193,7 +198,10 @@ export class Sessions {
           this.#unwant(session, frame.id)
           break
         case 'routes':
-          void this.#tellRoutes(session, frame.have)
+          void this.#telling(session, 'routes', () => this.#tellRoutes(session, frame.have))
+          break
+        case 'peers':
+          void this.#telling(session, 'peers', () => this.#peers.want(session, frame.groups))
           break
         case 'close':
           session.streams.get(frame.stream)?.ended(frame.status)
@@ -210,16 +218,21 @@ export class Sessions {
     }
   }
 
+  /** A daemon that could not be told comes back, and asks again. */
+  async #telling(session: Session, what: string, tell: () => Promise<void>): Promise<void> {
+    try {
+      await tell()
+    } catch (cause) {
+      this.#log.error(`${what} could not be told`, cause, { node: session.node })
+      session.socket.close(1011, `the ${what} could not be read`)
+    }
+  }
+
   async #tellRoutes(session: Session, have: string | undefined): Promise<void> {
     // What changes meanwhile is told as well: twice the same does no harm.
     session.routes = true
-    try {
-      const missing = await this.#routes.missing(have)
-      if (missing) session.socket.send(missing)
-    } catch (cause) {
-      this.#log.error('routes could not be told', cause, { node: session.node })
-      session.socket.close(1011, 'the routes could not be read')
-    }
+    const missing = await this.#routes.missing(have)
+    if (missing) session.socket.send(missing)
   }
 
   async #subscribe(session: Session, f: Extract<DaemonFrame, { t: 'subscribe' }>): Promise<void> {
@@ -341,6 +354,7 @@ export class Sessions {
 
   close(): void {
     this.#routes.close()
+    this.#peers.close()
     for (const s of this.#byNode.values()) s.socket.close(1001, 'the control plane is stopping')
   }
 }

@@ -252,7 +252,7 @@ export function serviceElements(
 }
 
 /** The script that turns one state into the other; empty when they are the same. */
-export function difference(from: Elements, to: Elements): string {
+export function difference(from: Elements, to: Elements, table = TABLE): string {
   let removals = ''
   let additions = ''
   for (const set of new Set([...from.keys(), ...to.keys()])) {
@@ -260,8 +260,8 @@ export function difference(from: Elements, to: Elements): string {
     const after = to.get(set) ?? new Map<string, string>()
     const gone = [...before].filter(([k, v]) => after.get(k) !== v).map(([k]) => k)
     const fresh = [...after].filter(([k, v]) => before.get(k) !== v).map(([k, v]) => (v ? `${k} : ${v}` : k))
-    if (gone.length) removals += `delete element ip ${TABLE} ${set} { ${gone.join(', ')} }\n`
-    if (fresh.length) additions += `add element ip ${TABLE} ${set} { ${fresh.join(', ')} }\n`
+    if (gone.length) removals += `delete element ip ${table} ${set} { ${gone.join(', ')} }\n`
+    if (fresh.length) additions += `add element ip ${table} ${set} { ${fresh.join(', ')} }\n`
   }
   return removals + additions
 }

@@ -40,6 +40,8 @@ export interface WorkerContext {
   /** The pod is gone without a trace. */
   finished(uid: string): void
   addressChanged(): void
+  /** Resolves when what network policies say of the pod holds at this address. */
+  policed(pod: any, ip: string): Promise<void>
 }
 
 const ERROR_RETRY = 2000
@@ -62,6 +64,8 @@ export class PodWorker {
   readonly #waiting = new Map<string, { reason: string; message?: string }>()
   readonly #lastWords: TerminationMessages
   #sandbox?: Sandbox
+  /** The address at which network policies are known to hold. */
+  #policed?: string
   #volumes?: VolumePaths
   #finished?: 'Succeeded' | 'Failed'
   #ending?: { reason?: string; message?: string }
@@ -278,6 +282,10 @@ export class PodWorker {
     try {
       if (!this.#volumes) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
       if (!this.#sandbox) await this.#newSandbox()
+      if (this.ip && this.#policed !== this.ip) {
+        await this.#c.policed(this.#pod, this.ip)
+        this.#policed = this.ip
+      }
       if (this.#refresh || this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))) {
         if (this.#refresh) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
         else await refreshVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
@@ -301,6 +309,7 @@ export class PodWorker {
   }
 
   async #newSandbox(): Promise<void> {
+    this.#policed = undefined
     const { runtime } = this.#c
     const old = this.#observed()
     // A sandbox that died takes its containers with it: they cannot join another.

@@ -17,6 +17,12 @@ export interface Subscription {
   onSynced(rv: number): void
 }
 
+/** What a daemon knows of groups that it asks for. */
+export interface PeerSource {
+  wanted(): Extract<DaemonFrame, { t: 'peers' }>['groups']
+  received(groups: Extract<HubFrame, { t: 'peers' }>['groups']): void
+}
+
 /** A stream as handlers see it; writes resolve when the other side has room. */
 export interface NodeStream {
   write(channel: number, bytes: Uint8Array): Promise<void>
@@ -109,6 +115,8 @@ export class Session {
   readonly #serve: (request: StreamRequest, stream: NodeStream) => void
   readonly #onState: (connected: boolean) => void
   #routes?: { table: RouteTable; changed: () => void }
+  #peers?: PeerSource
+  #askedPeers = false
   #next = 1
   #socket?: WebSocket
   #lost?: number
@@ -228,12 +236,24 @@ export class Session {
   #askAll(): void {
     for (const [id, sub] of this.#subscriptions) this.#subscribe(id, sub)
     if (this.#routes) this.send({ t: 'routes', have: this.#routes.table.hash })
+    this.askPeers()
   }
 
   /** Keeps a table of where each node's pods are; `changed` is called after each change. */
   followRoutes(table: RouteTable, changed: () => void): void {
     this.#routes = { table, changed }
     if (this.connected) this.send({ t: 'routes', have: table.hash })
+  }
+
+  followPeers(source: PeerSource): void {
+    this.#peers = source
+  }
+
+  /** Says anew which groups are wanted. */
+  askPeers(): void {
+    const groups = this.#peers?.wanted() ?? []
+    if (groups.length || this.#askedPeers) this.send({ t: 'peers', groups })
+    this.#askedPeers = groups.length > 0
   }
 
   #subscribe(id: number, { s, rv }: { s: Subscription; rv?: number }): void {
@@ -316,6 +336,9 @@ export class Session {
         changed()
         break
       }
+      case 'peers':
+        this.#peers?.received(f.groups)
+        break
       case 'resubscribe':
         this.#askAll()
         break

@@ -1,6 +1,8 @@
 // The node session's frames. Text frames are JSON control messages; binary frames carry stream data: u32 stream id, u8 channel, bytes.
 // The daemon dials; the hub opens streams; either side closes them. Credit bounds what a slow reader can pile up.
 
+import type { Peer, PeerGroup } from './peers.ts'
+
 /** What a stream does at the node. */
 export type StreamRequest = PodStream | NodeFetch
 
@@ -84,6 +86,8 @@ export type DaemonFrame =
   | { t: 'unsubscribe'; id: number }
   /** Wants to know where each node's pods are, and has a table of this hash (shared/session/routes.ts). Answered by `routes` where that is another. */
   | { t: 'routes'; have?: string }
+  /** Wants to know who is in these groups and in no others, and has members of this hash (shared/session/peers.ts). Answered by `peers`. */
+  | { t: 'peers'; groups: [id: number, group: PeerGroup, have: string][] }
   | { t: 'close'; stream: number; status?: string }
   | { t: 'credit'; stream: number; bytes: number }
   | { t: 'ping' }
@@ -97,6 +101,8 @@ export type HubFrame =
   | { t: 'refused'; id: number; message: string }
   /** Routes that have changed, with null for those that are gone; or the whole table. */
   | { t: 'routes'; whole: boolean; routes: [node: string, podCidr: string | null, address: string][] }
+  /** Members of groups that have come or changed, and the addresses of those that are gone; or all of them. */
+  | { t: 'peers'; groups: [id: number, whole: boolean, members: Peer[], gone: string[]][] }
   | { t: 'open'; stream: number; request: StreamRequest }
   | { t: 'close'; stream: number; status?: string }
   | { t: 'credit'; stream: number; bytes: number }

@@ -1,0 +1,197 @@
+// Keeps the policy table at what the policies say of this host's pods. No container starts before its pod's rules are there.
+import { type Peer, type PeerGroup, PeerTable } from '../../../shared/session/peers.ts'
+import type { Log } from '../../log.ts'
+import { DiskCopy, ObjectList } from '../../session/objects.ts'
+import type { Session } from '../../session/session.ts'
+import { exec, nft } from '../commands.ts'
+import { groupsOf, isLimited, POLICY_TABLE, type PolicedPod, type PolicyTable, policyScript, policyTable } from './policy-rules.ts'
+
+const SETTLE = 5
+const RETRY = 1000
+/** How long a pod's start waits for its rules before it is tried anew, ms. */
+const PATIENCE = 10_000
+
+interface Group {
+  id: number
+  what: PeerGroup
+  members: PeerTable
+  /** Its members have been told, now or to an earlier daemon here. */
+  known: boolean
+}
+
+interface Saved {
+  policies: any[]
+  groups: [key: string, members: Peer[]][]
+}
+
+export interface PolicyOptions {
+  session: Session
+  /** Where what is known is kept, for when the API is away. */
+  data: string
+  log: Log
+  pods(): PolicedPod[]
+  /** The address at which this host serves the cluster's DNS. */
+  dns(): string | undefined
+}
+
+export class NetworkPolicies {
+  readonly #o: PolicyOptions
+  readonly #list: ObjectList
+  readonly #groups = new Map<string, Group>()
+  readonly #byId = new Map<number, Group>()
+  readonly #disk: DiskCopy
+  /** Of an earlier daemon, until the API has answered. */
+  #saved?: { policies: any[]; members: Map<string, Peer[]> }
+  #applied: PolicyTable | undefined
+  #stored = false
+  #nextId = 1
+  #waiting: (() => void)[] = []
+  #timer?: ReturnType<typeof setTimeout>
+  #running = false
+  #again = false
+
+  constructor(o: PolicyOptions) {
+    this.#o = o
+    this.#disk = new DiskCopy(`${o.data}/state`, 'policies', o.log)
+    const [saved] = this.#disk.load() as Saved[]
+    if (saved) this.#saved = { policies: saved.policies, members: new Map(saved.groups) }
+    this.#list = new ObjectList(
+      o.session,
+      'networkpolicies.networking.k8s.io',
+      {},
+      () => this.changed(),
+      () => this.changed(),
+    )
+    o.session.followPeers({
+      wanted: () => [...this.#groups.values()].map((g) => [g.id, g.what, g.members.hash]),
+      received: (groups) => this.#received(groups),
+    })
+  }
+
+  /** Pods, policies or members are others: the table follows within milliseconds. */
+  changed(delay = SETTLE): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      void this.#sync()
+    }, delay)
+  }
+
+  /** Resolves when a pod's rules are in the kernel. Throws when that takes too long. */
+  async covered(pod: PolicedPod): Promise<void> {
+    const policies = this.#policies
+    if (policies && !isLimited(policies, pod)) return
+    let timer: ReturnType<typeof setTimeout> | undefined
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(() => {
+        this.#waiting = this.#waiting.filter((w) => w !== resolve)
+        reject(new Error('network policies are not known yet'))
+      }, PATIENCE)
+      this.#waiting.push(resolve)
+      this.changed()
+    }).finally(() => clearTimeout(timer))
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  /** Takes the table away. */
+  async remove(): Promise<void> {
+    this.close()
+    await exec('nft', 'delete', 'table', 'ip', POLICY_TABLE).catch(() => {})
+  }
+
+  get #policies(): any[] | undefined {
+    return this.#list.synced ? [...this.#list.objects.values()] : this.#saved?.policies
+  }
+
+  #received(groups: [id: number, whole: boolean, members: Peer[], gone: string[]][]): void {
+    for (const [id, whole, members, gone] of groups) {
+      const group = this.#byId.get(id)
+      if (!group) continue
+      if (whole) {
+        const named = new Set(members.map(([ip]) => ip))
+        for (const [ip] of [...group.members.values()]) if (!named.has(ip)) group.members.set(ip, undefined)
+      }
+      for (const ip of gone) group.members.set(ip, undefined)
+      for (const peer of members) group.members.set(peer[0], peer)
+      group.known = true
+    }
+    this.changed()
+  }
+
+  /** Asks for the groups that these pods' policies mean, and lets go of others. */
+  #want(policies: any[], pods: PolicedPod[]): void {
+    const wanted = groupsOf(policies, pods)
+    let isNew = false
+    for (const [key, what] of wanted) {
+      if (this.#groups.has(key)) continue
+      const group: Group = { id: this.#nextId++, what, members: new PeerTable(), known: false }
+      const saved = this.#saved?.members.get(key)
+      for (const peer of saved ?? []) group.members.set(peer[0], peer)
+      group.known = !!saved && !this.#o.session.connected
+      this.#groups.set(key, group)
+      this.#byId.set(group.id, group)
+      isNew = true
+    }
+    for (const [key, group] of this.#groups) {
+      if (wanted.has(key)) continue
+      this.#groups.delete(key)
+      this.#byId.delete(group.id)
+      isNew = true
+    }
+    if (isNew) this.#o.session.askPeers()
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#running) {
+      this.#again = true
+      return
+    }
+    const policies = this.#policies
+    // Until they are known, whatever the last daemon wrote stays.
+    if (!policies) return
+    this.#running = true
+    const waiting = this.#waiting.splice(0)
+    try {
+      const pods = this.#o.pods()
+      this.#want(policies, pods)
+      const members = (key: string) => {
+        const group = this.#groups.get(key)
+        return group?.known ? group.members.values() : undefined
+      }
+      const wanted = policyTable(policies, pods, members, this.#o.dns())
+      // After a restart what is there is better than rules without their members.
+      const isWhole = [...this.#groups.values()].every((g) => g.known)
+      if (this.#applied || isWhole) {
+        const script = policyScript(this.#applied, wanted)
+        if (script) await nft(script)
+        this.#applied = wanted
+        for (const w of waiting.splice(0)) w()
+        if (this.#list.synced && isWhole && (script || !this.#stored)) this.#store(policies)
+      }
+    } catch (cause) {
+      // Whatever is there now, the next attempt writes it whole.
+      this.#applied = undefined
+      this.#o.log.error('the policy table could not be written; trying again', cause)
+      this.changed(RETRY)
+    } finally {
+      this.#waiting.push(...waiting)
+      this.#running = false
+      if (this.#again) {
+        this.#again = false
+        this.changed()
+      }
+    }
+  }
+
+  #store(policies: any[]): void {
+    this.#stored = true
+    this.#disk.save(() => [
+      {
+        policies,
+        groups: [...this.#groups].map(([key, g]): [string, Peer[]] => [key, [...g.members.values()]]),
+      } satisfies Saved,
+    ])
+  }
+}

@@ -1,0 +1,239 @@
+// Network policies as nftables rules. Who is meant by a selector is a set of addresses that changes by its elements; what a pod may do is a chain that all
+// pods share of whom the same holds. Pure: from policies, pods and members to the wanted table, and from one table to the script that leads to the next.
+import { createHash } from 'node:crypto'
+import { fromLabelSelector, type LabelSelector, matches } from '../../../shared/meta/selector.ts'
+import type { Peer, PeerGroup } from '../../../shared/session/peers.ts'
+import { difference, type Elements } from '../service-rules.ts'
+
+export const POLICY_TABLE = 'kedge-policy'
+
+/** A pod of this host with an address of its own. */
+export interface PolicedPod {
+  ip: string
+  namespace: string
+  labels: Record<string, string>
+  /** All that may have ports: sidecars as well. */
+  containers: any[]
+}
+
+/** Who is in a group; undefined while that is not known, and then nobody is let through. */
+export type Members = (key: string) => Iterable<Peer> | undefined
+
+export interface PolicyTable {
+  /** Sets of members: what they are made of. */
+  sets: Map<string, string>
+  /** The rules of each chain. */
+  chains: Map<string, string[]>
+  /** Elements of those sets and of the base's maps. */
+  elements: Elements
+}
+
+export const groupKey = (g: PeerGroup): string => JSON.stringify([g.namespace, g.namespaceSelector, g.podSelector])
+
+const named = (prefix: string, text: string) => `${prefix}${createHash('sha256').update(text).digest('hex').slice(0, 24)}`
+
+const selects = (selector: LabelSelector | undefined, labels: Record<string, string>) => matches(fromLabelSelector(selector ?? {}), labels)
+
+type Direction = 'Ingress' | 'Egress'
+
+/** As the API defaults them: egress is limited where a policy says so, or has rules for it. */
+const typesOf = ({ spec }: any): Direction[] => spec.policyTypes ?? ['Ingress', ...(spec.egress?.length ? ['Egress'] : [])]
+
+/** The policies that limit a pod in one direction. */
+const limiting = (policies: readonly any[], pod: PolicedPod, direction: Direction) =>
+  policies.filter(
+    (p) => p.metadata.namespace === pod.namespace && typesOf(p).includes(direction) && selects(p.spec.podSelector, pod.labels),
+  )
+
+/** The group that a peer means; undefined for a range of addresses. */
+function groupOf(peer: any, namespace: string): PeerGroup | undefined {
+  if (peer.ipBlock) return undefined
+  const pods = peer.podSelector ? { podSelector: peer.podSelector } : {}
+  return peer.namespaceSelector ? { namespaceSelector: peer.namespaceSelector, ...pods } : { namespace, ...pods }
+}
+
+const EVERYBODY: PeerGroup = { namespaceSelector: {} }
+const isNamed = (port: any) => typeof port.port === 'string'
+const protocolOf = (port: any): string => port.protocol ?? 'TCP'
+
+/** What a port's name means at a pod. */
+const numbersOf = (pod: PolicedPod, protocol: string, name: string): number[] =>
+  pod.containers.flatMap((c) =>
+    (c.ports ?? []).filter((p: any) => p.name === name && protocolOf(p) === protocol).map((p: any) => p.containerPort),
+  )
+
+/** Whether anything limits a pod. */
+export const isLimited = (policies: readonly any[], pod: PolicedPod): boolean =>
+  (['Ingress', 'Egress'] as const).some((d) => limiting(policies, pod, d).length > 0)
+
+/** The groups that matter to these pods, by their keys. */
+export function groupsOf(policies: readonly any[], pods: Iterable<PolicedPod>): Map<string, PeerGroup> {
+  const all = new Map<string, PeerGroup>()
+  const add = (g: PeerGroup | undefined) => g && all.set(groupKey(g), g)
+  const concerned = new Set<any>()
+  for (const pod of pods)
+    for (const direction of ['Ingress', 'Egress'] as const) for (const p of limiting(policies, pod, direction)) concerned.add(p)
+  for (const { metadata, spec } of concerned) {
+    for (const r of spec.ingress ?? []) for (const peer of r.from ?? []) add(groupOf(peer, metadata.namespace))
+    for (const r of spec.egress ?? []) {
+      for (const peer of r.to ?? []) add(groupOf(peer, metadata.namespace))
+      // A port's name means another number at each pod.
+      if (!r.to?.length && r.ports?.some(isNamed)) add(EVERYBODY)
+    }
+  }
+  return all
+}
+
+/** Numbers of one protocol, or all of it. */
+function portMatch(protocol: string, numbers: (number | string)[] | undefined): string {
+  const l4 = `meta l4proto ${protocol.toLowerCase()}`
+  return numbers ? `${l4} th dport { ${numbers.join(', ')} }` : l4
+}
+
+class Builder {
+  readonly sets = new Map<string, string>()
+  readonly chains = new Map<string, string[]>()
+  readonly elements: Elements = new Map()
+  readonly #members: Members
+
+  constructor(members: Members) {
+    this.#members = members
+  }
+
+  element(set: string, key: string, value = ''): void {
+    const all = this.elements.get(set) ?? new Map<string, string>()
+    this.elements.set(set, all.set(key, value))
+  }
+
+  #set(name: string, type: string, elements: Iterable<string>): string {
+    if (!this.sets.has(name)) {
+      this.sets.set(name, type)
+      for (const e of elements) this.element(name, e)
+    }
+    return name
+  }
+
+  /** The set of a group's addresses. */
+  #addresses(group: PeerGroup): string {
+    const key = groupKey(group)
+    return this.#set(
+      named('group-', key),
+      'ipv4_addr',
+      [...(this.#members(key) ?? [])].map(([ip]) => ip),
+    )
+  }
+
+  /** The set of a group's addresses with the number that a port's name has there. */
+  #ports(group: PeerGroup, port: string): string {
+    const key = groupKey(group)
+    const elements = [...(this.#members(key) ?? [])].flatMap(([ip, ports]) => (ports?.[port] ? [`${ip} . ${ports[port]}`] : []))
+    return this.#set(named('ports-', `${key} ${port}`), 'ipv4_addr . inet_service', elements)
+  }
+
+  #peer(peer: any, namespace: string, address: string): string {
+    const group = groupOf(peer, namespace)
+    if (group) return `${address} @${this.#addresses(group)}`
+    const { cidr, except } = peer.ipBlock
+    return `${address} ${cidr}${except?.length ? ` ${address} != { ${except.join(', ')} }` : ''}`
+  }
+
+  /** What a rule lets through, each as a match; an empty one is everything. */
+  #rule(rule: any, namespace: string, direction: Direction, pod: PolicedPod): string[] {
+    const [address, peers] = direction === 'Ingress' ? ['ip saddr', rule.from] : ['ip daddr', rule.to]
+    const isV6 = (peer: any) => peer.ipBlock?.cidr.includes(':')
+    const whom: string[] = peers?.length
+      ? peers.filter((p: any) => !isV6(p)).map((p: any) => this.#peer(p, namespace, address as string))
+      : ['']
+    if (!rule.ports?.length) return whom
+    const matches: string[] = []
+    const numbers = new Map<string, (number | string)[] | undefined>()
+    const add = (protocol: string, number: number | string) => {
+      const all = numbers.has(protocol) ? numbers.get(protocol) : []
+      if (all && !all.includes(number)) numbers.set(protocol, [...all, number])
+    }
+    for (const port of rule.ports) {
+      const protocol = protocolOf(port)
+      if (port.port === undefined) numbers.set(protocol, undefined)
+      else if (!isNamed(port)) add(protocol, port.endPort ? `${port.port}-${port.endPort}` : port.port)
+      else if (direction === 'Ingress') for (const n of numbersOf(pod, protocol, port.port)) add(protocol, n)
+      else {
+        const groups = peers?.length ? peers.flatMap((p: any) => groupOf(p, namespace) ?? []) : [EVERYBODY]
+        for (const g of groups)
+          matches.push(`meta l4proto ${protocol.toLowerCase()} ip daddr . th dport @${this.#ports(g, `${protocol}/${port.port}`)}`)
+      }
+    }
+    for (const [protocol, list] of numbers) for (const w of whom) matches.push(`${w} ${portMatch(protocol, list)}`.trim())
+    return matches
+  }
+
+  /** The chain for a pod in one direction; undefined where nothing limits it. */
+  chain(policies: readonly any[], pod: PolicedPod, direction: Direction): string | undefined {
+    const all = limiting(policies, pod, direction)
+    if (!all.length) return undefined
+    const allowed = all.flatMap((p) =>
+      (p.spec[direction.toLowerCase()] ?? []).flatMap((r: any) => this.#rule(r, pod.namespace, direction, pod)),
+    )
+    const rules = [...[...new Set(allowed)].sort().map((m) => `${m} return`.trim()), 'drop']
+    const name = named('rules-', `${direction} ${rules.join('\n')}`)
+    this.chains.set(name, rules)
+    return name
+  }
+}
+
+/** The cluster's DNS as policies mean it: pods elsewhere, here the host. */
+const DNS_POD = { namespace: { 'kubernetes.io/metadata.name': 'kube-system' }, labels: { 'k8s-app': 'kube-dns' } }
+const DNS_PORTS = { 'UDP/dns': 53, 'TCP/dns-tcp': 53 }
+
+function meansDns(key: string): boolean {
+  const [namespace, namespaces, pods] = JSON.parse(key) as [string | null, LabelSelector | null, LabelSelector | null]
+  const there = namespaces ? selects(namespaces, DNS_POD.namespace) : namespace === 'kube-system'
+  return there && selects(pods ?? undefined, DNS_POD.labels)
+}
+
+/** What the kernel is to hold. `dns` is the address at which this host itself answers for the cluster's DNS. */
+export function policyTable(policies: readonly any[], pods: Iterable<PolicedPod>, members: Members, dns?: string): PolicyTable {
+  const withDns: Members = (key) => (dns && meansDns(key) ? [...(members(key) ?? []), [dns, DNS_PORTS] as const] : members(key))
+  const b = new Builder(withDns)
+  for (const pod of pods) {
+    const [ingress, egress] = [b.chain(policies, pod, 'Ingress'), b.chain(policies, pod, 'Egress')]
+    if (ingress) b.element('ingress', pod.ip, `jump ${ingress}`)
+    if (egress) b.element('egress', pod.ip, `jump ${egress}`)
+    // Nothing keeps a pod from itself.
+    if (ingress || egress) b.element('selves', `${pod.ip} . ${pod.ip}`)
+  }
+  if (dns) b.element('dns', dns)
+  return b
+}
+
+const BASE = `add table ip ${POLICY_TABLE}
+delete table ip ${POLICY_TABLE}
+table ip ${POLICY_TABLE} {
+ set selves { type ipv4_addr . ipv4_addr; }
+ set dns { type ipv4_addr; }
+ map ingress { type ipv4_addr : verdict; }
+ map egress { type ipv4_addr : verdict; }
+ chain forward { type filter hook forward priority filter; policy accept; ct state established,related accept; ip saddr . ip daddr @selves accept; ip saddr vmap @egress; ip daddr vmap @ingress; }
+ chain input { type filter hook input priority filter; policy accept; ct state established,related accept; ip daddr @dns ip saddr vmap @egress; }
+}
+`
+
+/** One transaction from what is there to what is wanted; the whole table where it is not known what is there. Empty when nothing is to be done. */
+export function policyScript(from: PolicyTable | undefined, to: PolicyTable): string {
+  const before = from ?? { sets: new Map<string, string>(), chains: new Map<string, string[]>(), elements: new Map() }
+  const lines: string[] = []
+  for (const [name, type] of to.sets) if (!before.sets.has(name)) lines.push(`add set ip ${POLICY_TABLE} ${name} { type ${type}; }`)
+  for (const [name, rules] of to.chains) {
+    if (before.chains.has(name)) continue
+    lines.push(`add chain ip ${POLICY_TABLE} ${name}`, ...rules.map((r) => `add rule ip ${POLICY_TABLE} ${name} ${r}`))
+  }
+  const kept: Elements = new Map([...before.elements].filter(([set]) => !before.sets.has(set) || to.sets.has(set)))
+  lines.push(difference(kept, to.elements, POLICY_TABLE).trimEnd())
+  const gone = [...before.chains.keys()].filter((name) => !to.chains.has(name))
+  lines.push(
+    ...gone.map((name) => `flush chain ip ${POLICY_TABLE} ${name}`),
+    ...gone.map((name) => `delete chain ip ${POLICY_TABLE} ${name}`),
+  )
+  for (const name of before.sets.keys()) if (!to.sets.has(name)) lines.push(`delete set ip ${POLICY_TABLE} ${name}`)
+  const script = lines.filter(Boolean).join('\n')
+  return (from ? '' : BASE) + (script ? `${script}\n` : '')
+}
