@@ -172,7 +172,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('gone' as const), ns: fc.constantFrom('a', 'b'), n: fc.nat(1) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('namespace' as const), ns: fc.constantFrom('a', 'b'), labels }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('want' as const), daemon: fc.nat(1), groups: fc.subarray([0, 1, 2, 3, 4]) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const), ms: fc.constantFrom(1, 2, 4, 30) }) },
 )
 
 test('whatever happens', async () => {
@@ -195,7 +195,7 @@ test('whatever happens', async () => {
           pods.delete(`${s.ns}/p${s.n}`)
           await drop('pods', s.ns, `p${s.n}`)
         } else if (s.do === 'namespace') await setNamespace(s.ns, s.labels)
-        else if (s.do === 'pause') await told()
+        else if (s.do === 'pause') await new Promise((r) => setTimeout(r, s.ms))
         else {
           wanted[s.daemon] = s.groups
           asked.push(both[s.daemon]!.want(s.groups))
@@ -205,6 +205,6 @@ test('whatever happens', async () => {
       await told()
       for (const [i, d] of both.entries()) for (const id of wanted[i]!) expect([id, known(d, id)]).toEqual([id, members(GROUPS[id]!)])
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   )
 }, 60_000)
