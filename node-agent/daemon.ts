@@ -26,6 +26,9 @@ import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
+import { ImageCollector, type Shares } from './pressure/image-collector.ts'
+import { Pressure } from './pressure/pressure.ts'
+import { DEFAULT_HARD, parseThresholds, type Threshold } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
 import { failure, serveAttach, serveExec, serveLogs } from './runtime/exec.ts'
 import { Service } from './service.ts'
@@ -77,6 +80,8 @@ export interface DaemonOptions {
   dialer?: string[]
   /** Ends the process: what started it starts the version that is current. */
   restart?: () => void
+  /** When pods are sent away, and when images are. */
+  pressure?: { hard: Threshold[]; transition: number; images: Shares }
 }
 
 export interface Daemon {
@@ -235,9 +240,27 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const rangeFile = path.join(o.data, 'pod-range')
   if (existsSync(rangeFile)) ownRange = readFileSync(rangeFile, 'utf8').trim()
 
+  const bounds = o.pressure ?? { hard: parseThresholds(DEFAULT_HARD), transition: 300_000, images: { high: 85, low: 80 } }
+  const collector = new ImageCollector(runtime, o.data, bounds.images, log)
+  const pressure = new Pressure({
+    ...bounds,
+    runtime,
+    images: collector,
+    data: o.data,
+    log,
+    pods: () => [...workers.values()].filter((w) => !w.ending).map((w) => w.pod),
+    evict: async (pod, message) => workers.get(pod.metadata.uid)?.evict(message),
+    changed: () => reporter.report(),
+    event: (reason, message) => {
+      const node = nodes.objects.get(identity.node)
+      if (node) events.record({ kind: 'Node', object: node }, 'Warning', reason, message)
+    },
+  })
+
   const context: WorkerContext = {
     runtime,
-    images: new Images(runtime),
+    images: new Images(runtime, (ref) => collector.pulled(ref)),
+    refusal: (pod) => pressure.refusal(pod),
     status,
     events,
     log,
@@ -288,7 +311,14 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     const version = runtime.connected ? (await runtime.docker.version()).Version : ''
     await writeNodeStatus(
       api,
-      { name: identity.node, ip: hostIP, runtimeVersion: version, managed: upgrader.managed, volumes: volumesFolder(o.data) },
+      {
+        name: identity.node,
+        ip: hostIP,
+        runtimeVersion: version,
+        managed: upgrader.managed,
+        volumes: volumesFolder(o.data),
+        pressure: pressure.conditions,
+      },
       { ok: !problem, message: problem ?? 'kubelet is posting ready status' },
       nodes.objects.get(identity.node),
     )
@@ -389,6 +419,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     dns.start()
     session.start()
     void runtime.start()
+    pressure.start()
   }
   service?.started()
   log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
@@ -396,6 +427,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const close = async () => {
     service?.close()
     reporter.close()
+    pressure.close()
     localVolumes.close()
     proxy.close()
     policies.close()

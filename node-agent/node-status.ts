@@ -8,6 +8,7 @@ import { timeString } from '../shared/meta/object.ts'
 import { equal } from '../shared/schema/field-set.ts'
 import { gitVersion } from '../shared/version.ts'
 import type { Log } from './log.ts'
+import type { PressureCondition } from './pressure/thresholds.ts'
 import type { Api, ApiError } from './session/api.ts'
 
 export interface NodeFacts {
@@ -18,6 +19,24 @@ export interface NodeFacts {
   managed: boolean
   /** The folder of its local volumes. */
   volumes: string
+  /** What it is short of. */
+  pressure: ReadonlySet<PressureCondition>
+}
+
+const PRESSURE: Record<PressureCondition, [short: string, shortMessage: string, enough: string, enoughMessage: string]> = {
+  MemoryPressure: [
+    'KubeletHasInsufficientMemory',
+    'kubelet has insufficient memory available',
+    'KubeletHasSufficientMemory',
+    'kubelet has sufficient memory available',
+  ],
+  DiskPressure: ['KubeletHasDiskPressure', 'kubelet has disk pressure', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
+  PIDPressure: [
+    'KubeletHasInsufficientPID',
+    'kubelet has insufficient PID available',
+    'KubeletHasSufficientPID',
+    'kubelet has sufficient PID available',
+  ],
 }
 
 const RETRY_MS = 2000
@@ -123,13 +142,13 @@ const condition = (type: string, status: string, reason: string, message: string
 }
 
 /** Ours as they are now; those that others keep stay. */
-function conditions(ready: { ok: boolean; message: string }, before: any[]) {
+function conditions(ready: { ok: boolean; message: string }, pressure: ReadonlySet<PressureCondition>, before: any[]) {
   const now = timeString(Date.now())
   const c = (type: string, status: string, reason: string, message: string) => condition(type, status, reason, message, now, before)
   const own = [
-    c('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-    c('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-    c('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    ...Object.entries(PRESSURE).map(([type, [short, shortMessage, enough, enoughMessage]]) =>
+      pressure.has(type as PressureCondition) ? c(type, 'True', short, shortMessage) : c(type, 'False', enough, enoughMessage),
+    ),
     c('Ready', ready.ok ? 'True' : 'False', ready.ok ? 'KubeletReady' : 'KubeletNotReady', ready.message),
   ]
   const others = before.filter((b) => !own.some((o) => o.type === b.type))
@@ -190,7 +209,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
       { type: 'InternalIP', address: facts.ip },
       { type: 'Hostname', address: facts.name },
     ],
-    conditions: conditions(ready, node.status?.conditions ?? []),
+    conditions: conditions(ready, facts.pressure, node.status?.conditions ?? []),
     nodeInfo: info(facts),
     daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
   }

@@ -82,3 +82,25 @@ test('from unreachable to not ready pods keep the time that they have waited', a
   await c.settled()
   expect(await marked()).toEqual([])
 })
+
+test.each([
+  ['MemoryPressure', 'memory-pressure'],
+  ['DiskPressure', 'disk-pressure'],
+  ['PIDPressure', 'pid-pressure'],
+  ['NetworkUnavailable', 'network-unavailable'],
+])('a node that says %s keeps new pods away while it does', async (type, key) => {
+  await nodes('a', 1)
+  const taints = async () => ((await c.get('nodes', 'a1'))!.spec.taints ?? []).map((t: any) => `${t.key}:${t.effect}`)
+  const say = async (status: string) => {
+    const conditions = [
+      { type: 'Ready', status: 'True', lastTransitionTime: TIME },
+      { type, status, lastTransitionTime: TIME },
+    ]
+    await c.patch('nodes', 'a1', { status: { conditions } }, 'status', 'merge')
+    await c.settled()
+  }
+  await say('True')
+  expect(await taints()).toEqual([`node.kubernetes.io/${key}:NoSchedule`])
+  await say('Unknown')
+  expect(await taints()).toEqual([])
+})

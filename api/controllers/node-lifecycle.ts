@@ -17,17 +17,26 @@ interface View {
 }
 
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
+/** What a node says of itself keeps new pods away while it is so. */
+const TROUBLES = Object.entries({
+  MemoryPressure: 'node.kubernetes.io/memory-pressure',
+  DiskPressure: 'node.kubernetes.io/disk-pressure',
+  PIDPressure: 'node.kubernetes.io/pid-pressure',
+  NetworkUnavailable: 'node.kubernetes.io/network-unavailable',
+})
+const isTrouble = (t: any) => t.effect === 'NoSchedule' && TROUBLES.some(([, key]) => t.key === key)
 
 /** The taints that a node should carry for its state; others stay as they are. Who is not ready gets NoExecute from the node eviction, in its turn. */
 function taintsFor(node: KObject, ready: string | undefined, time: string): any[] {
   const key = stateTaint(ready)
   const current: any[] = node.spec?.taints ?? []
   const isState = (t: any) => t.key === UNREACHABLE || t.key === NOT_READY
-  const kept = current.filter((t) => t.key !== UNSCHEDULABLE && !(isState(t) && (!key || t.effect === 'NoSchedule')))
+  const kept = current.filter((t) => t.key !== UNSCHEDULABLE && !isTrouble(t) && !(isState(t) && (!key || t.effect === 'NoSchedule')))
   const want = (k: string) =>
     current.find((t) => t.key === k && t.effect === 'NoSchedule') ?? { key: k, effect: 'NoSchedule', timeAdded: time }
   if (node.spec?.unschedulable) kept.push(want(UNSCHEDULABLE))
   if (key) kept.push(want(key))
+  for (const [type, trouble] of TROUBLES) if (condition(node, type)?.status === 'True') kept.push(want(trouble))
   return kept
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon } from '../../node-agent/daemon.ts'
 import { runDoctor } from '../../node-agent/doctor/doctor.ts'
 import { quietLog, stderrLog } from '../../node-agent/log.ts'
+import { DEFAULT_HARD, parseThresholds } from '../../node-agent/pressure/thresholds.ts'
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { type Flag, parseFlags } from '../flags.ts'
@@ -34,10 +35,32 @@ const flags: Record<string, Flag> = {
   'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
   data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
   'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
+  'eviction-hard': { type: 'string', value: 'LIST', about: 'when pods are sent away, as memory.available<100Mi', default: DEFAULT_HARD },
+  'eviction-pressure-transition-period': {
+    type: 'string',
+    value: 'SECONDS',
+    about: 'how long the node says so afterwards',
+    default: '300',
+  },
+  'image-gc-high-threshold': { type: 'string', value: 'PERCENT', about: 'how full the disk is when unused images go', default: '85' },
+  'image-gc-low-threshold': { type: 'string', value: 'PERCENT', about: 'and how full it may stay', default: '80' },
   timeout: { type: 'string', value: 'SECONDS', about: 'with wait: how long', default: '30' },
   bundle: { type: 'string', value: 'FILE', about: 'with doctor: write a .tar.gz to send to somebody' },
   version: { type: 'string', value: 'VERSION', about: "with upgrade: this one instead of the control plane's" },
 }
+
+/** A flag's number, in its bounds. */
+function numberOf(v: Record<string, any>, flag: string, most: number): number {
+  const n = Number(v[flag])
+  if (!(n >= 0 && n <= most)) throw new Error(`--${flag} is a number from 0 to ${most}, not ${JSON.stringify(v[flag])}`)
+  return n
+}
+
+const pressureOf = (v: Record<string, any>) => ({
+  hard: parseThresholds(v['eviction-hard']),
+  transition: numberOf(v, 'eviction-pressure-transition-period', 86_400) * 1000,
+  images: { high: numberOf(v, 'image-gc-high-threshold', 100), low: numberOf(v, 'image-gc-low-threshold', 100) },
+})
 
 const options = (v: Record<string, any>) => ({
   data: v.data,
@@ -45,6 +68,7 @@ const options = (v: Record<string, any>) => ({
   dockerSocket: v['docker-socket'],
   log: stderrLog,
   dialer: [launcher, 'dial'],
+  pressure: pressureOf(v),
   ...(v.server ? { server: v.server } : {}),
   ...(v.token ? { token: v.token } : {}),
   ...(v['ca-file'] ? { caFile: v['ca-file'] } : {}),

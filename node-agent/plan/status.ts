@@ -18,6 +18,8 @@ export interface StatusInput {
   /** Overrides for pods that ended by deadline or eviction. */
   reason?: string
   message?: string
+  /** The node itself sent it away, for this reason. */
+  disrupted?: string
   terminationMessages: ReadonlyMap<string, string>
   startTime: string
   now: string
@@ -50,6 +52,8 @@ function containerStatus(input: StatusInput, c: any, init: boolean) {
   const message = (x: Observed) => input.terminationMessages.get(x.id)
   const { initContainerStatuses = [], containerStatuses = [] } = input.pod.status ?? {}
   const before = (init ? initContainerStatuses : containerStatuses).find((s: any) => s.name === c.name)
+  // What an ended pod had to say stays when its containers have been cleared away.
+  if (!o && input.finished && before) return before
   let state: any
   let last: any = {}
   const previous = all.find((x) => x !== o && x.state === 'exited')
@@ -126,8 +130,18 @@ export function podStatus(input: StatusInput): any {
   const reason = finished ? (done ? 'PodCompleted' : 'PodFailed') : 'ContainersNotReady'
   const message = finished ? undefined : `containers with unready status: ${list(unready)}`
   const ready = !unready.length && !finished
+  const before = (type: string) => pod.status?.conditions?.find((c: any) => c.type === type)
   const own = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'])
-  const scheduled = pod.status?.conditions?.find((c: any) => c.type === 'PodScheduled')
+  const scheduled = before('PodScheduled')
+  const disrupted = input.disrupted && {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'TerminationByKubelet',
+    message: input.disrupted,
+    lastProbeTime: null,
+    lastTransitionTime: before('DisruptionTarget')?.lastTransitionTime ?? input.now,
+  }
+  if (disrupted) own.add('DisruptionTarget')
   const conditions = [
     set('PodReadyToStartContainers', input.sandboxReady),
     done || initialized
@@ -143,6 +157,7 @@ export function podStatus(input: StatusInput): any {
       : set('Ready', ready, reason, message),
     set('ContainersReady', ready, reason, message),
     scheduled ?? set('PodScheduled', true),
+    ...(disrupted ? [disrupted] : []),
     ...(pod.status?.conditions ?? []).filter((c: any) => !own.has(c.type)),
   ]
   return {

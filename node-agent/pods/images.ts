@@ -1,5 +1,5 @@
 // Images: pulled by the container's policy, one pull per image at a time, with back-off after failures.
-import type { Runtime } from '../runtime/docker.ts'
+import { type Runtime, withTag } from '../runtime/docker.ts'
 
 const FIRST = 10_000
 const MAX = 300_000
@@ -53,8 +53,12 @@ export class Images {
   #active = 0
   readonly #queue: (() => void)[] = []
 
-  constructor(runtime: Runtime) {
+  readonly #pulled: (ref: string) => void
+
+  /** `pulled` is told each reference that has come. */
+  constructor(runtime: Runtime, pulled: (ref: string) => void) {
     this.#runtime = runtime
+    this.#pulled = pulled
   }
 
   /** When a failed image may be tried again, ms. */
@@ -108,6 +112,7 @@ export class Images {
       this.#active++
       try {
         await this.#runtime.pull(image, auth)
+        this.#pulled(withTag(image))
       } finally {
         this.#active--
         this.#queue.shift()?.()

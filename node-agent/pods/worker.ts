@@ -40,6 +40,8 @@ export interface WorkerContext {
   /** The pod is gone without a trace. */
   finished(uid: string): void
   addressChanged(): void
+  /** Why a pod that has not begun may not; undefined when it may. */
+  refusal(pod: any): string | undefined
   /** Resolves when what network policies say of the pod holds at this address. */
   policed(pod: any, ip: string): Promise<void>
 }
@@ -49,6 +51,8 @@ const MAX_RETRY = 60_000
 const TOKEN_CHECK = 60_000
 const KEPT_DEAD = 1
 const MAX_POST_START = 300_000
+/** How long it is waited for the end of a pod that is sent away, in tenths of a second. */
+const EVICTION_PATIENCE = 100
 
 const node = () => ({ cpu: String(cpus().length), memory: String(totalmem()) })
 
@@ -68,7 +72,7 @@ export class PodWorker {
   #policed?: string
   #volumes?: VolumePaths
   #finished?: 'Succeeded' | 'Failed'
-  #ending?: { reason?: string; message?: string }
+  #ending?: { reason?: string; message?: string; disrupted?: string }
   #startTime: string
   #running = false
   #dirty = false
@@ -77,6 +81,7 @@ export class PodWorker {
   #errors = 0
   #sleepers: (() => void)[] = []
   #refresh = false
+  #admitted = false
   #terminating = false
   #done = false
 
@@ -85,7 +90,10 @@ export class PodWorker {
     this.#pod = pod
     this.#c = c
     this.#startTime = pod.status?.startTime ?? timeString(Date.now())
-    if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') this.#finished = pod.status.phase
+    if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') {
+      this.#finished = pod.status.phase
+      this.#ending = { reason: pod.status.reason, message: pod.status.message }
+    }
     this.#lastWords = new TerminationMessages(path.join(podFolder(c.sandbox.data, this.uid), 'containers'), c.runtime, () => this.wake())
     c.hold(this.uid, referencedBy(pod))
   }
@@ -102,6 +110,19 @@ export class PodWorker {
     this.#pod = pod
     if (labels !== JSON.stringify([pod.metadata.labels, pod.metadata.annotations])) this.#refresh = true
     this.wake()
+  }
+  /** Whether it has ended, well or not, or is on its way out. */
+  get ending(): boolean {
+    return !!this.#finished || !!this.#pod.metadata.deletionTimestamp || this.#vanished
+  }
+  /** The node cannot bear it any longer: it ends at once, and stays to say why. Resolves when it no longer runs. */
+  async evict(message: string): Promise<void> {
+    if (this.ending) return
+    this.#finished = 'Failed'
+    this.#ending = { reason: 'Evicted', message, disrupted: message }
+    this.#event('Warning', 'Evicted', message)
+    this.wake()
+    for (let i = 0; i < EVICTION_PATIENCE && this.#observed().some((o) => !o.sandbox && o.state === 'running'); i++) await this.#pause(100)
   }
   vanish(): void {
     this.#vanished = true
@@ -213,12 +234,20 @@ export class PodWorker {
     }
     if (this.#finished) {
       // What still runs: sidecars, or all at a deadline.
-      await this.#stopAll(this.#grace())
+      const evicted = this.#ending?.reason === 'Evicted'
+      await this.#stopAll(evicted ? 0 : this.#grace())
       await this.#tearDownSandbox()
       this.#report()
+      // The disk may be what there was too little of.
+      if (evicted) await removeVolumes(this.#c.sandbox.data, this.uid)
       return
     }
     if (this.#deadline()) return this.#sync()
+    if (!this.#admitted) {
+      const refusal = this.#c.refusal(this.#pod)
+      if (refusal && !this.#observed().length) return this.#refuse(refusal)
+      this.#admitted = true
+    }
     this.#report()
     if (!(await this.#setUp())) return
     this.#keepProbes()
@@ -269,6 +298,14 @@ export class PodWorker {
     this.#ending = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' }
     this.#event('Normal', 'DeadlineExceeded', 'Pod was active on the node longer than the specified deadline')
     return true
+  }
+
+  /** It has not begun, and cannot here. */
+  async #refuse(message: string): Promise<void> {
+    this.#finished = 'Failed'
+    this.#ending = { reason: 'Evicted', message: `Pod was rejected: ${message}` }
+    this.#event('Warning', 'Evicted', message)
+    this.#report()
   }
 
   /** Volumes and sandbox; false while something is missing. */

@@ -49,6 +49,9 @@ const never = '0001-01-01T00:00:00Z'
 const time = (t: string | undefined) => (t && t !== never ? t : undefined)
 
 /** Whether a process id still belongs to the container: ids are reused, cgroups are not. */
+/** A reference as Docker lists it. */
+export const withTag = (ref: string): string => (/[:@][^/]*$/.test(ref) ? ref : `${ref}:latest`)
+
 function ownsProcess(id: string, pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id)
@@ -92,6 +95,7 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
   readonly containers = new Map<string, Observed>()
   #events?: NodeJS.ReadableStream
   #closed = false
+  #root?: string
   connected = false
 
   constructor(socketPath: string, instance: string, log: Log) {
@@ -218,11 +222,40 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
 
   /** Pulls by reference; rejects with the registry's words. */
   async pull(ref: string, auth?: { username: string; password: string; serveraddress: string }): Promise<void> {
-    const withTag = /[:@][^/]*$/.test(ref) ? ref : `${ref}:latest`
-    const stream = (await this.docker.pull(withTag, auth ? { authconfig: auth } : {})) as unknown as NodeJS.ReadableStream
+    const stream = (await this.docker.pull(withTag(ref), auth ? { authconfig: auth } : {})) as unknown as NodeJS.ReadableStream
     await new Promise<void>((resolve, reject) => {
       this.docker.modem.followProgress(stream, (cause: Error | null) => (cause ? reject(cause) : resolve()))
     })
+  }
+
+  /** With what the container has written (`SizeRw`, bytes), which takes Docker a moment to count. */
+  async inspectWithSize(id: string): Promise<Docker.ContainerInspectInfo & { SizeRw?: number }> {
+    return this.docker.getContainer(id).inspect({ size: true } as object)
+  }
+
+  /** The folder of Docker's disk; `otherwise` where it does not say. */
+  async rootFolder(otherwise: string): Promise<string> {
+    this.#root ??= (await this.docker.info()).DockerRootDir as string
+    return this.#root || otherwise
+  }
+
+  /** All images, by the references they have, and the ids of those that some container has: anybody's. */
+  async imagesAndUse(): Promise<{ images: { id: string; refs: string[]; size: number }[]; inUse: Set<string> }> {
+    const [images, containers] = await Promise.all([this.docker.listImages(), this.docker.listContainers({ all: true })])
+    return {
+      images: images.map((i) => ({ id: i.Id, refs: [...(i.RepoTags ?? []), ...(i.RepoDigests ?? [])], size: i.Size })),
+      inUse: new Set(containers.map((c) => c.ImageID)),
+    }
+  }
+
+  /** Takes a reference away, and the image with its last one. */
+  async removeImage(ref: string): Promise<void> {
+    await this.docker.getImage(ref).remove()
+  }
+
+  /** Removes containers of ours that have ended: their logs with them. */
+  async removeEnded(): Promise<void> {
+    for (const c of [...this.containers.values()]) if (!c.sandbox && c.state === 'exited') await this.remove(c.id)
   }
 
   async create(name: string, options: Docker.ContainerCreateOptions): Promise<string> {

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, stat
 import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { LOCAL_PROVISIONER, PROVISIONED_BY } from '../../shared/meta/node-annotations.ts'
+import { unitsOf } from '../../shared/meta/quantity.ts'
 import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { writeAtomically } from './atomic-writer.ts'
@@ -70,7 +71,7 @@ async function emptyDir(at: string, v: any, fsGroup: number | undefined): Promis
       '-t',
       'tmpfs',
       '-o',
-      `mode=0777${v.emptyDir.sizeLimit ? `,size=${v.emptyDir.sizeLimit.replace(/i$/, '')}` : ''}`,
+      `mode=0777${v.emptyDir.sizeLimit ? `,size=${unitsOf(v.emptyDir.sizeLimit)}` : ''}`,
       'tmpfs',
       at,
     )

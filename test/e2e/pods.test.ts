@@ -1,4 +1,5 @@
 // Pods on a node, one behaviour after the other, with real containers.
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
@@ -89,7 +90,7 @@ describe.skipIf(missing)('pods on a host', () => {
       )
     applied(
       says('written', 'echo file > /dev/termination-log; echo log; exit 1', 'FallbackToLogsOnError'),
-      says('said', 'echo one; echo two >&2; exit 1', 'FallbackToLogsOnError'),
+      says('said', 'echo one; sleep 0.3; echo two >&2; exit 1', 'FallbackToLogsOnError'),
       says('well', 'echo log', 'FallbackToLogsOnError'),
       says('silent', 'echo log; exit 1', 'File'),
     )
@@ -118,5 +119,61 @@ describe.skipIf(missing)('pods on a host', () => {
     await eventually('it says why it waits', () => cp.k('get pod unknown').includes('CreateContainerConfigError'))
     expect(cp.k('describe pod unknown')).toContain('cannot load seccomp profile')
     cp.k('delete pod default none unknown --grace-period=0 --force')
+  })
+
+  test('a node that runs short of memory sends away who has more than it asked for, and takes no more of those', async () => {
+    const statusOf = (name: string) => JSON.parse(cp.k(`get pod ${name} -o json`)).status
+    const sleeping = (name: string, more = '') =>
+      pod(name, `containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"]${more}}]`)
+    const conditionOf = () => cp.k('get node h1 -o jsonpath={.status.conditions[?(@.type=="MemoryPressure")].status}')
+    applied(
+      sleeping('modest'),
+      pod(
+        'overfull',
+        `containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "dd if=/dev/zero of=/v/x bs=1M count=4; sleep 3600"], volumeMounts: [{name: v, mountPath: /v}]}]
+  volumes: [{name: v, emptyDir: {sizeLimit: 1Mi}}]`,
+      ),
+    )
+    isReady('modest')
+    isReady('overfull')
+    const available = Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))![1]) / 1024
+    const flags = ['--eviction-hard', `memory.available<${Math.round(available - 1500)}Mi`]
+    host.killDaemon()
+    host.startDaemon(undefined, undefined, {}, flags)
+    await eventually('the volume was too full', () => statusOf('overfull').phase === 'Failed', 60_000)
+    expect(statusOf('overfull')).toMatchObject({ reason: 'Evicted', message: 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ' })
+    applied(
+      pod(
+        'greedy',
+        `containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "dd if=/dev/zero of=/m/x bs=1M count=3000; sleep 3600"], volumeMounts: [{name: m, mountPath: /m}]}]
+  volumes: [{name: m, emptyDir: {medium: Memory}}]`,
+      ),
+    )
+    await eventually('the greedy one had to go', () => statusOf('greedy').phase === 'Failed', 60_000)
+    const { reason, message, conditions, containerStatuses } = statusOf('greedy')
+    expect([reason, message]).toEqual([
+      'Evicted',
+      expect.stringMatching(
+        /^The node was low on resource: memory. Threshold quantity: \S+, available: \S+. Container c was using \S+, request is 0, has larger consumption of memory. $/,
+      ),
+    ])
+    expect(conditions).toContainEqual(expect.objectContaining({ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' }))
+    expect(containerStatuses[0].state.terminated.exitCode).toBe(137)
+    expect(statusOf('modest').phase).toBe('Running')
+    expect(cp.k('get events --field-selector reason=Evicted')).toMatch(/pod\/greedy/)
+    expect(conditionOf()).toBe('True')
+    await eventually('the node is tainted', () => cp.k('get node h1 -o yaml').includes('node.kubernetes.io/memory-pressure'))
+    applied(
+      sleeping('late').replace('spec:', 'spec:\n  nodeName: h1'),
+      sleeping('counted', ', resources: {requests: {memory: 16Mi}}').replace('spec:', 'spec:\n  nodeName: h1'),
+    )
+    isReady('counted')
+    await eventually('one that asked for nothing is refused', () => statusOf('late').phase === 'Failed')
+    expect(statusOf('late').message).toBe('Pod was rejected: The node had condition: [MemoryPressure]. ')
+    host.killDaemon()
+    host.startDaemon()
+    await eventually('the node is well again', () => conditionOf() === 'False')
+    expect(statusOf('greedy').message).toBe(message)
+    cp.k('delete pod modest overfull greedy late counted')
   })
 })

@@ -205,8 +205,8 @@ export class Host {
     sh(`DOCKER_HOST=unix://${this.docker} docker load -q -i ${tar}`)
   }
 
-  /** Starts (or starts again) the node daemon; the token is needed once. */
-  startDaemon(server?: string, token?: string, env: Record<string, string> = {}): void {
+  /** Starts (or starts again) the node daemon, with flags that hold this time; the token is needed once. */
+  startDaemon(server?: string, token?: string, env: Record<string, string> = {}, flags: string[] = []): void {
     if (server)
       this.#daemonArgs = [
         '--server',
@@ -219,9 +219,11 @@ export class Host {
         path.join(this.folder, 'data'),
         '--docker-socket',
         '/run/docker.sock',
+        // How full this machine is, is none of the tests' business.
+        '--eviction-hard=',
         ...(token ? ['--token', token] : []),
       ]
-    this.#daemon = this.#spawn([launcher, 'node', ...this.#daemonArgs], 'node.log', env)
+    this.#daemon = this.#spawn([launcher, 'node', ...this.#daemonArgs, ...flags], 'node.log', env)
   }
 
   /** kill -9 of the daemon; the host and its containers go on. */
