@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { cpus, networkInterfaces, totalmem } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
@@ -270,9 +270,19 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     object: (resource, ns, name) => references.get(resource, ns, name),
     hold: (uid, wanted) => references.hold(uid, wanted),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
+    room: (uid) => {
+      const used = { cpu: 0, memory: 0 }
+      for (const w of workers.values()) {
+        if (w.uid === uid) continue
+        used.cpu += w.promised.cpu
+        used.memory += w.promised.memory
+      }
+      return { capacity: { cpu: cpus().length * 1000, memory: totalmem() }, used }
+    },
     finished: (uid) => {
       workers.delete(uid)
       tokens.forget(uid)
+      roomChanged()
     },
     addressChanged: () => {
       proxyChanged()
@@ -281,6 +291,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     policed: (pod, ip) => policies.covered(policed(ip, pod)),
   }
 
+  /** Pods that wait for room look again. */
+  const roomChanged = () => {
+    for (const w of workers.values()) if (w.isWaiting) w.wake()
+  }
   const saved = new DiskCopy(path.join(o.data, 'state'), 'pods', log)
   const podChanged = (_key: string, old: any, now: any) => {
     saved.save(() => [...workers.values()].map((w) => w.pod))
@@ -291,6 +305,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       const isRelabelled = JSON.stringify(known.pod.metadata.labels) !== JSON.stringify(now.metadata.labels)
       known.update(now)
       if (isRelabelled) policies.changed()
+      roomChanged()
     } else if (!(now.metadata.deletionTimestamp && gone.has(now.metadata.uid))) {
       const w = new PodWorker(now, context)
       workers.set(now.metadata.uid, w)

@@ -1,5 +1,7 @@
 // From what a pod wants and what runs to the next steps. Pure: the worker carries them out and asks again.
+import { boundsOf } from '../runtime/container-options.ts'
 import type { Observed } from '../runtime/docker.ts'
+import { type Bounds, resizeStep } from './resize.ts'
 
 /** Seconds to wait after the n-th crash in a row: 10, 20, 40 … 300; forgotten after ten quiet minutes. */
 const BACKOFF_FIRST = 10_000
@@ -9,6 +11,7 @@ const BACKOFF_RESET = 600_000
 type Step =
   | { do: 'start'; container: any; restarts: number }
   | { do: 'kill'; observed: Observed; reason: string; grace?: number }
+  | { do: 'resize'; observed: Observed; bounds: Bounds }
   /** Nothing to do before this time (ms). */
   | { do: 'wait'; until: number; container: string; message: string }
 
@@ -73,7 +76,11 @@ export function plan(
     const o = newest(observed, c.name)
     if (o?.state === 'running') {
       const verdict = unhealthy.get(c.name)
+      const bounds = boundsOf(c)
+      const resize = verdict ? undefined : resizeStep(c, o.bounds, bounds)
       if (verdict) out.steps.push({ do: 'kill', observed: o, ...verdict })
+      else if (resize === 'update') out.steps.push({ do: 'resize', observed: o, bounds })
+      else if (resize) out.steps.push({ do: 'kill', observed: o, reason: `Container ${c.name} resize requires restart` })
       return 'running'
     }
     if (o && ended(o) && !restart) return 'ended'

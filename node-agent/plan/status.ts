@@ -1,7 +1,9 @@
 // The pod status that kubelet would write for what runs. Pure: conditions keep their times from the status before.
 import { qosClass } from '../../shared/kinds/pod-defaults.ts'
+import { boundsOf } from '../runtime/container-options.ts'
 import type { Observed } from '../runtime/docker.ts'
 import { isSidecar, newest } from './plan.ts'
+import { type Granted, type ResizePending, resizeStep } from './resize.ts'
 
 export interface StatusInput {
   pod: any
@@ -20,6 +22,10 @@ export interface StatusInput {
   message?: string
   /** The node itself sent it away, for this reason. */
   disrupted?: string
+  /** What containers have been granted, what they wait for, and what went wrong with it. */
+  granted: Granted
+  pending?: ResizePending
+  resizeFault?: string
   terminationMessages: ReadonlyMap<string, string>
   startTime: string
   now: string
@@ -82,6 +88,10 @@ function containerStatus(input: StatusInput, c: any, init: boolean) {
   const running = o?.state === 'running'
   const started = running && input.started(c)
   const plainInit = init && !isSidecar(c)
+  const granted = input.granted.get(c.name)
+  // What it has at this moment: what was granted, once its bounds are those.
+  const isApplied = running && granted && !resizeStep(c, o.bounds, boundsOf({ ...c, resources: granted }))
+  const resources = isApplied ? granted : (before?.resources ?? granted)
   return {
     name: c.name,
     state,
@@ -92,6 +102,8 @@ function containerStatus(input: StatusInput, c: any, init: boolean) {
     imageID: o ? `docker://${o.imageId}` : '',
     ...(o ? { containerID: `docker://${o.id}` } : {}),
     started: plainInit ? false : started,
+    ...(granted?.requests ? { allocatedResources: granted.requests } : {}),
+    ...(running && (resources?.requests || resources?.limits) ? { resources } : {}),
   }
 }
 
@@ -131,16 +143,26 @@ export function podStatus(input: StatusInput): any {
   const message = finished ? undefined : `containers with unready status: ${list(unready)}`
   const ready = !unready.length && !finished
   const before = (type: string) => pod.status?.conditions?.find((c: any) => c.type === type)
-  const own = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'])
-  const scheduled = before('PodScheduled')
-  const disrupted = input.disrupted && {
-    type: 'DisruptionTarget',
+  const problem = (type: string, reason: string, message: string) => ({
+    type,
     status: 'True',
-    reason: 'TerminationByKubelet',
-    message: input.disrupted,
+    reason,
+    message,
+    ...(pod.metadata.generation !== undefined ? { observedGeneration: pod.metadata.generation } : {}),
     lastProbeTime: null,
-    lastTransitionTime: before('DisruptionTarget')?.lastTransitionTime ?? input.now,
-  }
+    lastTransitionTime: before(type)?.lastTransitionTime ?? input.now,
+  })
+  const own = new Set([
+    'PodResizePending',
+    'PodResizeInProgress',
+    'PodReadyToStartContainers',
+    'Initialized',
+    'Ready',
+    'ContainersReady',
+    'PodScheduled',
+  ])
+  const scheduled = before('PodScheduled')
+  const disrupted = input.disrupted && problem('DisruptionTarget', 'TerminationByKubelet', input.disrupted)
   if (disrupted) own.add('DisruptionTarget')
   const conditions = [
     set('PodReadyToStartContainers', input.sandboxReady),
@@ -158,6 +180,8 @@ export function podStatus(input: StatusInput): any {
     set('ContainersReady', ready, reason, message),
     scheduled ?? set('PodScheduled', true),
     ...(disrupted ? [disrupted] : []),
+    ...(input.pending ? [problem('PodResizePending', input.pending.reason, input.pending.message)] : []),
+    ...(input.resizeFault ? [problem('PodResizeInProgress', 'Error', input.resizeFault)] : []),
     ...(pod.status?.conditions ?? []).filter((c: any) => !own.has(c.type)),
   ]
   return {

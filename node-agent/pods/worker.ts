@@ -6,6 +6,7 @@ import { timeString } from '../../shared/meta/object.ts'
 import type { Log } from '../log.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
+import { asGranted, type Bounds, decide, type Granted, grantedOf, promised, type ResizePending, type Room } from '../plan/resize.ts'
 import { podStatus } from '../plan/status.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
@@ -40,6 +41,8 @@ export interface WorkerContext {
   /** The pod is gone without a trace. */
   finished(uid: string): void
   addressChanged(): void
+  /** What the node has for pods, and what pods other than this one have of it. */
+  room(uid: string): Room
   /** Why a pod that has not begun may not; undefined when it may. */
   refusal(pod: any): string | undefined
   /** Resolves when what network policies say of the pod holds at this address. */
@@ -50,6 +53,7 @@ const ERROR_RETRY = 2000
 const MAX_RETRY = 60_000
 const TOKEN_CHECK = 60_000
 const KEPT_DEAD = 1
+const RESIZE_RETRY = 10_000
 const MAX_POST_START = 300_000
 /** How long it is waited for the end of a pod that is sent away, in tenths of a second. */
 const EVICTION_PATIENCE = 100
@@ -82,6 +86,9 @@ export class PodWorker {
   #sleepers: (() => void)[] = []
   #refresh = false
   #admitted = false
+  #granted: Granted
+  #pending?: ResizePending
+  #resizeFault?: string
   #terminating = false
   #done = false
 
@@ -89,6 +96,7 @@ export class PodWorker {
     this.uid = pod.metadata.uid
     this.#pod = pod
     this.#c = c
+    this.#granted = grantedOf(pod)
     this.#startTime = pod.status?.startTime ?? timeString(Date.now())
     if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') {
       this.#finished = pod.status.phase
@@ -100,6 +108,14 @@ export class PodWorker {
 
   get pod(): any {
     return this.#pod
+  }
+  /** What is promised to it here. */
+  get promised(): { cpu: number; memory: number } {
+    return this.ending ? { cpu: 0, memory: 0 } : promised(this.#pod, this.#granted)
+  }
+  /** Whether it waits for room. */
+  get isWaiting(): boolean {
+    return this.#pending?.reason === 'Deferred'
   }
   get ip(): string | undefined {
     return this.#sandbox && !this.#pod.spec.hostNetwork ? this.#sandbox.ip : undefined
@@ -248,12 +264,17 @@ export class PodWorker {
       if (refusal && !this.#observed().length) return this.#refuse(refusal)
       this.#admitted = true
     }
+    const { granted, pending } = decide(this.#pod, this.#granted, () => this.#c.room(this.uid))
+    this.#granted = granted
+    this.#pending = pending
     this.#report()
     if (!(await this.#setUp())) return
     this.#keepProbes()
     for (;;) {
-      const p = plan(this.#pod, this.#observed(), this.#backoffs, this.#condemned, (n) => this.#probeOf(n)?.started ?? true, Date.now())
+      const pod = asGranted(this.#pod, this.#granted)
+      const p = plan(pod, this.#observed(), this.#backoffs, this.#condemned, (n) => this.#probeOf(n)?.started ?? true, Date.now())
       for (const [name, w] of p.waiting) this.#waiting.set(name, w)
+      if (!p.steps.some((s) => s.do === 'resize')) this.#resizeFault = undefined
       if (p.finished) {
         this.#finished = p.finished
         this.#dirty = true
@@ -275,7 +296,8 @@ export class PodWorker {
           this.#event('Normal', 'Killing', s.reason, s.observed.name)
           await this.#stop([s.observed], s.grace ?? this.#grace())
           acted = true
-        } else if (await this.#start(s.container, s.restarts)) acted = true
+        } else if (s.do === 'resize') await this.#resize(s.observed, s.bounds)
+        else if (await this.#start(s.container, s.restarts)) acted = true
         else alone = true
       }
       this.#keepProbes()
@@ -283,6 +305,16 @@ export class PodWorker {
       if (!acted || alone || this.#dirty) break
     }
     await this.#removeDead()
+  }
+
+  async #resize(o: Observed, bounds: Bounds): Promise<void> {
+    try {
+      await this.#c.runtime.resize(o.id, bounds)
+      this.#resizeFault = undefined
+    } catch (cause) {
+      this.#resizeFault = (cause as Error).message
+      this.#wakeIn(RESIZE_RETRY)
+    }
   }
 
   /** activeDeadlineSeconds: true when it has just ended the pod. */
@@ -605,6 +637,9 @@ export class PodWorker {
       started: (c) => this.#probeOf(c.name)?.started ?? !c.startupProbe,
       ...(this.#finished ? { finished: this.#finished } : {}),
       ...this.#ending,
+      granted: this.#granted,
+      ...(this.#pending ? { pending: this.#pending } : {}),
+      ...(this.#resizeFault ? { resizeFault: this.#resizeFault } : {}),
       terminationMessages: this.#lastWords.texts,
       startTime: this.#startTime,
       now: timeString(Date.now()),

@@ -26,7 +26,7 @@ function cgroupFolder(pid: number, controller: 'memory' | 'pids'): { at: string;
 }
 
 /** Bytes that a process's container cannot do without: what it has, without files that the kernel may forget. */
-export function workingSet(pid: number): number {
+function workingSet(pid: number): number {
   const group = cgroupFolder(pid, 'memory')
   if (!group) return 0
   try {

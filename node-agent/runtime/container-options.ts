@@ -1,8 +1,10 @@
 // A container's spec as Docker's create options. Pure: paths, environment and addresses come in resolved.
+
 import type { ContainerCreateOptions } from 'dockerode'
 import { qosClass } from '../../shared/kinds/pod-defaults.ts'
 import { milliOf, unitsOf } from '../../shared/meta/quantity.ts'
 import { expand } from '../plan/expand.ts'
+import type { Bounds } from '../plan/resize.ts'
 import type { VolumePaths } from '../volumes/volumes.ts'
 import { label } from './docker.ts'
 
@@ -55,7 +57,8 @@ function mounts({ container, volumes, env }: ContainerInput): string[] {
   })
 }
 
-function resources(container: any) {
+/** What Docker bounds a container by. */
+export function boundsOf(container: any): Bounds {
   const { requests, limits } = container.resources ?? {}
   const cpu = milliOf(limits?.cpu)
   const memory = unitsOf(limits?.memory)
@@ -128,7 +131,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
       ],
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
       OomScoreAdj: oomScore(pod, container, input.memory),
-      ...resources(container),
+      ...boundsOf(container),
       ...host,
     },
   }

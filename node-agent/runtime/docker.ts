@@ -6,6 +6,7 @@ import { arch } from 'node:os'
 import { Readable } from 'node:stream'
 import Docker from 'dockerode'
 import type { Log } from '../log.ts'
+import type { Bounds } from '../plan/resize.ts'
 import { pauseProgram, tarOf } from './pause.ts'
 
 export const label = {
@@ -40,6 +41,8 @@ export interface Observed {
   /** The file that Docker writes its output to. */
   logPath?: string
   labels: Record<string, string>
+  /** What it is bounded by. */
+  bounds?: Bounds
 }
 
 const PAUSE_IMAGE = 'kedge/pause:1'
@@ -48,10 +51,10 @@ const MAX_RETRY = 5000
 const never = '0001-01-01T00:00:00Z'
 const time = (t: string | undefined) => (t && t !== never ? t : undefined)
 
-/** Whether a process id still belongs to the container: ids are reused, cgroups are not. */
 /** A reference as Docker lists it. */
 export const withTag = (ref: string): string => (/[:@][^/]*$/.test(ref) ? ref : `${ref}:latest`)
 
+/** Whether a process id still belongs to the container: ids are reused, cgroups are not. */
 function ownsProcess(id: string, pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id)
@@ -84,6 +87,11 @@ function observedOf(i: Docker.ContainerInspectInfo): Observed {
     error: s.Error || undefined,
     logPath: i.LogPath || undefined,
     labels,
+    bounds: {
+      CpuShares: i.HostConfig?.CpuShares ?? 0,
+      CpuQuota: i.HostConfig?.CpuQuota ?? 0,
+      Memory: i.HostConfig?.Memory ?? 0,
+    },
   }
 }
 
@@ -292,6 +300,12 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
       .catch((e) => {
         if (e?.statusCode !== 404 && e?.statusCode !== 409) throw e
       })
+  }
+
+  /** Gives a running container other bounds. Rejects with the kernel's words, as when it has more memory than it may. */
+  async resize(id: string, bounds: Bounds): Promise<void> {
+    await this.docker.getContainer(id).update(bounds)
+    await this.look(id)
   }
 
   async remove(id: string): Promise<void> {

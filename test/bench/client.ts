@@ -10,7 +10,7 @@ export interface Client {
   call(method: string, path: string, body?: string, type?: string): Promise<{ status: number; text: string }>
   /** A GET whose body is read to its end and dropped; its length. */
   drain(path: string): Promise<number>
-  /** Lines of a watch as they come; ends with the returned function. */
+  /** Lines of a watch as they come, but for empty ones; ends with the returned function. */
   watch(path: string, line: (text: string) => void): Promise<() => void>
 }
 
@@ -59,8 +59,9 @@ export function client(target: Target, connections: number): Client {
           res.on('data', (d) => {
             rest += d
             for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
-              line(rest.slice(0, end))
+              const text = rest.slice(0, end)
               rest = rest.slice(end + 1)
+              if (text) line(text)
             }
           })
           res.on('error', () => {})

@@ -121,6 +121,50 @@ describe.skipIf(missing)('pods on a host', () => {
     cp.k('delete pod default none unknown --grace-period=0 --force')
   })
 
+  test('containers get more or less while they run, or start anew where they ask for that', async () => {
+    const resources = (cpu: string, memory: string) => ({ requests: { cpu, memory }, limits: { cpu: '500m', memory: '256Mi' } })
+    const container = (name: string, policy: string) =>
+      `{name: ${name}, image: "test/busybox:1", command: [sleep, "3600"], resizePolicy: [{resourceName: memory, restartPolicy: ${policy}}], resources: ${JSON.stringify({ requests: { cpu: '100m', memory: '64Mi' }, limits: { cpu: '200m', memory: '128Mi' } })}}`
+    applied(pod('elastic', `containers: [${container('stays', 'NotRequired')}, ${container('starts', 'RestartContainer')}]`))
+    isReady('elastic')
+    const patch = (...containers: object[]) => cp.k(`patch pod elastic --subresource resize -p ${JSON.stringify({ spec: { containers } })}`)
+    const resize = (stays: object, starts: object) => patch({ name: 'stays', resources: stays }, { name: 'starts', resources: starts })
+    const status = () => JSON.parse(cp.k('get pod elastic -o json')).status
+    const statusOf = (name: string) => status().containerStatuses.find((s: any) => s.name === name)
+    const boundsOf = (name: string) =>
+      host
+        .run(
+          `docker inspect -f '{{.HostConfig.CpuShares}} {{.HostConfig.CpuQuota}} {{.HostConfig.Memory}}' ${statusOf(name).containerID.slice('docker://'.length)}`,
+        )
+        .trim()
+    resize(resources('200m', '128Mi'), resources('200m', '128Mi'))
+    await eventually('both have it', () =>
+      ['stays', 'starts'].every((n) => statusOf(n).resources?.limits.memory === '256Mi' && statusOf(n).ready),
+    )
+    expect(['stays', 'starts'].map((n) => [statusOf(n).restartCount, boundsOf(n)])).toEqual([
+      [0, '204 50000 268435456'],
+      [1, '204 50000 268435456'],
+    ])
+    expect(statusOf('stays').allocatedResources).toEqual({ cpu: '200m', memory: '128Mi' })
+    // More than the machine has: it keeps what it has, and says why.
+    patch({ name: 'stays', resources: { requests: { cpu: '900' }, limits: { cpu: '901' } } })
+    const pending = await eventually('it is told', () => status().conditions.find((c: any) => c.type === 'PodResizePending'))
+    expect(pending).toMatchObject({
+      status: 'True',
+      reason: 'Infeasible',
+      message: expect.stringMatching(/^Node didn't have enough capacity: cpu, requested: 900200, /),
+    })
+    expect(boundsOf('stays')).toBe('204 50000 268435456')
+    // What was granted outlasts the daemon.
+    host.killDaemon()
+    host.startDaemon()
+    resize(resources('100m', '128Mi'), resources('200m', '128Mi'))
+    await eventually('it has less', () => boundsOf('stays') === '102 50000 268435456')
+    await eventually('nothing is waited for', () => !status().conditions.some((c: any) => c.type === 'PodResizePending'))
+    expect(statusOf('stays').restartCount).toBe(0)
+    cp.k('delete pod elastic')
+  })
+
   test('a node that runs short of memory sends away who has more than it asked for, and takes no more of those', async () => {
     const statusOf = (name: string) => JSON.parse(cp.k(`get pod ${name} -o json`)).status
     const sleeping = (name: string, more = '') =>

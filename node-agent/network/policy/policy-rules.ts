@@ -28,7 +28,7 @@ export interface PolicyTable {
   elements: Elements
 }
 
-export const groupKey = (g: PeerGroup): string => JSON.stringify([g.namespace, g.namespaceSelector, g.podSelector])
+const groupKey = (g: PeerGroup): string => JSON.stringify([g.namespace, g.namespaceSelector, g.podSelector])
 
 const named = (prefix: string, text: string) => `${prefix}${createHash('sha256').update(text).digest('hex').slice(0, 24)}`
 
