@@ -90,6 +90,8 @@ export class PodWorker {
   #pending?: ResizePending
   #resizeFault?: string
   #terminating = false
+  /** The grace that was last asked for, and when it is over, ms. */
+  #leaving?: { seconds: number; ends: number }
   #done = false
 
   constructor(pod: any, c: WorkerContext) {
@@ -252,6 +254,8 @@ export class PodWorker {
       // What still runs: sidecars, or all at a deadline.
       const evicted = this.#ending?.reason === 'Evicted'
       await this.#stopAll(evicted ? 0 : this.#grace())
+      // Whoever waits for its end need not wait for what is cleared away after it.
+      this.#report()
       await this.#tearDownSandbox()
       this.#report()
       // The disk may be what there was too little of.
@@ -585,8 +589,8 @@ export class PodWorker {
     const remembered = this.#sandbox ?? rememberedSandbox(this.#c.sandbox, this.uid)
     if (remembered) this.#sandbox = remembered
     for (const p of this.#probes.values()) p.stop()
-    // Force deletion, or a shorter grace asked for later, cuts the wait.
-    const deadline = () => (this.#vanished ? 0 : Date.parse(this.#pod.metadata.deletionTimestamp))
+    // Force deletion, or a shorter grace asked for later, cuts the wait. By this machine's clock alone: another's may be off.
+    const deadline = () => (this.#vanished ? 0 : this.#graceEnds())
     const grace = this.#vanished ? 0 : (this.#pod.metadata.deletionGracePeriodSeconds ?? 30)
     this.#report()
     await this.#stopAll(grace, this.#vanished ? () => 0 : deadline)
@@ -609,6 +613,15 @@ export class PodWorker {
     else this.#c.status.remove(this.#pod)
     this.#c.hold(this.uid, new Set())
     this.#c.finished(this.uid)
+  }
+
+  #graceEnds(): number {
+    const seconds: number = this.#pod.metadata.deletionGracePeriodSeconds ?? 30
+    const before = this.#leaving
+    if (before?.seconds === seconds) return before.ends
+    const ends = Math.min(before?.ends ?? Number.POSITIVE_INFINITY, Date.now() + seconds * 1000)
+    this.#leaving = { seconds, ends }
+    return ends
   }
 
   /** Of ended containers, the newest and one before it are kept, for logs. */
