@@ -6,6 +6,7 @@ import type { HubFrame } from '../../shared/session/frames.ts'
 import { type Peer, type PeerGroup, PeerTable } from '../../shared/session/peers.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
+import { FirstRead } from './first-read.ts'
 
 /** How long changes wait for each other, ms: clients come as soon as a pod is ready. */
 const TOGETHER_MS = 10
@@ -72,10 +73,10 @@ export class PeerFeed<W extends object> {
   readonly #byNamespace = new Map<string | undefined, Set<Group>>()
   readonly #wanted = new Map<W, Set<string>>()
   readonly #left = new WeakSet<W>()
-  #loading?: Promise<void>
-  #loaded = false
-  /** Events that came while all was read. */
-  #early: LogEvent[] = []
+  readonly #first = new FirstRead(
+    () => this.#read(),
+    (e) => this.#changed(e),
+  )
   #timer?: ReturnType<typeof setTimeout>
 
   constructor(store: Store, send: (to: W, frame: HubFrame) => void) {
@@ -85,7 +86,7 @@ export class PeerFeed<W extends object> {
 
   /** From now on it is told of these groups and no others; first of each what it lacks. */
   async want(who: W, groups: [id: number, group: PeerGroup, have: string][]): Promise<void> {
-    if (groups.length) await this.#load()
+    if (groups.length) await this.#first.finished()
     if (this.#left.has(who)) return
     const before = this.#wanted.get(who) ?? new Set<string>()
     const now = new Set<string>()
@@ -114,12 +115,10 @@ export class PeerFeed<W extends object> {
   }
 
   observe(e: LogEvent): void {
-    if (e.resource !== 'pods' && e.resource !== 'namespaces') return
-    if (!this.#loaded) {
-      // Whoever asks first reads all.
-      if (this.#loading) this.#early.push(e)
-      return
-    }
+    if (e.resource === 'pods' || e.resource === 'namespaces') this.#first.take(e)
+  }
+
+  #changed(e: LogEvent): void {
     const object = e.verb === 'delete' ? undefined : (e.object ?? decodeBody(e.body, e.rv))
     if (e.resource === 'pods') this.#pod(`${e.ns}/${e.name}`, object && podOf(object))
     else this.#namespace(e.name, object?.metadata.labels)
@@ -202,15 +201,6 @@ export class PeerFeed<W extends object> {
     for (const [who, groups] of told) this.#send(who as W, { t: 'peers', groups })
   }
 
-  #load(): Promise<void> {
-    this.#loading ??= this.#read().catch((cause) => {
-      this.#loading = undefined
-      this.#early = []
-      throw cause
-    })
-    return this.#loading
-  }
-
   async #read(): Promise<void> {
     this.#pods.clear()
     this.#namespaces.clear()
@@ -219,8 +209,6 @@ export class PeerFeed<W extends object> {
       const pod = podOf(o)
       if (pod) this.#pods.set(`${o.metadata.namespace}/${o.metadata.name}`, pod)
     })
-    this.#loaded = true
-    for (const e of this.#early.splice(0)) this.observe(e)
   }
 
   async #pages(resource: string, take: (o: KObject) => void): Promise<void> {

@@ -5,6 +5,7 @@ import type { HubFrame } from '../../shared/session/frames.ts'
 import { type Route, RouteTable } from '../../shared/session/routes.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
+import { FirstRead } from './first-read.ts'
 
 const TOGETHER_MS = 50
 
@@ -20,10 +21,10 @@ export class RouteFeed {
   readonly #store: Store
   readonly #broadcast: (text: string) => void
   readonly #table = new RouteTable()
-  #loading?: Promise<void>
-  #loaded = false
-  /** Events that came while the table was read. */
-  #early: LogEvent[] = []
+  readonly #first = new FirstRead(
+    () => this.#read(),
+    (e) => this.#apply(e),
+  )
   readonly #changed = new Set<string>()
   #timer?: ReturnType<typeof setTimeout>
 
@@ -34,7 +35,7 @@ export class RouteFeed {
 
   /** What a daemon has to be told whose table has this hash; undefined when it has them all. */
   async missing(have: string | undefined): Promise<string | undefined> {
-    await this.#load()
+    await this.#first.finished()
     if (have === this.#table.hash) return undefined
     return frame(
       true,
@@ -43,12 +44,10 @@ export class RouteFeed {
   }
 
   observe(e: LogEvent): void {
-    if (e.resource !== 'nodes') return
-    if (!this.#loaded) {
-      // Whoever asks first reads all.
-      if (this.#loading) this.#early.push(e)
-      return
-    }
+    if (e.resource === 'nodes') this.#first.take(e)
+  }
+
+  #apply(e: LogEvent): void {
     const route = e.verb === 'delete' ? undefined : routeOf(e.object ?? decodeBody(e.body, e.rv))
     if (!this.#table.set(e.name, route)) return
     this.#changed.add(e.name)
@@ -67,19 +66,8 @@ export class RouteFeed {
     this.#broadcast(frame(false, changes))
   }
 
-  #load(): Promise<void> {
-    this.#loading ??= this.#read().catch((cause) => {
-      this.#loading = undefined
-      this.#early = []
-      throw cause
-    })
-    return this.#loading
-  }
-
   async #read(): Promise<void> {
     const { items } = await this.#store.list({ resource: 'nodes' })
     for (const i of items) this.#table.set(i.name, routeOf(decodeBody(i.body, i.rv)))
-    this.#loaded = true
-    for (const e of this.#early.splice(0)) this.observe(e)
   }
 }
