@@ -6,6 +6,7 @@ import { cpus, networkInterfaces, totalmem } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
+import { isMirror, isStatic } from '../shared/meta/static-pods.ts'
 import type { StreamRequest } from '../shared/session/frames.ts'
 import { RouteTable } from '../shared/session/routes.ts'
 import type { Log } from './log.ts'
@@ -22,7 +23,9 @@ import { newest } from './plan/plan.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
 import { unlinkLogs } from './pods/log-links.ts'
+import { MirrorPods } from './pods/mirror-pods.ts'
 import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
+import { StaticPods } from './pods/static-pods.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
@@ -80,6 +83,8 @@ export interface DaemonOptions {
   dialer?: string[]
   /** Ends the process: what started it starts the version that is current. */
   restart?: () => void
+  /** The folder with manifests of pods that this machine runs by itself; one in `data` where absent. */
+  staticPods?: string
   /** When pods are sent away, and when images are. */
   pressure?: { hard: Threshold[]; transition: number; images: Shares }
 }
@@ -126,7 +131,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const runtime = new Runtime(o.dockerSocket, instanceOf(o.data), log)
   const workers = new Map<string, PodWorker>()
   const tokens = new PodTokens(api)
-  const status = new StatusWriter(api, log)
+  // What a static pod has to say is said of its mirror.
+  const status = new StatusWriter(api, log, (pod) => (isStatic(pod) ? mirrors.of(pod.metadata.uid) : pod))
   const events = new EventRecorder(api, identity.node, log)
   let ownRange: string | undefined
   const service = o.offline ? undefined : new Service(o.data, identity.node, identity.server, log)
@@ -283,6 +289,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       workers.delete(uid)
       tokens.forget(uid)
       roomChanged()
+      runStatics()
     },
     addressChanged: () => {
       proxyChanged()
@@ -296,8 +303,37 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const w of workers.values()) if (w.isWaiting) w.wake()
   }
   const saved = new DiskCopy(path.join(o.data, 'state'), 'pods', log)
-  const podChanged = (_key: string, old: any, now: any) => {
-    saved.save(() => [...workers.values()].map((w) => w.pod))
+  const begin = (pod: any) => {
+    const w = new PodWorker(pod, context)
+    workers.set(pod.metadata.uid, w)
+    w.wake()
+  }
+  const mirrors = new MirrorPods(
+    api,
+    () => nodes.objects.get(identity.node),
+    (uid) => workers.get(uid)?.wake(),
+    log,
+  )
+  /** Pods of this machine's folder: what is no longer there ends, and what takes its place waits for that. */
+  let statics: ReadonlyMap<string, any> = new Map()
+  const runStatics = () => {
+    const wanted = new Set([...statics.values()].map((p) => p.metadata.uid))
+    const held = new Set<string>()
+    for (const w of workers.values()) {
+      if (!isStatic(w.pod) || wanted.has(w.uid)) continue
+      held.add(`${w.pod.metadata.namespace}/${w.pod.metadata.name}`)
+      w.end()
+    }
+    for (const [key, pod] of statics) if (!held.has(key) && !workers.has(pod.metadata.uid)) begin(pod)
+    mirrors.want(statics)
+  }
+  const staticPods = new StaticPods(o.staticPods ?? path.join(o.data, 'manifests'), identity.node, log, (all) => {
+    statics = all
+    runStatics()
+  })
+  const podChanged = (key: string, old: any, now: any) => {
+    if (isMirror(now ?? old)) return mirrors.seen(key, now)
+    saved.save(() => [...workers.values()].map((w) => w.pod).filter((p) => !isStatic(p)))
     if (old && old.metadata.uid !== now?.metadata.uid) workers.get(old.metadata.uid)?.vanish()
     if (!now) return
     const known = workers.get(now.metadata.uid)
@@ -307,14 +343,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       if (isRelabelled) policies.changed()
       roomChanged()
     } else if (!(now.metadata.deletionTimestamp && gone.has(now.metadata.uid))) {
-      const w = new PodWorker(now, context)
-      workers.set(now.metadata.uid, w)
-      w.wake()
+      begin(now)
     }
   }
   // A pod that has ended here may be seen once more before the API has forgotten it.
   const gone = new Set<string>()
-  const pods = new ObjectList(session, 'pods', {}, podChanged)
+  const pods = new ObjectList(session, 'pods', {}, podChanged, () => mirrors.known())
 
   const reporter = new NodeReporter(async () => {
     if (deleted) return
@@ -365,6 +399,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   async function serveStream(request: StreamRequest, pipe: NodeStream): Promise<void> {
     if (request.kind === 'http') return serveFetch(request, pipe)
     let stream = pipe
+    request = { ...request, uid: mirrors.staticUid(request.uid) ?? request.uid }
     try {
       const all = runtime.ofPod(request.uid)
       if (request.kind === 'portforward') {
@@ -432,6 +467,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   else {
     for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
     dns.start()
+    staticPods.start()
     session.start()
     void runtime.start()
     pressure.start()
@@ -443,6 +479,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     service?.close()
     reporter.close()
     pressure.close()
+    staticPods.close()
+    mirrors.close()
     localVolumes.close()
     proxy.close()
     policies.close()

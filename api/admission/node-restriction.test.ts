@@ -1,48 +1,38 @@
-// What a node may do to volumes: let go of its own, once they are deleted, and nothing else.
+// What a node may make: mirrors of the pods that it runs by itself, and no more.
 import { expect, test } from 'vitest'
-import { migrations } from '../../migrations/bundle.ts'
-import { testCluster } from '../../test/rig/cluster.ts'
-import { createApp } from '../http/app.ts'
-import { openEmbedded } from '../platform/node/embedded-database.ts'
+import { kindByName } from '../../shared/kinds/index.ts'
+import { nodeRestriction } from './node-restriction.ts'
 
-const VOLUMES = '/api/v1/persistentvolumes'
-const volume = (name: string, node: string) => ({
-  metadata: { name, labels: { 'kedge.dev/node': node }, finalizers: ['kedge.dev/local-volume', 'example.com/other'] },
-  spec: {
-    capacity: { storage: '1Gi' },
-    accessModes: ['ReadWriteOnce'],
-    local: { path: `/data/${name}` },
-    nodeAffinity: {
-      required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] }] },
-    },
+const kind = kindByName('', 'Pod')!
+const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: 'u', controller: true }
+const mirror = (spec: object = {}, metadata: object = {}) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: {
+    name: 'p-n1',
+    namespace: 'default',
+    annotations: { 'kubernetes.io/config.mirror': 'h' },
+    ownerReferences: [owner],
+    ...metadata,
   },
+  spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }], ...spec },
 })
-const letGo = { metadata: { finalizers: ['example.com/other', 'kubernetes.io/pv-protection'] } }
+const create = (object: object) => {
+  const ctx = { user: { username: 'system:node:n1', groups: ['system:nodes'] } }
+  return nodeRestriction.create!({ kind, object, ctx } as never)
+}
 
-test('a node lets go of deleted volumes that it keeps', async () => {
-  const database = openEmbedded(':memory:')
-  await database.migrate(migrations)
-  const { cluster, hub } = await testCluster(database)
-  const app = createApp({ cluster, sessions: hub.sessions })
-  const ask = async (method: string, path: string, body?: object, node?: string) => {
-    const as = node ? { 'impersonate-user': `system:node:${node}`, 'impersonate-group': 'system:nodes' } : {}
-    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
-    const headers = { authorization: 'Bearer admin', 'content-type': type, ...as } as Record<string, string>
-    return (await app.request(path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })).status
-  }
-  for (const [name, node] of [
-    ['own', 'n1'],
-    ['kept', 'n1'],
-    ['others', 'n2'],
-  ] as const)
-    expect(await ask('POST', VOLUMES, volume(name, node))).toBe(201)
-  for (const name of ['own', 'others']) expect(await ask('DELETE', `${VOLUMES}/${name}`)).toBe(200)
+test('a mirror', () => expect(create(mirror())).toBeUndefined())
 
-  expect(await ask('PATCH', `${VOLUMES}/others`, letGo, 'n1')).toBe(403)
-  expect(await ask('PATCH', `${VOLUMES}/kept`, letGo, 'n1')).toBe(403)
-  expect(await ask('PATCH', `${VOLUMES}/own`, { ...letGo, spec: { capacity: { storage: '2Gi' } } }, 'n1')).toBe(403)
-  expect(await ask('PATCH', `${VOLUMES}/own`, { metadata: { finalizers: ['kubernetes.io/pv-protection'] } }, 'n1')).toBe(403)
-  expect(await ask('PATCH', `${VOLUMES}/own`, { metadata: { labels: { 'kedge.dev/node': 'n2' } } }, 'n1')).toBe(403)
-  expect(await ask('DELETE', `${VOLUMES}/kept`, undefined, 'n1')).toBe(403)
-  expect(await ask('PATCH', `${VOLUMES}/own`, letGo, 'n1')).toBe(200)
-})
+test.each<[string, object, RegExp]>([
+  ['an ordinary pod', mirror({}, { annotations: {} }), /can only create mirror pods/],
+  ['another node’s', mirror({ nodeName: 'n2' }), /spec.nodeName set to itself/],
+  ['one without an owner', mirror({}, { ownerReferences: [] }), /owner reference set to itself/],
+  ['one that another node owns', mirror({}, { ownerReferences: [{ ...owner, name: 'n2' }] }), /owner reference set to itself/],
+  ['one with two owners', mirror({}, { ownerReferences: [owner, owner] }), /owner reference set to itself/],
+  ['one that blocks its owner', mirror({}, { ownerReferences: [{ ...owner, blockOwnerDeletion: true }] }), /owner reference set to itself/],
+  ['one with an account', mirror({ serviceAccountName: 'default' }), /reference serviceaccounts/],
+  ['one with a secret', mirror({ volumes: [{ name: 'v', secret: { secretName: 's' } }] }), /reference secrets/],
+  ['one with a config map', mirror({ containers: [{ name: 'c', envFrom: [{ configMapRef: { name: 'm' } }] }] }), /reference configmaps/],
+  ['one with a claim', mirror({ volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] }), /reference persistentvolumeclaims/],
+])('%s is refused', (_, object, words) => expect(() => create(object)).toThrow(words))

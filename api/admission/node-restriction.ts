@@ -1,6 +1,8 @@
 // NodeRestriction: a node writes its own Node and the pods that are bound to it, lets go of volumes that it kept, and nothing else of theirs.
+import { referencesOf } from '../../shared/kinds/pod-references.ts'
 import { KEPT, KEPT_BY } from '../../shared/meta/node-annotations.ts'
 import type { KObject } from '../../shared/meta/object.ts'
+import { isMirror } from '../../shared/meta/static-pods.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden } from '../../shared/status/index.ts'
 import { subjectOf } from '../registry/validate.ts'
@@ -13,6 +15,25 @@ export function nodeOf(user: { username: string; groups: string[] }): string | u
     : undefined
 }
 
+/** A node may show a pod that it runs by itself: bound to it, owned by it, and referring to nothing that it would get to see by that. */
+function mirrorFault(pod: KObject, node: string): string | undefined {
+  const { spec } = pod
+  if (!isMirror(pod)) return 'can only create mirror pods'
+  if (spec?.nodeName !== node) return 'can only create pods with spec.nodeName set to itself'
+  const [owner, ...more] = pod.metadata.ownerReferences ?? []
+  if (
+    more.length ||
+    owner?.apiVersion !== 'v1' ||
+    owner.kind !== 'Node' ||
+    owner.name !== node ||
+    !owner.controller ||
+    owner.blockOwnerDeletion
+  )
+    return 'can only create pods with an owner reference set to itself'
+  const [kind] = Object.entries(referencesOf(spec, pod.metadata.name)).find(([, names]) => names.size) ?? []
+  return kind && `can not create pods that reference ${kind}`
+}
+
 function check({ kind, object, old, ctx }: Request): undefined {
   const node = nodeOf(ctx.user)
   if (!node) return undefined
@@ -22,8 +43,9 @@ function check({ kind, object, old, ctx }: Request): undefined {
     if (old && taintsOf(old) !== taintsOf(object)) throw refuse('is not allowed to modify taints')
   }
   if (kind.kind === 'Pod') {
-    if (!old) throw refuse('can only create mirror pods')
-    if (old.spec?.nodeName !== node) throw refuse(`can only update pods with spec.nodeName set to itself`)
+    const fault = old ? undefined : mirrorFault(object, node)
+    if (fault) throw refuse(fault)
+    if (old && old.spec?.nodeName !== node) throw refuse(`can only update pods with spec.nodeName set to itself`)
   }
   if (kind.kind === 'PersistentVolume') {
     const kept = (old?.metadata.finalizers ?? []).filter((f) => f !== KEPT)

@@ -2,6 +2,7 @@
 import { hash32 } from '../../shared/meta/hash.ts'
 import { safeSuffix } from '../../shared/meta/names.ts'
 import type { KObject } from '../../shared/meta/object.ts'
+import { isMirror } from '../../shared/meta/static-pods.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { forbidden } from '../../shared/status/index.ts'
 import type { Environment } from '../registry/context.ts'
@@ -46,7 +47,8 @@ async function accountOf(env: Environment, ns: string, name: string): Promise<KO
 export const serviceAccount: Step = {
   name: 'ServiceAccount',
   create: async ({ env, kind, object }) => {
-    if (kind.kind !== 'Pod') return undefined
+    // What a node shows of its own pods says what already runs.
+    if (kind.kind !== 'Pod' || isMirror(object)) return undefined
     const spec = object.spec
     spec.serviceAccountName ||= 'default'
     spec.serviceAccount = spec.serviceAccountName

@@ -1,11 +1,9 @@
 // The Node authorizer: what a node may do beyond RBAC. It reads what its pods reference and writes its own status, pods and events.
 // Which pods are its own is the Node's graph: kept by whoever holds the pods (the hub's cluster cache).
 
-import { claimsOf } from '../../shared/kinds/pod-claims.ts'
+import type { Referenced } from '../../shared/kinds/pod-references.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
-
-type Referenced = 'secrets' | 'configmaps' | 'serviceaccounts' | 'persistentvolumeclaims'
 
 /** Asked whether a pod bound to the node refers to the object; to a volume, by way of its claim. */
 export interface NodeGraph {
@@ -29,7 +27,7 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
       return (
         reads.includes(a.verb) ||
         (a.subresource === 'status' && ['update', 'patch'].includes(a.verb)) ||
-        (!a.subresource && a.verb === 'delete')
+        (!a.subresource && (a.verb === 'delete' || a.verb === 'create'))
       )
     case 'events':
     case 'events.events.k8s.io':
@@ -56,29 +54,4 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
         ? a.verb === 'create'
         : false
   }
-}
-
-/** Names that the spec of a pod refers to, for the graph. */
-export function referencesOf(spec: any, pod = ''): Record<Referenced, Set<string>> {
-  const secrets = new Set<string>()
-  const configmaps = new Set<string>()
-  const add = (set: Set<string>, name: unknown) => typeof name === 'string' && name && set.add(name)
-  for (const s of spec?.imagePullSecrets ?? []) add(secrets, s.name)
-  for (const c of [...(spec?.initContainers ?? []), ...(spec?.containers ?? []), ...(spec?.ephemeralContainers ?? [])]) {
-    for (const e of c.env ?? []) {
-      add(secrets, e.valueFrom?.secretKeyRef?.name)
-      add(configmaps, e.valueFrom?.configMapKeyRef?.name)
-    }
-    for (const e of c.envFrom ?? []) {
-      add(secrets, e.secretRef?.name)
-      add(configmaps, e.configMapRef?.name)
-    }
-  }
-  for (const v of spec?.volumes ?? [])
-    for (const source of [v, ...(v.projected?.sources ?? [])]) {
-      add(secrets, source.secret?.secretName ?? source.secret?.name)
-      add(configmaps, source.configMap?.name)
-    }
-  const serviceaccounts = new Set<string>([spec?.serviceAccountName ?? 'default'])
-  return { secrets, configmaps, serviceaccounts, persistentvolumeclaims: new Set(claimsOf(pod, spec)) }
 }

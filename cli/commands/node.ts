@@ -35,6 +35,11 @@ const flags: Record<string, Flag> = {
   'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
   data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
   'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
+  'pod-manifest-path': {
+    type: 'string',
+    value: 'DIR',
+    about: 'manifests of pods that this machine runs by itself; DATA/manifests by default',
+  },
   'eviction-hard': { type: 'string', value: 'LIST', about: 'when pods are sent away, as memory.available<100Mi', default: DEFAULT_HARD },
   'eviction-pressure-transition-period': {
     type: 'string',
@@ -69,6 +74,7 @@ const options = (v: Record<string, any>) => ({
   log: stderrLog,
   dialer: [launcher, 'dial'],
   pressure: pressureOf(v),
+  ...(v['pod-manifest-path'] ? { staticPods: v['pod-manifest-path'] } : {}),
   ...(v.server ? { server: v.server } : {}),
   ...(v.token ? { token: v.token } : {}),
   ...(v['ca-file'] ? { caFile: v['ca-file'] } : {}),

@@ -19,13 +19,19 @@ export class StatusWriter {
   readonly #pending = new Map<string, Pending>()
   readonly #sent = new Map<string, string>()
 
-  constructor(api: Api, log: Log) {
+  readonly #shown: (pod: any) => any
+
+  /** `shown` is the pod of the API that stands for one of this node; undefined while there is none. */
+  constructor(api: Api, log: Log, shown: (pod: any) => any) {
     this.#api = api
     this.#log = log
+    this.#shown = shown
   }
 
   /** The status as it should be; the same again is not sent. */
-  set(pod: any, status: any): void {
+  set(own: any, status: any): void {
+    const pod = this.#shown(own)
+    if (!pod) return
     const uid = pod.metadata.uid
     const text = JSON.stringify(status)
     const p = this.#pending.get(uid)

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import path from 'node:path'
 import { timeString } from '../../shared/meta/object.ts'
+import { isStatic } from '../../shared/meta/static-pods.ts'
 import type { Log } from '../log.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
@@ -141,6 +142,13 @@ export class PodWorker {
     this.#event('Warning', 'Evicted', message)
     this.wake()
     for (let i = 0; i < EVICTION_PATIENCE && this.#observed().some((o) => !o.sandbox && o.state === 'running'); i++) await this.#pause(100)
+  }
+  /** It is not wanted any more, and nobody but this node has a say in it. */
+  end(): void {
+    if (this.#pod.metadata.deletionTimestamp) return
+    const deletionGracePeriodSeconds = this.#pod.spec.terminationGracePeriodSeconds ?? 30
+    this.#pod = { ...this.#pod, metadata: { ...this.#pod.metadata, deletionTimestamp: timeString(Date.now()), deletionGracePeriodSeconds } }
+    this.wake()
   }
   vanish(): void {
     this.#vanished = true
@@ -609,7 +617,7 @@ export class PodWorker {
     unlinkLogs(this.#pod)
     clearTimeout(this.#timer)
     this.#done = true
-    if (this.#vanished) this.#c.status.forget(this.uid)
+    if (this.#vanished || isStatic(this.#pod)) this.#c.status.forget(this.uid)
     else this.#c.status.remove(this.#pod)
     this.#c.hold(this.uid, new Set())
     this.#c.finished(this.uid)

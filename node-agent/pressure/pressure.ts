@@ -12,6 +12,8 @@ import { usages, volumeSizes, writtenBy } from './usage.ts'
 const PERIOD = 10_000
 /** After a pod has gone there may be others to go. */
 const AFTERWARDS = 1000
+/** How often images are looked at while the disk is full but not short, ms. */
+const IMAGES_PERIOD = 300_000
 /** After how many looks the local storage of pods with limits is measured. */
 const STORAGE_EVERY = 6
 
@@ -43,6 +45,7 @@ export class Pressure {
   #conditions = new Set<PressureCondition>()
   #timer?: ReturnType<typeof setTimeout>
   #looks = 0
+  #lastImages = 0
   #closed = false
 
   constructor(o: PressureOptions) {
@@ -123,6 +126,9 @@ export class Pressure {
   }
 
   async #collectImages(signals: Signals): Promise<void> {
+    const now = Date.now()
+    if (now - this.#lastImages < IMAGES_PERIOD) return
+    this.#lastImages = now
     const { available, capacity } = signals['imagefs.available']
     const { missing, found } = await this.#o.images.keepBelow(capacity - available, capacity)
     if (missing > found)

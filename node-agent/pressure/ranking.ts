@@ -1,5 +1,6 @@
 // Who has to go first when a node is short of something, in kubelet's order, and what is said of it.
 import { unitsOf } from '../../shared/meta/quantity.ts'
+import { isStatic } from '../../shared/meta/static-pods.ts'
 import { amountText, leastOf, resourceOf, type Signals, type Threshold } from './thresholds.ts'
 
 /** What a pod has of the resource in question: bytes, inodes or processes, by container, and beside them (its volumes). */
@@ -12,8 +13,7 @@ export interface PodUsage {
 const SYSTEM_CRITICAL = 2_000_000_000
 
 /** Pods without which the cluster does not work are never sent away. */
-export const isCritical = (pod: any): boolean =>
-  (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL || pod.metadata.annotations?.['kubernetes.io/config.source'] !== undefined
+export const isCritical = (pod: any): boolean => (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL || isStatic(pod)
 
 const total = (u: PodUsage) => [...u.containers.values()].reduce((a, b) => a + b, u.beside)
 

@@ -1,5 +1,5 @@
 // What configMap, secret, downwardAPI and projected volumes hold: paths and contents. Reads objects through the daemon's references.
-import { claimsOf } from '../../shared/kinds/pod-claims.ts'
+import { referencesOf } from '../../shared/kinds/pod-references.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { type PodAddresses, podField, resourceField } from '../plan/fields.ts'
 import type { VolumeFile } from './atomic-writer.ts'
@@ -82,25 +82,10 @@ export async function contentFiles(volume: any, pod: any, sources: ContentSource
 
 /** Which secrets, config maps and claims a pod refers to, as `resource/namespace/name`. */
 export function referencedBy(pod: any): Set<string> {
-  const out = new Set<string>()
-  const ns = pod.metadata.namespace
-  const add = (resource: string, name: string | undefined) => name && out.add(`${resource}/${ns}/${name}`)
-  for (const c of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
-    for (const e of c.env ?? []) {
-      add('configmaps', e.valueFrom?.configMapKeyRef?.name)
-      add('secrets', e.valueFrom?.secretKeyRef?.name)
-    }
-    for (const e of c.envFrom ?? []) {
-      add('configmaps', e.configMapRef?.name)
-      add('secrets', e.secretRef?.name)
-    }
-  }
-  for (const s of pod.spec.imagePullSecrets ?? []) add('secrets', s.name)
-  for (const c of claimsOf(pod.metadata.name, pod.spec)) add('persistentvolumeclaims', c)
-  for (const v of pod.spec.volumes ?? [])
-    for (const s of [v, ...(v.projected?.sources ?? [])]) {
-      add('configmaps', s.configMap?.name)
-      add('secrets', s.secret?.secretName ?? s.secret?.name)
-    }
-  return out
+  const { secrets, configmaps, persistentvolumeclaims } = referencesOf(pod.spec, pod.metadata.name)
+  return new Set(
+    Object.entries({ secrets, configmaps, persistentvolumeclaims }).flatMap(([resource, names]) =>
+      [...names].map((name) => `${resource}/${pod.metadata.namespace}/${name}`),
+    ),
+  )
 }

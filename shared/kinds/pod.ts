@@ -1,6 +1,7 @@
 // Pod: the spec is fixed once created but for images, tolerations and deadlines; status belongs to the node.
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
+import { isMirror } from '../meta/static-pods.ts'
 import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, allVerbs, humanDuration, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { defaultPodSpec, qosClass } from './pod-defaults.ts'
@@ -110,7 +111,7 @@ const withoutComputing = (c: any) => {
 
 /** In-place resize: more or less processor and memory, for the same containers in the same class of service. */
 function validateResize(o: KObject, old: KObject, e: FieldErrors): void {
-  if (old.metadata.annotations?.['kubernetes.io/config.mirror']) return void e.forbidden('', 'static pods cannot be resized')
+  if (isMirror(old)) return void e.forbidden('', 'static pods cannot be resized')
   for (const list of CONTAINER_LISTS) {
     const [now, before]: any[][] = [o.spec[list] ?? [], old.spec[list] ?? []]
     if (now.length !== before.length) return void e.forbidden(`spec.${list}`, `${list} may not be added or removed on resize`)

@@ -1,5 +1,6 @@
 // Pods on a node, one behaviour after the other, with real containers.
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
@@ -163,6 +164,45 @@ describe.skipIf(missing)('pods on a host', () => {
     await eventually('nothing is waited for', () => !status().conditions.some((c: any) => c.type === 'PodResizePending'))
     expect(statusOf('stays').restartCount).toBe(0)
     cp.k('delete pod elastic')
+  })
+
+  test('pods of the machine itself run without the API, which shows them', async () => {
+    const folder = path.join(host.folder, 'data/manifests')
+    const write = (file: string, says: string) =>
+      writeFileSync(
+        path.join(folder, file),
+        `apiVersion: v1\nkind: Pod\nmetadata: {name: ${path.parse(file).name}}\nspec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "echo ${says}; sleep 3600"]}]}\n`,
+      )
+    const containers = (name: string) =>
+      host.containers(`--filter label=io.kubernetes.pod.name=${name}-h1 --filter label=io.kubernetes.container.name=c`)
+    write('own.yaml', 'one')
+    await eventually('it is shown', () => cp.kubectl('get pod own-h1').code === 0)
+    isReady('own-h1')
+    expect(cp.k('logs own-h1')).toBe('one\n')
+    expect(cp.k('exec own-h1 -- echo hi')).toBe('hi\n')
+    const [id] = containers('own')
+    const uid = () => cp.k('get pod own-h1 -o jsonpath={.metadata.uid}')
+    const before = uid()
+    cp.k('delete pod own-h1')
+    await eventually('it is shown again', () => cp.kubectl('get pod own-h1').code === 0 && uid() !== before)
+    isReady('own-h1')
+    expect(containers('own')).toEqual([id])
+    write('own.yaml', 'two')
+    await eventually('it runs as the file is now', () => cp.kubectl('logs own-h1').out === 'two\n')
+    // Without the API, and with a daemon that has never heard of it.
+    await cp.kill()
+    host.killDaemon()
+    const [second] = containers('own')
+    write('late.yaml', 'three')
+    host.startDaemon()
+    await eventually('the new one runs', () => containers('late').length === 1)
+    expect(containers('own')).toEqual([second])
+    await cp.start()
+    await eventually('it is shown', () => cp.kubectl('get pod late-h1').code === 0)
+    isReady('late-h1')
+    for (const f of ['own.yaml', 'late.yaml']) rmSync(path.join(folder, f))
+    await eventually('both are gone', () => !/-h1$/m.test(cp.k('get pods -o name')))
+    expect([...containers('own'), ...containers('late')]).toEqual([])
   })
 
   test('a node that runs short of memory sends away who has more than it asked for, and takes no more of those', async () => {

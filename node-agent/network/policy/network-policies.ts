@@ -78,17 +78,22 @@ export class NetworkPolicies {
 
   /** Resolves when a pod's rules are in the kernel. Throws when that takes too long. */
   async covered(pod: PolicedPod): Promise<void> {
-    const policies = this.#policies
-    if (policies && !isLimited(policies, pod)) return
     let timer: ReturnType<typeof setTimeout> | undefined
-    await new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => {
-        this.#waiting = this.#waiting.filter((w) => w !== resolve)
-        reject(new Error('network policies are not known yet'))
-      }, PATIENCE)
-      this.#waiting.push(resolve)
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('network policies are not known yet')), PATIENCE)
+    })
+    try {
+      // What an earlier daemon knew counts only while nobody can be asked.
+      if (this.#o.session.connected) await Promise.race([this.#list.ready(), late])
+      const policies = this.#policies
+      if (policies && !isLimited(policies, pod)) return
+      const written = Promise.withResolvers<void>()
+      this.#waiting.push(written.resolve)
       this.changed()
-    }).finally(() => clearTimeout(timer))
+      await Promise.race([written.promise, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   close(): void {

@@ -52,6 +52,11 @@ test.each<[string, object[], string[] | undefined]>([
     ['meta l4proto tcp th dport { 80, 443, 8000-8100 } return', 'drop'],
   ],
   [
+    'ports that are said twice, and ranges that overlap',
+    [ingress({ ports: [{ port: 85 }, { port: 80, endPort: 90 }, { port: 85 }, { port: 91 }, { port: 70, endPort: 75 }] })],
+    ['meta l4proto tcp th dport { 70-75, 80-91 } return', 'drop'],
+  ],
+  [
     'all ports of a protocol',
     [ingress({ ports: [{ protocol: 'SCTP' }, { protocol: 'SCTP', port: 7 }] })],
     ['meta l4proto sctp return', 'drop'],
@@ -62,7 +67,7 @@ test.each<[string, object[], string[] | undefined]>([
   [
     'a range of addresses with exceptions, on a port',
     [ingress({ from: [{ ipBlock: { cidr: '10.0.0.0/8', except: ['10.1.0.0/16', '10.2.0.0/16'] } }], ports: [{ port: 80 }] })],
-    ['ip saddr 10.0.0.0/8 ip saddr != { 10.1.0.0/16, 10.2.0.0/16 } meta l4proto tcp th dport { 80 } return', 'drop'],
+    ['ip saddr 10.0.0.0/8 ip saddr != 10.1.0.0/16 ip saddr != 10.2.0.0/16 meta l4proto tcp th dport { 80 } return', 'drop'],
   ],
   ['a range of the other family lets nobody in', [ingress({ from: [{ ipBlock: { cidr: 'fd00::/8' } }] })], ['drop']],
 ])('ingress: %s', (_, policies, expected) => expect(rules(policies, 'ingress')).toEqual(expected))

@@ -84,10 +84,25 @@ export function groupsOf(policies: readonly any[], pods: Iterable<PolicedPod>): 
   return all
 }
 
+type Range = [first: number, last: number]
+
+/** Without overlaps: the kernel takes no set that says a number twice. */
+function merged(ranges: readonly Range[]): Range[] {
+  const out: Range[] = []
+  for (const [first, last] of ranges.toSorted((a, b) => a[0] - b[0])) {
+    const before = out.at(-1)
+    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last)
+    else out.push([first, last])
+  }
+  return out
+}
+
 /** Numbers of one protocol, or all of it. */
-function portMatch(protocol: string, numbers: (number | string)[] | undefined): string {
+function portMatch(protocol: string, ranges: Range[] | undefined): string {
   const l4 = `meta l4proto ${protocol.toLowerCase()}`
-  return numbers ? `${l4} th dport { ${numbers.join(', ')} }` : l4
+  if (!ranges) return l4
+  const numbers = merged(ranges).map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`))
+  return `${l4} th dport { ${numbers.join(', ')} }`
 }
 
 class Builder {
@@ -134,7 +149,7 @@ class Builder {
     const group = groupOf(peer, namespace)
     if (group) return `${address} @${this.#addresses(group)}`
     const { cidr, except } = peer.ipBlock
-    return `${address} ${cidr}${except?.length ? ` ${address} != { ${except.join(', ')} }` : ''}`
+    return [`${address} ${cidr}`, ...(except ?? []).map((e: string) => `${address} != ${e}`)].join(' ')
   }
 
   /** What a rule lets through, each as a match; an empty one is everything. */
@@ -146,15 +161,15 @@ class Builder {
       : ['']
     if (!rule.ports?.length) return whom
     const matches: string[] = []
-    const numbers = new Map<string, (number | string)[] | undefined>()
-    const add = (protocol: string, number: number | string) => {
+    const numbers = new Map<string, Range[] | undefined>()
+    const add = (protocol: string, first: number, last = first) => {
       const all = numbers.has(protocol) ? numbers.get(protocol) : []
-      if (all && !all.includes(number)) numbers.set(protocol, [...all, number])
+      if (all) numbers.set(protocol, [...all, [first, last]])
     }
     for (const port of rule.ports) {
       const protocol = protocolOf(port)
       if (port.port === undefined) numbers.set(protocol, undefined)
-      else if (!isNamed(port)) add(protocol, port.endPort ? `${port.port}-${port.endPort}` : port.port)
+      else if (!isNamed(port)) add(protocol, port.port, port.endPort)
       else if (direction === 'Ingress') for (const n of numbersOf(pod, protocol, port.port)) add(protocol, n)
       else {
         const groups = peers?.length ? peers.flatMap((p: any) => groupOf(p, namespace) ?? []) : [EVERYBODY]
