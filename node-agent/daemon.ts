@@ -6,7 +6,7 @@ import { cpus, networkInterfaces, totalmem } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
-import { isMirror, isStatic } from '../shared/meta/static-pods.ts'
+import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts'
 import type { StreamRequest } from '../shared/session/frames.ts'
 import { RouteTable } from '../shared/session/routes.ts'
 import type { Log } from './log.ts'
@@ -57,6 +57,10 @@ const policed = (ip: string, pod: any): PolicedPod => ({
   labels: pod.metadata.labels ?? {},
   containers: containersOf(pod),
 })
+
+/** Where a pod comes from is the node's to say, whatever its annotations are. */
+const fromApi = (pod: any): any =>
+  isStatic(pod) ? { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [CONFIG_SOURCE]: 'api' } } } : pod
 
 const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
 
@@ -331,8 +335,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     statics = all
     runStatics()
   })
-  const podChanged = (key: string, old: any, now: any) => {
-    if (isMirror(now ?? old)) return mirrors.seen(key, now)
+  const podChanged = (key: string, old: any, seen: any) => {
+    if (isMirror(seen ?? old)) return mirrors.seen(key, seen)
+    const now = seen && fromApi(seen)
     saved.save(() => [...workers.values()].map((w) => w.pod).filter((p) => !isStatic(p)))
     if (old && old.metadata.uid !== now?.metadata.uid) workers.get(old.metadata.uid)?.vanish()
     if (!now) return

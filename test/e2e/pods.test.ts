@@ -189,6 +189,11 @@ describe.skipIf(missing)('pods on a host', () => {
     expect(containers('own')).toEqual([id])
     write('own.yaml', 'two')
     await eventually('it runs as the file is now', () => cp.kubectl('logs own-h1').out === 'two\n')
+    // Who only says so is a pod like any other.
+    const pretender = pod('pretender', 'containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"]}]')
+    applied(pretender.replace('{name: pretender}', '{name: pretender, annotations: {kubernetes.io/config.source: file}}'))
+    isReady('pretender')
+    cp.k('delete pod pretender --grace-period=0 --force')
     // Without the API, and with a daemon that has never heard of it.
     await cp.kill()
     host.killDaemon()
