@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 
 const FLAG = '--heap-growing-percent='
 /** How long after its start a server is filling its memory and has its clients come back, ms. */
-const STARTING = 30_000
+const STARTING = 10_000
 
 export function growFreelyAtFirst(): void {
   const chosen = process.execArgv.find((a) => a.startsWith(FLAG))
