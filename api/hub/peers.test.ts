@@ -43,9 +43,7 @@ class Daemon {
     for (const [id, whole, members, gone] of f.groups) {
       const table = this.tables.get(id) ?? new PeerTable()
       this.tables.set(id, table)
-      if (whole) for (const [ip] of [...table.values()]) if (!members.some((m) => m[0] === ip)) table.set(ip, undefined)
-      for (const ip of gone) table.set(ip, undefined)
-      for (const peer of members) table.set(peer[0], peer)
+      table.take(whole, members, gone)
     }
   }
   want(ids: number[]): Promise<void> {

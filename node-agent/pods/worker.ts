@@ -56,8 +56,8 @@ const TOKEN_CHECK = 60_000
 const KEPT_DEAD = 1
 const RESIZE_RETRY = 10_000
 const MAX_POST_START = 300_000
-/** How long it is waited for the end of a pod that is sent away, in tenths of a second. */
-const EVICTION_PATIENCE = 100
+/** How long it is waited for the end of a pod that is sent away, ms. */
+const EVICTION_PATIENCE = 10_000
 
 const node = () => ({ cpu: String(cpus().length), memory: String(totalmem()) })
 
@@ -141,7 +141,9 @@ export class PodWorker {
     this.#ending = { reason: 'Evicted', message, disrupted: message }
     this.#event('Warning', 'Evicted', message)
     this.wake()
-    for (let i = 0; i < EVICTION_PATIENCE && this.#observed().some((o) => !o.sandbox && o.state === 'running'); i++) await this.#pause(100)
+    // A pause ends early when something happens to the pod: the clock counts, not the pauses.
+    const until = Date.now() + EVICTION_PATIENCE
+    while (Date.now() < until && this.#observed().some((o) => !o.sandbox && o.state === 'running')) await this.#pause(100)
   }
   /** It is not wanted any more, and nobody but this node has a say in it. */
   end(): void {
@@ -345,7 +347,7 @@ export class PodWorker {
   }
 
   /** It has not begun, and cannot here. */
-  async #refuse(message: string): Promise<void> {
+  #refuse(message: string): void {
     this.#finished = 'Failed'
     this.#ending = { reason: 'Evicted', message: `Pod was rejected: ${message}` }
     this.#event('Warning', 'Evicted', message)

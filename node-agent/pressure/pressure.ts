@@ -33,12 +33,6 @@ export interface PressureOptions {
   event(reason: string, message: string): void
 }
 
-const REASONS: Record<PressureCondition, [string, string]> = {
-  MemoryPressure: ['EvictionThresholdMet', 'memory'],
-  DiskPressure: ['EvictionThresholdMet', 'ephemeral-storage'],
-  PIDPressure: ['EvictionThresholdMet', 'pids'],
-}
-
 export class Pressure {
   readonly #o: PressureOptions
   readonly #lastMet = new Map<PressureCondition, number>()
@@ -113,10 +107,7 @@ export class Pressure {
     const now = Date.now()
     for (const t of met) {
       const condition = conditionOf(t.signal)
-      if (!this.#conditions.has(condition)) {
-        const [reason, resource] = REASONS[condition]
-        this.#o.event(reason, `Attempting to reclaim ${resource}`)
-      }
+      if (!this.#conditions.has(condition)) this.#o.event('EvictionThresholdMet', `Attempting to reclaim ${resourceOf(t.signal)}`)
       this.#lastMet.set(condition, now)
     }
     const conditions = new Set([...this.#lastMet].filter(([, at]) => now - at < this.#o.transition || at === now).map(([c]) => c))

@@ -29,6 +29,14 @@ export class PeerTable {
     return this.#members.get(ip)
   }
 
+  /** What the hub has told: members that have come or changed, and addresses that are gone; or all that there are. */
+  take(whole: boolean, members: readonly Peer[], gone: readonly string[]): void {
+    const named = new Set(members.map(([ip]) => ip))
+    if (whole) for (const ip of [...this.#members.keys()]) if (!named.has(ip)) this.set(ip, undefined)
+    for (const ip of gone) this.set(ip, undefined)
+    for (const peer of members) this.set(peer[0], peer)
+  }
+
   /** Sets an address's member, or takes it away; whether that changed anything. */
   set(ip: string, peer: Peer | undefined): boolean {
     const before = this.#members.get(ip)

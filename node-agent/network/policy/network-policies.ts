@@ -114,12 +114,7 @@ export class NetworkPolicies {
     for (const [id, whole, members, gone] of groups) {
       const group = this.#byId.get(id)
       if (!group) continue
-      if (whole) {
-        const named = new Set(members.map(([ip]) => ip))
-        for (const [ip] of [...group.members.values()]) if (!named.has(ip)) group.members.set(ip, undefined)
-      }
-      for (const ip of gone) group.members.set(ip, undefined)
-      for (const peer of members) group.members.set(peer[0], peer)
+      group.members.take(whole, members, gone)
       group.known = true
     }
     this.changed()
@@ -133,7 +128,7 @@ export class NetworkPolicies {
       if (this.#groups.has(key)) continue
       const group: Group = { id: this.#nextId++, what, members: new PeerTable(), known: false }
       const saved = this.#saved?.members.get(key)
-      for (const peer of saved ?? []) group.members.set(peer[0], peer)
+      if (saved) group.members.take(true, saved, [])
       group.known = !!saved && !this.#o.session.connected
       this.#groups.set(key, group)
       this.#byId.set(group.id, group)
