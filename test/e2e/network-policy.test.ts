@@ -1,5 +1,5 @@
 // Network policies as a matrix: nine pods of three namespaces on two hosts, each to each, over two TCP ports and one of UDP; before, under and after each.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
 import { Prober, type Target } from '../rig/probers.ts'
@@ -197,13 +197,17 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     await stand?.stop()
   }, 60_000)
 
+  // After each test all is open again, so that one that fails leaves the next ones a clean start.
+  afterEach(async () => {
+    cp.k('delete networkpolicy -n x --all')
+    await becomes(() => true)
+  }, 60_000)
+
   test('without any policy all reach all', () => becomes(() => true))
 
   test.each(policies)('%s', async (_title, specs, passes) => {
     apply(specs.map((spec, i) => policyManifest(`p${i}`, spec)).join(''))
     await becomes(passes)
-    cp.k('delete networkpolicy -n x --all')
-    await becomes(() => true)
   })
 
   test('labels of pods and namespaces, and rules, may change', async () => {
@@ -229,8 +233,6 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     await becomes(() => true)
     cp.k('label pod -n x b pod=b --overwrite')
     await becomes((t) => t.to !== 'x/b')
-    cp.k('delete networkpolicy -n x --all')
-    await becomes(() => true)
   })
 
   test('a new pod is limited before its first packet, and let in as soon as it is there', async () => {
@@ -259,8 +261,6 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     })
     expect(words.at(-1)).toBe('in')
     cp.k(`delete pod -n x guest ${names.join(' ')}`)
-    cp.k('delete networkpolicy -n x --all')
-    await becomes(() => true)
   })
 
   test('the DNS is reached by those alone who may reach it', async () => {
@@ -275,7 +275,6 @@ describe.skipIf(missing)('network policies on two hosts', () => {
       ),
     )
     await eventually('it asks', asks)
-    cp.k('delete networkpolicy -n x --all')
   })
 
   test('the host reaches its pods whatever policies say', async () => {
@@ -285,7 +284,6 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     const at = (node: string) =>
       NAMES.filter((n) => nsOf(n) === 'x' && getPod('x', nameOf(n)).spec.nodeName === node).map((n) => ips.get(n)!)
     expect(at('h1').map((ip) => [reaches(h1, ip), reaches(h2, ip)])).toEqual(at('h1').map(() => [true, false]))
-    cp.k('delete networkpolicy -n x --all')
   })
 
   test('rules outlast the daemon, and what changed meanwhile is made good', async () => {
@@ -298,7 +296,5 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     h1.startDaemon()
     h2.startDaemon()
     await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'z')
-    cp.k('delete networkpolicy -n x --all')
-    await becomes(() => true)
   })
 })

@@ -21,8 +21,11 @@ const overTcp = (ip, port) => new Promise((r) => {
   s.on('timeout', () => { r(false); s.destroy() })
   s.on('error', () => r(false))
 })
+let sourcePort = 20000
 const overUdp = (ip, port) => new Promise((r) => {
   const s = require('dgram').createSocket('udp4')
+  // Never one that the kernel may still know a flow of, which goes on under any rule.
+  s.bind(sourcePort++)
   const done = (yes) => { clearTimeout(timer); r(yes); s.close() }
   const timer = setTimeout(() => done(false), ${PATIENCE})
   s.once('message', () => done(true))
