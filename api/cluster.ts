@@ -1,5 +1,6 @@
 // A cluster's control plane, put together from its ports: what every request handler is given. Platforms build one; nothing here is theirs.
 
+import { isServed, tlsSecrets } from '../shared/ingress/class.ts'
 import { FRONT_PROXY } from '../shared/kinds/certificates.ts'
 import { FLOW_CONTROL } from '../shared/kinds/flow-control.ts'
 import { flowSchemas, priorityLevels } from '../shared/kinds/flow-defaults.ts'
@@ -88,7 +89,20 @@ class StoredGraph implements NodeGraph {
       return !!claim && this.references(node, 'persistentvolumeclaims', claim.namespace, claim.name)
     }
     const page = await this.#store.list({ resource: 'pods', ns, fields: [{ key: 'spec.nodeName', operator: '=', values: [node] }] })
-    return page.items.some((i) => referencesOf(decodeBody(i.body, i.rv).spec, i.name)[resource].has(name))
+    if (page.items.some((i) => referencesOf(decodeBody(i.body, i.rv).spec, i.name)[resource].has(name))) return true
+    return resource === 'secrets' && this.#isCertificate(ns, name)
+  }
+
+  /** Whether an ingress that the nodes serve has its certificate there. */
+  async #isCertificate(ns: string, name: string): Promise<boolean> {
+    const read = async (resource: string, of?: string) => {
+      const { items } = await this.#store.list({ resource, ...(of ? { ns: of } : {}) })
+      return items.map((i) => decodeBody(i.body, i.rv))
+    }
+    const users = (await read('ingresses.networking.k8s.io', ns)).filter((i) => tlsSecrets(i).includes(name))
+    if (!users.length) return false
+    const classes = new Map((await read('ingressclasses.networking.k8s.io')).map((c) => [c.metadata.name, c]))
+    return users.some((i) => isServed(i, (of) => classes.get(of)))
   }
 }
 

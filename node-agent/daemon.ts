@@ -1,30 +1,29 @@
 // The daemon: puts session, runtime, workers and network together. Containers outlive it; at a start it adopts what runs.
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { cpus, networkInterfaces, totalmem } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts'
-import type { StreamRequest } from '../shared/session/frames.ts'
 import { RouteTable } from '../shared/session/routes.ts'
 import type { Log } from './log.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
+import { INGRESS, Ingress } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
-import { newest } from './plan/plan.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
-import { unlinkLogs } from './pods/log-links.ts'
+import { type Leftovers, removeAll, removeUnknown } from './pods/leftovers.ts'
 import { MirrorPods } from './pods/mirror-pods.ts'
-import { removeSandbox, type SandboxOptions } from './pods/sandbox.ts'
+import type { SandboxOptions } from './pods/sandbox.ts'
 import { StaticPods } from './pods/static-pods.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
@@ -33,18 +32,14 @@ import { ImageCollector, type Shares } from './pressure/image-collector.ts'
 import { Pressure } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds, type Threshold } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
-import { failure, serveAttach, serveExec, serveLogs } from './runtime/exec.ts'
 import { Service } from './service.ts'
 import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
-import { type NodeStream, Session } from './session/session.ts'
-import { serveFetch } from './streams/http.ts'
-import { forwardOverChannels, forwardOverSpdy } from './streams/port-forward.ts'
-import { channelsOverSpdy } from './streams/spdy-channels.ts'
+import { Session } from './session/session.ts'
+import { PodStreams } from './streams/pod-streams.ts'
 import { Upgrader } from './upgrade.ts'
 import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
-import { removeVolumes } from './volumes/volumes.ts'
 
 const ZONE = 'topology.kubernetes.io/zone'
 
@@ -149,10 +144,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
 
   const dialers = new PodDialers(o.dialer ?? [], log)
+  const streams = new PodStreams({ runtime, dialers, log, runningAs: (uid) => mirrors.staticUid(uid) ?? uid })
   const session = new Session(
     identity,
     log,
-    (request, stream) => void serveStream(request, stream),
+    (request, stream) => void streams.serve(request, stream),
     (connected) => {
       service?.set({ connected, server: identity.server })
       if (connected) status.retryNow()
@@ -171,6 +167,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
   const references = new References(session, (users) => {
     for (const uid of users) workers.get(uid)?.contentChanged()
+    if (users.has(INGRESS)) ingress.changed()
   })
   const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
   const proxy = new ServiceProxy(
@@ -218,12 +215,15 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const services = new ObjectList(session, 'services', {}, (_key, old, now) => {
     dns.service(old, now)
     proxyChanged()
+    ingress.changed()
     if (now && isApi(now.metadata.namespace, now.metadata.name)) apiProxy.serve(now.spec.clusterIP)
   })
   const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, (_key, old, now) => {
     dns.slice(old, now)
     proxyChanged()
+    ingress.changed()
   })
+  const ingress = new Ingress({ session, references, data: o.data, log, services, slices, changed: () => reporter.report() })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
   void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
@@ -370,6 +370,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         ip: hostIP,
         runtimeVersion: version,
         managed: upgrader.managed,
+        ...(ingress.state ? { ingress: ingress.state } : {}),
         volumes: volumesFolder(o.data),
         pressure: pressure.conditions,
       },
@@ -380,81 +381,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     if (!problem) upgrader.ready()
   }, log)
 
-  /** Containers whose pod is neither known to the API nor remembered: they are taken away, once the API has said so. */
+  const leftovers: Leftovers = { runtime, data: o.data, sandbox, log }
   async function removeStrays(): Promise<void> {
+    // Only when the API has said which pods there are.
     await pods.ready()
-    if (!runtime.connected) return
-    const known = new Set([...workers.keys()])
-    for (const uid of runtime.podUids()) {
-      if (known.has(uid)) continue
-      const all = runtime.ofPod(uid)
-      log.info('removing containers of a pod that is gone', { pod: `${all[0]!.podNamespace}/${all[0]!.podName}` })
-      await Promise.all(all.filter((c) => !c.sandbox).map((c) => runtime.remove(c.id)))
-      await removeSandbox(runtime, uid, all, sandbox, false).catch((cause) =>
-        log.error('a stray sandbox could not be removed', cause, { uid }),
-      )
-      await removeVolumes(o.data, uid)
-      unlinkLogs({ metadata: { namespace: all[0]!.podNamespace, name: all[0]!.podName, uid } })
-    }
-    const folder = path.join(o.data, 'pods')
-    if (existsSync(folder))
-      for (const uid of readdirSync(folder)) if (!workers.has(uid) && !runtime.ofPod(uid).length) await removeVolumes(o.data, uid)
-  }
-
-  async function serveStream(request: StreamRequest, pipe: NodeStream): Promise<void> {
-    if (request.kind === 'http') return serveFetch(request, pipe)
-    let stream = pipe
-    request = { ...request, uid: mirrors.staticUid(request.uid) ?? request.uid }
-    try {
-      const all = runtime.ofPod(request.uid)
-      if (request.kind === 'portforward') {
-        const dial = async (port: number) => {
-          const pod = runtime.ofPod(request.uid).find((c) => c.sandbox && c.state === 'running')
-          if (!pod) throw new Error(`pod ${request.namespace}/${request.pod} has no network here`)
-          return dialers.dial(pod.pid, port)
-        }
-        return request.spdy ? forwardOverSpdy(pipe, dial) : forwardOverChannels(pipe, request.ports, dial)
-      }
-      if (request.kind !== 'logs' && request.spdy) stream = await channelsOverSpdy(pipe, request)
-      let target = newest(all, request.container)
-      if (request.kind === 'logs' && request.previous) {
-        const ended = all
-          .filter((c) => !c.sandbox && c.name === request.container && c.id !== target?.id)
-          .sort((a, b) => b.restarts - a.restarts)
-        target = target?.state === 'exited' && !ended.length ? target : ended[0]
-        if (!target)
-          return stream.end(
-            failure(
-              400,
-              'BadRequest',
-              `previous terminated container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} not found`,
-            ),
-          )
-      }
-      if (!target)
-        return stream.end(
-          failure(
-            400,
-            'BadRequest',
-            `container ${JSON.stringify(request.container)} in pod ${JSON.stringify(request.pod)} is waiting to start: ContainerCreating`,
-          ),
-        )
-      if (request.kind === 'logs') {
-        const since =
-          request.sinceSeconds !== undefined
-            ? Math.floor(Date.now() / 1000) - request.sinceSeconds
-            : request.sinceTime
-              ? Math.floor(Date.parse(request.sinceTime) / 1000)
-              : undefined
-        return await serveLogs(runtime, target.id, { ...request, ...(since !== undefined ? { since } : {}) }, stream)
-      }
-      if (target.state !== 'running') return stream.end(failure(400, 'BadRequest', `container ${request.container} is not running`))
-      if (request.kind === 'exec') await serveExec(runtime, target.id, request.command, request, stream)
-      else await serveAttach(runtime, target.id, request, stream)
-    } catch (cause) {
-      log.error('a stream failed', cause, { kind: request.kind, pod: `${request.namespace}/${request.pod}` })
-      stream.end(failure(500, 'InternalError', `error in container runtime: ${(cause as Error).message}`))
-    }
+    if (runtime.connected) await removeUnknown(leftovers, new Set(workers.keys()))
   }
 
   runtime.on('changed', (uid) => workers.get(uid)?.wake())
@@ -489,7 +420,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     localVolumes.close()
     proxy.close()
     policies.close()
-    await Promise.all([apiProxy.close(), dns.close()])
+    await Promise.all([apiProxy.close(), dns.close(), ingress.close()])
     for (const w of workers.values()) w.detach()
     session.close()
     dialers.close()
@@ -499,15 +430,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     close,
     purge: async () => {
       await close()
-      for (const c of runtime.containers.values()) if (!c.sandbox) await runtime.remove(c.id).catch(() => {})
-      for (const uid of runtime.podUids()) {
-        const all = runtime.ofPod(uid)
-        unlinkLogs({ metadata: { namespace: all[0]!.podNamespace, name: all[0]!.podName, uid } })
-        await removeSandbox(runtime, uid, all, sandbox, false).catch(() => {})
-        await removeVolumes(o.data, uid).catch(() => {})
-      }
+      await removeAll(leftovers)
       await apiProxy.remove(apiServiceIp(identity.serviceCidr))
       await dns.remove()
+      await ingress.remove()
       await proxy.remove()
       await policies.remove()
       await routes.remove()

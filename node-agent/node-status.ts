@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import path from 'node:path'
-import { MANAGED, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
+import { INGRESS, MANAGED, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
 import { timeString } from '../shared/meta/object.ts'
 import { equal } from '../shared/schema/field-set.ts'
 import { gitVersion } from '../shared/version.ts'
@@ -19,6 +19,8 @@ export interface NodeFacts {
   managed: boolean
   /** The folder of its local volumes. */
   volumes: string
+  /** Whether it could serve ingresses, or does. */
+  ingress?: 'available' | 'serving'
   /** What it is short of. */
   pressure: ReadonlySet<PressureCondition>
 }
@@ -196,6 +198,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   if (!covers(node.metadata.labels, labels)) await api.call('PATCH', at, { metadata: { labels } }, 'application/merge-patch+json')
   const own = {
     [MANAGED]: facts.managed ? 'true' : null,
+    [INGRESS]: facts.ingress ?? null,
     [VOLUMES_FOLDER]: facts.volumes,
     [VOLUMES_SIZE]: diskSize(path.dirname(facts.volumes)),
   }

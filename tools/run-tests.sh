@@ -16,6 +16,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have /bin/busybox || missing="$missing busybox-static"
   have wget || missing="$missing wget"
   have openssl || missing="$missing openssl"
+  have haproxy || missing="$missing haproxy"
   have nginx || missing="$missing nginx-light"
   have redis-server || missing="$missing redis-server"
   have debootstrap || missing="$missing debootstrap"

@@ -5,12 +5,20 @@ import type { Referenced } from '../../shared/kinds/pod-references.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 
-/** Asked whether a pod bound to the node refers to the object; to a volume, by way of its claim. */
+/** Asked whether a pod bound to the node refers to the object; to a volume, by way of its claim; to a secret, also an ingress that all nodes serve. */
 export interface NodeGraph {
   references(node: string, resource: Referenced | 'persistentvolumes', ns: string, name: string): Promise<boolean>
 }
 
-const readAll = new Set(['services', 'nodes', 'endpoints', 'endpointslices.discovery.k8s.io', 'networkpolicies.networking.k8s.io'])
+const readAll = new Set([
+  'services',
+  'nodes',
+  'endpoints',
+  'endpointslices.discovery.k8s.io',
+  'networkpolicies.networking.k8s.io',
+  'ingresses.networking.k8s.io',
+  'ingressclasses.networking.k8s.io',
+])
 const reads = ['get', 'list', 'watch']
 
 /** True when the node may; false says nothing, RBAC is asked next. */

@@ -17,6 +17,7 @@ import { endpoints } from './endpoints.ts'
 import { ephemeralVolume } from './ephemeral-volume.ts'
 import { flowSchemaStatus } from './flow-schema.ts'
 import { garbageCollector } from './garbage-collector.ts'
+import { ingress, ingressClass } from './ingress.ts'
 import { job } from './job.ts'
 import { loadBalancer } from './load-balancer.ts'
 import { localClass, localVolume, volumeReclaim } from './local-volume.ts'
@@ -80,6 +81,8 @@ export const controllers: readonly Controller[] = [
   nodeEviction,
   nodeUpgrade,
   loadBalancer,
+  ingressClass,
+  ingress,
   localClass,
   localVolume,
   deploy,

@@ -1,19 +1,16 @@
 // Services of type LoadBalancer answer at the addresses of the nodes themselves: each node's service table takes what comes to its own address.
 // A service says no by the annotation `kedge.dev/load-balancer: none`, or names another's class; a node by the label that excludes it.
 
-import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Reader, type Result, splitKey, type Write } from '../engine/types.ts'
+import { addressesOf, reachedAt } from './node-addresses.ts'
 import { byAge } from './pods.ts'
 
 const SERVICES = 'services'
 const SLICES = 'endpointslices.discovery.k8s.io'
 const CLASS = 'kedge.dev/nodes'
 const CHOICE = 'kedge.dev/load-balancer'
-const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers'
-/** A status does not grow with the cluster. */
-const MOST = 16
 /** What machines are administered by is not taken from them. */
 const RESERVED = new Set(['TCP/22'])
 const NAME = 'service-lb-controller'
@@ -43,15 +40,6 @@ const hasOurs = (service: KObject): boolean =>
 
 const portsOf = (service: KObject): string[] => (service.spec.ports ?? []).map((p: any) => `${p.protocol}/${p.port}`)
 
-function addressOf(node: KObject): string | undefined {
-  const all: any[] = node.status?.addresses ?? []
-  const isIPv4 = (a: any) => !a.address.includes(':')
-  return (all.find((a) => a.type === 'ExternalIP' && isIPv4(a)) ?? all.find((a) => a.type === 'InternalIP' && isIPv4(a)))?.address
-}
-
-const serves = (node: KObject): boolean =>
-  isReady(node) && !node.metadata.deletionTimestamp && node.metadata.labels?.[EXCLUDED] === undefined
-
 /** Why a service gets no address. */
 function refusal({ service, rivals }: View): string | undefined {
   for (const port of portsOf(service)) {
@@ -64,12 +52,11 @@ function refusal({ service, rivals }: View): string | undefined {
 }
 
 function addresses({ service, nodes, local }: View): string[] {
-  const all = nodes
-    .filter((n) => serves(n) && (!local || local.has(n.metadata.name)))
-    .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-    .flatMap((n) => addressOf(n) ?? [])
   const asked = service.spec.loadBalancerIP
-  return [...new Set(asked ? all.filter((a) => a === asked) : all)].slice(0, MOST)
+  return addressesOf(
+    nodes.filter((n) => !local || local.has(n.metadata.name)),
+    (a) => !asked || a === asked,
+  )
 }
 
 function reconcile(_key: string, view: View): Result {
@@ -105,7 +92,6 @@ function reconcile(_key: string, view: View): Result {
 }
 
 const ours = (reader: Reader): KObject[] => reader.list(SERVICES).filter(isOurs)
-const state = (n: KObject | undefined) => n && JSON.stringify([serves(n), addressOf(n)])
 const isLocal = (service: KObject): boolean => service.spec.externalTrafficPolicy === 'Local'
 
 export const loadBalancer: Controller<View> = {
@@ -122,7 +108,7 @@ export const loadBalancer: Controller<View> = {
       const wants = (s: KObject | undefined) => (s && isOurs(s) ? portsOf(s) : [])
       return equal(wants(old), wants(now)) ? keys : [...new Set([...keys, ...ours(reader).map(keyOf)])]
     },
-    nodes: ({ old, new: now }, reader) => (state(old) === state(now) ? [] : ours(reader).map(keyOf)),
+    nodes: ({ old, new: now }, reader) => (reachedAt(old) === reachedAt(now) ? [] : ours(reader).map(keyOf)),
     [SLICES]: ({ old, new: now }, reader) => {
       const { namespace, labels } = (now ?? old)!.metadata
       const service = reader.get(SERVICES, namespace!, labels?.['kubernetes.io/service-name'] ?? '')

@@ -7,7 +7,7 @@ import { isStatic } from '../../shared/meta/static-pods.ts'
 import type { Log } from '../log.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
-import { asGranted, type Bounds, decide, type Granted, grantedOf, promised, type ResizePending, type Room } from '../plan/resize.ts'
+import type { Room } from '../plan/resize.ts'
 import { podStatus } from '../plan/status.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
@@ -20,7 +20,9 @@ import type { EventRecorder } from './events.ts'
 import { runHook } from './hooks.ts'
 import { ImageError, type Images } from './images.ts'
 import { linkLogs, unlinkLogs } from './log-links.ts'
-import { ContainerProbes, type ProbeKind, type Verdict } from './probes.ts'
+import { PodProbes } from './pod-probes.ts'
+import type { ProbeKind, Verdict } from './probes.ts'
+import { Resizing } from './resizing.ts'
 import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
 import { securityProfiles } from './security-profiles.ts'
 import type { StatusWriter } from './status-writer.ts'
@@ -68,7 +70,7 @@ export class PodWorker {
   #vanished = false
   readonly #c: WorkerContext
   readonly #backoffs = new Map<string, Backoff>()
-  readonly #probes = new Map<string, ContainerProbes>()
+  readonly #probes: PodProbes
   readonly #condemned = new Map<string, Verdict>()
   readonly #waiting = new Map<string, { reason: string; message?: string }>()
   readonly #lastWords: TerminationMessages
@@ -87,9 +89,7 @@ export class PodWorker {
   #sleepers: (() => void)[] = []
   #refresh = false
   #admitted = false
-  #granted: Granted
-  #pending?: ResizePending
-  #resizeFault?: string
+  readonly #resizing: Resizing
   #terminating = false
   /** The grace that was last asked for, and when it is over, ms. */
   #leaving?: { seconds: number; ends: number }
@@ -99,7 +99,17 @@ export class PodWorker {
     this.uid = pod.metadata.uid
     this.#pod = pod
     this.#c = c
-    this.#granted = grantedOf(pod)
+    this.#resizing = new Resizing(pod)
+    this.#probes = new PodProbes({
+      exec: (id, command, timeout) => run(c.runtime, id, command, timeout),
+      changed: () => this.wake(),
+      failed: (kind: ProbeKind, name, message) =>
+        this.#event('Warning', 'Unhealthy', `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`, name),
+      condemned: (name, verdict) => {
+        this.#condemned.set(name, verdict)
+        this.wake()
+      },
+    })
     this.#startTime = pod.status?.startTime ?? timeString(Date.now())
     if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') {
       this.#finished = pod.status.phase
@@ -114,11 +124,11 @@ export class PodWorker {
   }
   /** What is promised to it here. */
   get promised(): { cpu: number; memory: number } {
-    return this.ending ? { cpu: 0, memory: 0 } : promised(this.#pod, this.#granted)
+    return this.ending ? { cpu: 0, memory: 0 } : this.#resizing.promised(this.#pod)
   }
   /** Whether it waits for room. */
   get isWaiting(): boolean {
-    return this.#pending?.reason === 'Deferred'
+    return this.#resizing.isWaiting
   }
   get ip(): string | undefined {
     return this.#sandbox && !this.#pod.spec.hostNetwork ? this.#sandbox.ip : undefined
@@ -278,17 +288,15 @@ export class PodWorker {
       if (refusal && !this.#observed().length) return this.#refuse(refusal)
       this.#admitted = true
     }
-    const { granted, pending } = decide(this.#pod, this.#granted, () => this.#c.room(this.uid))
-    this.#granted = granted
-    this.#pending = pending
+    this.#resizing.decide(this.#pod, () => this.#c.room(this.uid))
     this.#report()
     if (!(await this.#setUp())) return
     this.#keepProbes()
     for (;;) {
-      const pod = asGranted(this.#pod, this.#granted)
-      const p = plan(pod, this.#observed(), this.#backoffs, this.#condemned, (n) => this.#probeOf(n)?.started ?? true, Date.now())
+      const pod = this.#resizing.asGranted(this.#pod)
+      const p = plan(pod, this.#observed(), this.#backoffs, this.#condemned, (n) => this.#probesOf(n)?.started ?? true, Date.now())
       for (const [name, w] of p.waiting) this.#waiting.set(name, w)
-      if (!p.steps.some((s) => s.do === 'resize')) this.#resizeFault = undefined
+      if (!p.steps.some((s) => s.do === 'resize')) this.#resizing.settled()
       if (p.finished) {
         this.#finished = p.finished
         this.#dirty = true
@@ -310,8 +318,9 @@ export class PodWorker {
           this.#event('Normal', 'Killing', s.reason, s.observed.name)
           await this.#stop([s.observed], s.grace ?? this.#grace())
           acted = true
-        } else if (s.do === 'resize') await this.#resize(s.observed, s.bounds)
-        else if (await this.#start(s.container, s.restarts)) acted = true
+        } else if (s.do === 'resize') {
+          if (!(await this.#resizing.apply(runtime, s.observed, s.bounds))) this.#wakeIn(RESIZE_RETRY)
+        } else if (await this.#start(s.container, s.restarts)) acted = true
         else alone = true
       }
       this.#keepProbes()
@@ -319,16 +328,6 @@ export class PodWorker {
       if (!acted || alone || this.#dirty) break
     }
     await this.#removeDead()
-  }
-
-  async #resize(o: Observed, bounds: Bounds): Promise<void> {
-    try {
-      await this.#c.runtime.resize(o.id, bounds)
-      this.#resizeFault = undefined
-    } catch (cause) {
-      this.#resizeFault = (cause as Error).message
-      this.#wakeIn(RESIZE_RETRY)
-    }
   }
 
   /** activeDeadlineSeconds: true when it has just ended the pod. */
@@ -519,47 +518,8 @@ export class PodWorker {
   #hook = (hook: any, container: any, id: string, timeout: number) =>
     runHook(this.#c.runtime, hook, { container, id, podIP: this.#sandbox!.ip, timeout })
 
-  #probeOf = (name: string): ContainerProbes | undefined => {
-    const o = newest(this.#observed(), name)
-    return o ? this.#probes.get(o.id) : undefined
-  }
-
-  /** Probes run for the containers that run. */
-  #keepProbes(): void {
-    const all: any[] = [
-      ...this.#pod.spec.containers,
-      ...(this.#pod.spec.initContainers ?? []).filter((c: any) => c.restartPolicy === 'Always'),
-    ]
-    const live = new Set<string>()
-    for (const c of all) {
-      const o = newest(this.#observed(), c.name)
-      if (o?.state !== 'running') continue
-      live.add(o.id)
-      if (this.#probes.has(o.id)) continue
-      this.#probes.set(
-        o.id,
-        new ContainerProbes(
-          o.id,
-          c,
-          { podIP: this.#sandbox!.ip, exec: (command, timeout) => run(this.#c.runtime, o.id, command, timeout) },
-          {
-            changed: () => this.wake(),
-            failed: (kind: ProbeKind, name, message) =>
-              this.#event('Warning', 'Unhealthy', `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`, name),
-            condemned: (name, verdict) => {
-              this.#condemned.set(name, verdict)
-              this.wake()
-            },
-          },
-        ),
-      )
-    }
-    for (const [id, p] of this.#probes)
-      if (!live.has(id)) {
-        p.stop()
-        this.#probes.delete(id)
-      }
-  }
+  #probesOf = (name: string) => this.#probes.of(name, this.#observed())
+  #keepProbes = () => this.#probes.keep(this.#pod, this.#observed(), this.#sandbox!.ip)
 
   #grace = (): number => this.#pod.spec.terminationGracePeriodSeconds ?? 30
 
@@ -581,8 +541,7 @@ export class PodWorker {
   }
 
   async #tearDownSandbox(): Promise<void> {
-    for (const p of this.#probes.values()) p.stop()
-    this.#probes.clear()
+    this.#probes.stop()
     if (!this.#observed().some((o) => o.sandbox)) return
     await removeSandbox(this.#c.runtime, this.uid, this.#observed(), this.#c.sandbox, !!this.#pod.spec.hostNetwork)
     this.#sandbox = undefined
@@ -598,7 +557,7 @@ export class PodWorker {
     }
     const remembered = this.#sandbox ?? rememberedSandbox(this.#c.sandbox, this.uid)
     if (remembered) this.#sandbox = remembered
-    for (const p of this.#probes.values()) p.stop()
+    this.#probes.stop()
     // Force deletion, or a shorter grace asked for later, cuts the wait. By this machine's clock alone: another's may be off.
     const deadline = () => (this.#vanished ? 0 : this.#graceEnds())
     const grace = this.#vanished ? 0 : (this.#pod.metadata.deletionGracePeriodSeconds ?? 30)
@@ -656,13 +615,11 @@ export class PodWorker {
       ...(this.#sandbox?.ip ? { podIP: this.#sandbox.ip } : this.#pod.status?.podIP ? { podIP: this.#pod.status.podIP } : {}),
       sandboxReady,
       waiting: this.#waiting,
-      ready: (c) => !allStopped && (this.#probeOf(c.name)?.ready ?? !c.readinessProbe),
-      started: (c) => this.#probeOf(c.name)?.started ?? !c.startupProbe,
+      ready: (c) => !allStopped && (this.#probesOf(c.name)?.ready ?? !c.readinessProbe),
+      started: (c) => this.#probesOf(c.name)?.started ?? !c.startupProbe,
       ...(this.#finished ? { finished: this.#finished } : {}),
       ...this.#ending,
-      granted: this.#granted,
-      ...(this.#pending ? { pending: this.#pending } : {}),
-      ...(this.#resizeFault ? { resizeFault: this.#resizeFault } : {}),
+      ...this.#resizing.state,
       terminationMessages: this.#lastWords.texts,
       startTime: this.#startTime,
       now: timeString(Date.now()),
@@ -674,6 +631,6 @@ export class PodWorker {
   detach(): void {
     this.#done = true
     clearTimeout(this.#timer)
-    for (const p of this.#probes.values()) p.stop()
+    this.#probes.stop()
   }
 }

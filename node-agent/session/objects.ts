@@ -100,7 +100,12 @@ export class References {
     const e = this.#entries.get(`${resource}/${namespace}/${name}`)
     if (!e) return undefined
     await e.list.ready()
-    return e.list.objects.get(namespace ? `${namespace}/${name}` : name)
+    return this.peek(resource, namespace, name)
+  }
+
+  /** The object as far as it is known now. */
+  peek(resource: Referenced, namespace: string, name: string): any {
+    return this.#entries.get(`${resource}/${namespace}/${name}`)?.list.objects.get(namespace ? `${namespace}/${name}` : name)
   }
 }
 

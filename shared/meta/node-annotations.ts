@@ -10,6 +10,9 @@ export const FAILED = 'kedge.dev/upgrade-failed'
 /** The ConfigMap whose `version` all managed nodes are brought to, one at a time. */
 export const ROUND = { namespace: 'kube-system', name: 'kedge-nodes' }
 
+/** `available` where a node could serve ingresses, `serving` where it does. */
+export const INGRESS = 'kedge.dev/ingress'
+
 /** The folder of the node's local volumes, and how much it may hold in all, as a quantity. */
 export const VOLUMES_FOLDER = 'kedge.dev/local-volumes'
 export const VOLUMES_SIZE = 'kedge.dev/local-volumes-size'
