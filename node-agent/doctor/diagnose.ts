@@ -28,6 +28,8 @@ export interface Facts {
   docker?: { fault?: string; version?: string; driver?: string; liveRestore?: boolean }
   cni: boolean
   nft: { installed: boolean; table: boolean; fault?: string }
+  /** What serves ingresses; `fault` is what its last start failed of. */
+  proxy: { installed: boolean; fault?: string }
   forwarding: boolean
   /** The FORWARD chain drops what no rule accepts, and whether ours is there. */
   forward?: { drops: boolean; ours: boolean }
@@ -181,6 +183,12 @@ function network(f: Facts): Finding[] {
   else if (!f.nft.table && f.daemon?.ready)
     out.push(fault('nftables', 'the service table is not there', 'something flushed it: systemctl restart kedge-node writes it anew'))
   else out.push(ok('nftables', f.nft.table ? 'the service table is there' : 'works'))
+  if (!f.proxy.installed) out.push(warning('ingress', 'haproxy is not installed: this machine serves no ingresses', 'install haproxy'))
+  else if (f.proxy.fault)
+    out.push(
+      fault('ingress', `the proxy does not start: ${f.proxy.fault}`, 'if another program has port 80 or 443, end it: ss -ltnp names it'),
+    )
+  else out.push(ok('ingress', 'haproxy is there'))
   out.push(
     f.forwarding
       ? ok('forwarding', 'on')

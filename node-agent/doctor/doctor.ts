@@ -28,6 +28,7 @@ const parts = (data: string): [file: string, command: string, ...args: string[]]
   ['routes.txt', 'ip', 'route', 'show', 'table', 'all'],
   ['nftables.txt', 'nft', 'list', 'table', 'ip', TABLE],
   ['iptables.txt', 'iptables-save'],
+  ['ingress.txt', 'tail', '-n', '200', path.join(data, 'ingress', 'proxy.log')],
   ['kernel.txt', 'uname', '-a'],
   ['os-release.txt', 'cat', '/etc/os-release'],
   ['memory.txt', 'cat', '/proc/meminfo'],

@@ -7,6 +7,7 @@ import path from 'node:path'
 import Docker from 'dockerode'
 import { cniPath } from '../network/cni.ts'
 import { exec } from '../network/commands.ts'
+import { haproxyBinary, lastAlert } from '../network/ingress/haproxy.ts'
 import { FORWARD_COMMENT, ROUTE_PROTOCOL } from '../network/routes.ts'
 import { TABLE } from '../network/service-rules.ts'
 import { type DaemonState, stateFile } from '../service.ts'
@@ -88,6 +89,11 @@ async function nft(): Promise<Facts['nft']> {
   }
 }
 
+function proxy(data: string): Facts['proxy'] {
+  const fault = lastAlert(path.join(data, 'ingress'))
+  return { installed: haproxyBinary() !== undefined, ...(fault ? { fault } : {}) }
+}
+
 async function firewalls(): Promise<string[]> {
   const found: string[] = []
   if (/Status: active/.test((await quietly('ufw', 'status')) ?? '')) found.push('ufw')
@@ -149,6 +155,7 @@ export async function collect(data: string, dockerSocket: string): Promise<Facts
     docker: await docker(dockerSocket),
     cni: cniPath() !== undefined,
     nft: await nft(),
+    proxy: proxy(data),
     forwarding: read('/proc/sys/net/ipv4/ip_forward').trim() === '1',
     ...(rules === undefined ? {} : { forward: { drops: /^-P FORWARD DROP/m.test(rules), ours: rules.includes(FORWARD_COMMENT) } }),
     firewalls: await firewalls(),

@@ -244,7 +244,15 @@ wanted_packages() {
       have conntrack || packages="$packages conntrack"
       ;;
   esac
+  have haproxy || packages="$packages haproxy"
   have gzip || packages="$packages gzip"
+}
+
+# It is the daemon's to start, when there is an ingress: the service that the package brings would only be in its way.
+rest_haproxy() {
+  case " $packages " in
+    *" haproxy "*) systemctl disable -q --now haproxy >/dev/null 2>&1 || true ;;
+  esac
 }
 
 # A Docker of our own making keeps containers through its own restarts and upgrades.
@@ -453,6 +461,7 @@ main() {
   configure_docker
   # shellcheck disable=SC2086
   install_packages $packages
+  rest_haproxy
   start_docker
   put_binary
   join

@@ -10,7 +10,7 @@ const OLDER = 'kubernetes.io/ingress.class'
 export const isOurClass = (ingressClass: any): boolean => ingressClass?.spec?.controller === CONTROLLER
 
 /** The class that an ingress names. */
-export const classNameOf = (ingress: any): string | undefined => ingress.spec?.ingressClassName ?? ingress.metadata.annotations?.[OLDER]
+const classNameOf = (ingress: any): string | undefined => ingress.spec?.ingressClassName ?? ingress.metadata.annotations?.[OLDER]
 
 /** Whether it is one for us, by the class that it names. */
 export function isServed(ingress: any, classOf: (name: string) => any): boolean {

@@ -7,7 +7,7 @@ import { dnsSubdomain } from '../meta/names.ts'
 const PREFIX = 'nginx.ingress.kubernetes.io/'
 const OLDER_REWRITE = 'ingress.kubernetes.io/rewrite-target'
 
-export type Protocol = 'HTTP' | 'HTTPS' | 'GRPC' | 'GRPCS'
+type Protocol = 'HTTP' | 'HTTPS' | 'GRPC' | 'GRPCS'
 
 export interface IngressOptions {
   /** What the path becomes, `$1` standing for what the first bracket of the rule's path took. */

@@ -136,17 +136,22 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
     const images = testImages()
     for (const vm of vms) vm.loadImages(images)
     kubectl('apply -f -', webDeployment(4) + webService)
+    kubectl('create ingress web --rule=web.test/*=web:80')
     kubectl('rollout status deployment/web --timeout=60s')
     const ip = kubectl('get svc web -o jsonpath={.spec.clusterIP}')
     for (const vm of vms)
       await eventually(`${vm.name} reaches the service`, () => vm.run(`curl -s -m 2 http://${ip}/`).trim().endsWith('v1'))
+    for (const vm of vms)
+      await eventually(`${vm.name} serves the ingress`, () =>
+        vm.run('curl -s -m 2 -H Host:web.test http://127.0.0.1/').trim().endsWith('v1'),
+      )
   })
 
   test('the daemons upgrade one after another under load: no container restarts, no request fails', async () => {
     const before = vms.map((vm) => vm.containers())
     const ip = kubectl('get svc web -o jsonpath={.spec.clusterIP}')
     const [command, ...args] = vms[0]!.command(
-      `n=0; f=0; while [ ! -e /tmp/enough ]; do curl -s -o /dev/null -m 2 http://${ip}/ || f=$((f+1)); n=$((n+1)); done; echo $n $f`,
+      `n=0; f=0; while [ ! -e /tmp/enough ]; do for to in ${ip} '-H Host:web.test 127.0.0.1'; do curl -sf -o /dev/null -m 2 $to || f=$((f+1)); n=$((n+1)); done; done; echo $n $f`,
     )
     const load = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     let counted = ''
@@ -201,7 +206,7 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
     const out = vms[1]!.run(`curl -fsSL --cacert /tmp/kedge-ca.crt ${host.url}/install.sh | sh -s -- --uninstall --remove-data`)
     expect(out).toContain('these packages came with the installation and stay: docker.io')
     const left = vms[1]!.run(
-      'docker ps -aq; nft list tables | grep kedge; iptables -S | grep kedge; ip -4 addr show lo | grep 10.96; ip route show proto 107; ls -d /var/lib/kedge /usr/local/lib/kedge /usr/local/bin/kedge /etc/kedge /etc/systemd/system/kedge* /etc/sysctl.d/90-kedge.conf 2>/dev/null; pgrep -f "[k]edge-0"; true',
+      'docker ps -aq; nft list tables | grep kedge; iptables -S | grep kedge; ip -4 addr show lo | grep 10.96; ip route show proto 107; ls -d /var/lib/kedge /usr/local/lib/kedge /usr/local/bin/kedge /etc/kedge /etc/systemd/system/kedge* /etc/sysctl.d/90-kedge.conf 2>/dev/null; pgrep -f "[k]edge-0"; pgrep haproxy; true',
     )
     expect(left).toBe('')
     kedge('node rm vm2')

@@ -11,7 +11,7 @@ import { addressOf, eventually, plugIn, quietly, ROOT, sh } from './hosts.ts'
 /** What a small cloud image of Debian has. */
 const BASE = ['systemd', 'systemd-sysv', 'dbus', 'curl', 'ca-certificates', 'iproute2', 'procps', 'kmod', 'iputils-ping', 'netbase']
 /** What the installer will ask the package manager for. */
-const LATER = ['docker.io', 'containernetworking-plugins', 'nftables', 'iptables', 'conntrack', 'apparmor']
+const LATER = ['docker.io', 'containernetworking-plugins', 'nftables', 'iptables', 'conntrack', 'apparmor', 'haproxy']
 const V1 = ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids']
 const unified = existsSync('/sys/fs/cgroup/cgroup.controllers')
 

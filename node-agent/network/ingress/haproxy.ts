@@ -28,6 +28,16 @@ function ask(socket: string, line: string): Promise<string> {
   })
 }
 
+/** What it complained of since it was started last. */
+export function lastAlert(folder: string): string | undefined {
+  const file = path.join(folder, 'proxy.log')
+  if (!existsSync(file)) return undefined
+  const alerts = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((l) => l.includes('[ALERT]'))
+  return alerts.slice(-2).join('; ').slice(-500) || undefined
+}
+
 export class HaProxy {
   readonly #folder: string
   readonly #lost: () => void
@@ -131,7 +141,7 @@ export class HaProxy {
       closeSync(err)
     }
     for (const end = Date.now() + PATIENCE; !(await this.#master()); await sleep(20))
-      if (Date.now() > end || this.#hasFailed()) throw new Error(`the proxy does not start: ${this.#lastWords()}`)
+      if (Date.now() > end || lastAlert(this.#folder)) throw new Error(`the proxy does not start: ${this.#lastWords()}`)
   }
 
   /** The process that runs here, by its id; a moment's silence while it replaces itself is borne if `patient`. */
@@ -164,14 +174,5 @@ export class HaProxy {
     })
   }
 
-  #hasFailed = () => /\[ALERT\]/.test(this.#lastWords())
-  /** What it complained of last. */
-  #lastWords(): string {
-    const file = this.#at('proxy.log')
-    if (!existsSync(file)) return 'it said nothing'
-    const alerts = readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((l) => l.includes('[ALERT]'))
-    return alerts.slice(-2).join('; ').slice(-500) || 'it said nothing'
-  }
+  #lastWords = () => lastAlert(this.#folder) ?? 'it said nothing'
 }

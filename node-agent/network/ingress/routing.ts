@@ -17,13 +17,13 @@ export interface Backend {
   options: BackendOptions
 }
 
-export interface BackendOptions extends Omit<IngressOptions, 'sslRedirect' | 'forceSslRedirect' | 'regex' | 'rewrite' | 'rewritePrefix'> {
+interface BackendOptions extends Omit<IngressOptions, 'sslRedirect' | 'forceSslRedirect' | 'regex' | 'rewrite' | 'rewritePrefix'> {
   toHttps: boolean
   /** What of a path becomes what: an expression, and a template with `\1`. */
   replace?: { expression: string; by: string }
 }
 
-export interface Route {
+interface Route {
   /** A key of `hosts`, or ANY_HOST. */
   host: string
   path: string
