@@ -8,6 +8,8 @@ export interface Package {
   name: string
   /** The command or file that tells whether it is there. */
   command: string
+  /** A node runs without it, but does less. */
+  optional?: true
 }
 
 const wanted: Package[] = [
@@ -17,16 +19,20 @@ const wanted: Package[] = [
   { name: 'iproute2', command: 'ip' },
   { name: 'iptables', command: 'iptables' },
   { name: 'conntrack', command: 'conntrack' },
+  // It serves ingresses.
+  { name: 'haproxy', command: 'haproxy', optional: true },
   // The example's image is made of it.
   { name: 'busybox-static', command: '/bin/busybox' },
 ]
 
+const systemd = () => existsSync('/run/systemd/system')
 const present = (command: string) =>
   command.startsWith('/')
     ? existsSync(command) || (command.includes('/cni/') && existsSync(`/opt/cni/bin/${path.basename(command)}`))
     : ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${command}`))
 
 export const missingPackages = (): Package[] => wanted.filter((p) => !present(p.command))
+export const requiredPackages = (): Package[] => missingPackages().filter((p) => !p.optional)
 
 /** Installs by apt, after asking unless `yes`. Throws when it cannot. */
 export async function installPackages(list: Package[], yes: boolean): Promise<void> {
@@ -49,6 +55,8 @@ export async function installPackages(list: Package[], yes: boolean): Promise<vo
     const r = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env })
     if (r.status !== 0) throw new Error(`apt-get ${args[0]} failed: see above`)
   }
+  // The daemon starts it; the service that came with it is not wanted.
+  if (names.includes('haproxy') && systemd()) spawnSync('systemctl', ['disable', '--now', 'haproxy'], { stdio: 'ignore' })
 }
 
 const answers = () => spawnSync('docker', ['info'], { stdio: 'ignore' }).status === 0
@@ -57,7 +65,7 @@ const answers = () => spawnSync('docker', ['info'], { stdio: 'ignore' }).status 
 export async function startDocker(folder: string): Promise<boolean> {
   if (answers()) return true
   process.stdout.write('Docker ... ')
-  if (existsSync('/run/systemd/system')) {
+  if (systemd()) {
     try {
       execFileSync('systemctl', ['enable', '--now', 'docker'], { stdio: 'ignore' })
     } catch {

@@ -9,7 +9,7 @@ import { isReady } from '../../shared/meta/conditions.ts'
 import { example, exampleImage } from '../example.ts'
 import { parseFlags } from '../flags.ts'
 import { currentAccess, kubeconfigFile, mergeKubeconfig } from '../kubeconfig.ts'
-import { installPackages, missingPackages, startDocker } from '../packages.ts'
+import { installPackages, missingPackages, requiredPackages, startDocker } from '../packages.ts'
 import { alive, defaultFolder, launcher, readPid } from '../processes.ts'
 import { apiRequest } from '../request.ts'
 
@@ -74,7 +74,7 @@ export async function run(args: string[]): Promise<number | undefined> {
   const root = process.getuid?.() === 0
   const missing = missingPackages()
   if (missing.length && root) await installPackages(missing, !!v.yes)
-  const canRun = root && !missingPackages().length && (await startDocker(folder))
+  const canRun = root && !requiredPackages().length && (await startDocker(folder))
 
   step(`control plane on https://${v.listen}`)
   const server = path.join(folder, 'server')
@@ -96,8 +96,8 @@ export async function run(args: string[]): Promise<number | undefined> {
   if (!canRun) {
     say('\nThis machine runs the control plane only, no containers:')
     if (!root) say('  - the node daemon needs root: run this again with sudo')
-    for (const m of missingPackages()) say(`  - missing: ${m.command} (Debian package ${m.name}; apt-get install ${m.name})`)
-    if (root && !missingPackages().length) say('  - Docker did not start; see docker.log beside the other logs')
+    for (const m of requiredPackages()) say(`  - missing: ${m.command} (Debian package ${m.name}; apt-get install ${m.name})`)
+    if (root && !requiredPackages().length) say('  - Docker did not start; see docker.log beside the other logs')
     say('\n  kubectl get namespaces')
     return 0
   }
