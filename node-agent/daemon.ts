@@ -18,6 +18,7 @@ import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
+import { SlicesByService } from './network/slices.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
@@ -57,7 +58,8 @@ const policed = (ip: string, pod: any): PolicedPod => ({
 const fromApi = (pod: any): any =>
   isStatic(pod) ? { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [CONFIG_SOURCE]: 'api' } } } : pod
 
-const isApi = (namespace: string, name: string) => namespace === 'default' && name === 'kubernetes'
+const API_SERVICE = 'default/kubernetes'
+const isApi = (namespace: string, name: string) => `${namespace}/${name}` === API_SERVICE
 
 const apiSlice = ({ ip, port }: { ip: string; port: number }) => ({
   metadata: { namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
@@ -167,26 +169,26 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
   const references = new References(session, (users) => {
     for (const uid of users) workers.get(uid)?.contentChanged()
-    if (users.has(INGRESS)) ingress.changed()
+    if (users.has(INGRESS)) ingress.secretChanged()
   })
   const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
   const proxy = new ServiceProxy(
     { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
-    () => ({ services: proxied(), slices: ownSlices(), localPods: localPods(), here: here() }),
+    {
+      services: () => services.objects.keys(),
+      // DNS is not in the table where this host serves it itself.
+      service: (key) => {
+        const found = services.objects.get(key)
+        return found && found.spec.clusterIP !== dns.serving ? found : undefined
+      },
+      // Pods reach the API through this daemon.
+      slicesOf: (key) => (key === API_SERVICE && apiProxy.endpoint ? [apiSlice(apiProxy.endpoint)] : byService.of(key)),
+      localPods,
+      here: () => ({ node: identity.node, zone: nodes.objects.get(identity.node)?.metadata.labels?.[ZONE] }),
+    },
     log,
   )
-  const apiProxy = new ApiProxy(identity, api, o.data, log, () => proxyChanged())
-  /** The slices as the cluster has them, but for the API's own: pods reach it through this daemon. */
-  const ownSlices = () => {
-    const { endpoint } = apiProxy
-    const others = [...slices.objects.values()].filter(
-      (s) => !isApi(s.metadata.namespace, s.metadata.labels?.['kubernetes.io/service-name']),
-    )
-    return endpoint ? [...others, apiSlice(endpoint)] : others
-  }
-  const here = () => ({ node: identity.node, zone: nodes.objects.get(identity.node)?.metadata.labels?.[ZONE] })
-  /** The services but for DNS, where this host serves that itself. */
-  const proxied = () => [...services.objects.values()].filter((s) => s.spec.clusterIP !== dns.serving)
+  const apiProxy = new ApiProxy(identity, api, o.data, log, () => proxyChanged(API_SERVICE))
   const dns = new ClusterDns({
     domain: identity.clusterDomain,
     ranges: [identity.serviceCidr, identity.podCidr],
@@ -194,7 +196,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     log,
     ready: () => services.synced && slices.synced,
     changed: () => {
-      proxyChanged()
+      proxyChanged(`${DNS_SERVICE.namespace}/${DNS_SERVICE.name}`)
       policies.changed()
     },
   })
@@ -206,30 +208,32 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     dns: () => dns.serving,
   })
   // Until both are known, whatever the last daemon wrote stays: connections go on through a restart.
-  const proxyChanged = () => {
-    if (services.synced && slices.synced) proxy.changed()
-  }
+  const proxyKnowsAll = () => services.synced && slices.synced
+  const proxyChanged = (service: string) => proxyKnowsAll() && proxy.changed(service)
+  const byService = new SlicesByService()
   const routeTable = new RouteTable()
   const routes = new Routes(identity.node, routeTable, log)
   session.followRoutes(routeTable, () => routes.changed())
-  const services = new ObjectList(session, 'services', {}, (_key, old, now) => {
+  const services = new ObjectList(session, 'services', {}, (key, old, now) => {
     dns.service(old, now)
-    proxyChanged()
-    ingress.changed()
+    proxyChanged(key)
+    ingress.changed(key)
     if (now && isApi(now.metadata.namespace, now.metadata.name)) apiProxy.serve(now.spec.clusterIP)
   })
   const slices = new ObjectList(session, 'endpointslices.discovery.k8s.io', {}, (_key, old, now) => {
     dns.slice(old, now)
-    proxyChanged()
-    ingress.changed()
+    for (const key of byService.changed(old, now)) {
+      proxyChanged(key)
+      ingress.changed(key)
+    }
   })
-  const ingress = new Ingress({ session, references, data: o.data, log, services, slices, changed: () => reporter.report() })
+  const ingress = new Ingress({ session, references, data: o.data, log, services, slices, byService, changed: () => reporter.report() })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
-  void Promise.all([services.ready(), slices.ready()]).then(() => proxyChanged())
+  void Promise.all([services.ready(), slices.ready()]).then(() => proxy.allChanged())
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
   const nodeChanged = (_key: string, old: any, now: any) => {
-    if (old?.metadata.labels?.[ZONE] !== now?.metadata.labels?.[ZONE]) proxyChanged()
+    if (old?.metadata.labels?.[ZONE] !== now?.metadata.labels?.[ZONE] && proxyKnowsAll()) proxy.allChanged()
     const range = now?.spec?.podCIDR
     deleted = !now
     // Somebody may have taken this node for lost, or written what it knows better.
@@ -296,7 +300,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       runStatics()
     },
     addressChanged: () => {
-      proxyChanged()
+      if (proxyKnowsAll()) proxy.podsChanged()
       policies.changed()
     },
     policed: (pod, ip) => policies.covered(policed(ip, pod)),

@@ -1,47 +1,61 @@
 // Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
+import { isHealthChecked } from '../../shared/kinds/service.ts'
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
 import { HealthServers, healthPorts } from './health-ports.ts'
 import {
   baseTable,
-  difference,
-  type Elements,
+  type Demand,
   type Here,
   type LocalPod,
   MAX_ENDPOINTS,
+  podElements,
   type Ranges,
   readyOn,
   serviceElements,
   TABLE,
 } from './service-rules.ts'
-import { FlowCleaner, staleFlows } from './stale-flows.ts'
+import { type Flow, FlowCleaner, staleFlows } from './stale-flows.ts'
+import { TableState } from './table-state.ts'
 
 const SETTLE = 5
 const RETRY = 1000
+/** The owner of what pods call for, beside the services by their keys. */
+const PODS = ''
 
+/** What the table follows. Services go by `namespace/name`. */
 interface Source {
-  services: Iterable<any>
-  slices: Iterable<any>
-  localPods: Iterable<LocalPod>
-  here: Here
+  services(): Iterable<string>
+  /** Undefined when there is none, or it is served otherwise. */
+  service(key: string): any
+  slicesOf(key: string): any[]
+  localPods(): Iterable<LocalPod>
+  here(): Here
 }
 
 export class ServiceProxy {
   readonly #ranges: Ranges
   readonly #log: Log
-  readonly #source: () => Source
+  readonly #source: Source
   readonly #cleaner: FlowCleaner
   readonly #health: HealthServers
-  #applied: Elements | undefined
+  readonly #state = new TableState()
+  /** Services whose health is asked for. */
+  readonly #checked = new Map<string, any>()
+  /** Owners to look at again. */
+  #dirty = new Set<string>()
+  #isAllDirty = true
+  /** The kernel's table is as the state was when it was written last. */
+  #isWritten = false
   /** Endpoints per service that the table has chains for. */
   #room = 16
   /** How long affinity lasts by the chains that the table has. */
-  #affinities = new Set<number>()
+  readonly #affinities = new Set<number>()
   #timer?: ReturnType<typeof setTimeout>
   #running = false
-  #again = false
+  readonly #waiters: (() => void)[] = []
 
-  constructor(ranges: Ranges, source: () => Source, log: Log) {
+  constructor(ranges: Ranges, source: Source, log: Log) {
     this.#ranges = ranges
     this.#source = source
     this.#log = log
@@ -49,56 +63,80 @@ export class ServiceProxy {
     this.#health = new HealthServers(log)
   }
 
-  /** Something changed: the table follows within milliseconds. */
-  changed(delay = SETTLE): void {
+  /** A service or its slices changed: the table follows within milliseconds. */
+  changed(service: string): void {
+    this.#dirty.add(service)
+    this.#soon()
+  }
+  podsChanged(): void {
+    this.changed(PODS)
+  }
+  allChanged(): void {
+    this.#isAllDirty = true
+    this.#soon()
+  }
+
+  /** Resolves when the kernel has what is wanted. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  #soon(delay = SETTLE): void {
+    if (this.#running) return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       void this.#sync()
     }, delay)
   }
 
+  /** Looks again at an owner; the flows that go where nobody is any more. */
+  #look(owner: string): Flow[] {
+    const { service, slicesOf, localPods, here } = this.#source
+    const s = owner === PODS ? undefined : service(owner)
+    if (s && isHealthChecked(s.spec)) this.#checked.set(owner, s)
+    else this.#checked.delete(owner)
+    const { elements, demand } = s ? serviceElements(s, slicesOf(owner), here()) : { elements: new Map(), demand: undefined }
+    if (demand) this.#demand(demand)
+    const now = owner === PODS ? podElements(localPods()) : elements
+    return staleFlows(this.#state.replace(owner, now), now)
+  }
+
+  /** A table that does not have the chains is made anew. */
+  #demand({ most, affinities }: Demand): void {
+    if (most > this.#room || [...affinities].some((s) => !this.#affinities.has(s))) this.#isWritten = false
+    while (this.#room < most) this.#room *= 2
+    for (const s of affinities) this.#affinities.add(s)
+  }
+
   async #sync(): Promise<void> {
-    if (this.#running) {
-      this.#again = true
-      return
-    }
     this.#running = true
+    let delay = SETTLE
     try {
-      const { services, slices, localPods, here } = this.#source()
-      const byService = new Map<string, any[]>()
-      for (const s of slices) {
-        const key = `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`
-        byService.set(key, [...(byService.get(key) ?? []), s])
-      }
-      const all = [...services]
-      const slicesOf = (s: any) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? []
-      const { elements, demand } = serviceElements(all, slicesOf, localPods, here)
-      if (demand.most > this.#room || [...demand.affinities].some((s) => !this.#affinities.has(s))) {
-        while (this.#room < demand.most) this.#room *= 2
-        this.#affinities = demand.affinities
-        this.#applied = undefined
-      }
-      const room = Math.min(this.#room, MAX_ENDPOINTS)
-      const base = this.#applied === undefined ? baseTable(this.#ranges, room, this.#affinities) : ''
-      const script = base + difference(this.#applied ?? new Map(), elements)
+      const owners = this.#isAllDirty ? new Set([...this.#state.owners, ...this.#source.services(), PODS]) : this.#dirty
+      this.#isAllDirty = false
+      this.#dirty = new Set()
+      const isFirst = !this.#isWritten
+      const flows = [...owners].flatMap((o) => this.#look(o))
+      const base = this.#isWritten ? undefined : baseTable(this.#ranges, Math.min(this.#room, MAX_ENDPOINTS), this.#affinities)
+      const script = this.#state.script(base)
+      // Whatever is there when this fails, the next attempt writes it whole.
+      this.#isWritten = false
       if (script) await nft(script)
-      const flows = this.#applied ? staleFlows(this.#applied, elements) : []
-      this.#applied = elements
-      this.#cleaner.forget(flows)
-      this.#health.set(healthPorts(all, (s) => readyOn(slicesOf(s), here)))
+      this.#state.written()
+      this.#isWritten = true
+      if (!isFirst) this.#cleaner.forget(flows)
+      this.#health.set(healthPorts(this.#checked.values(), (s) => readyOn(this.#slicesOf(s), this.#source.here())))
     } catch (cause) {
-      // Whatever is there now, the next attempt writes it whole.
-      this.#applied = undefined
       this.#log.error('the service table could not be written; trying again', cause)
-      this.changed(RETRY)
+      delay = RETRY
     } finally {
       this.#running = false
-      if (this.#again) {
-        this.#again = false
-        this.changed()
-      }
+      if (this.#dirty.size || this.#isAllDirty || !this.#isWritten) this.#soon(delay)
+      else for (const tell of this.#waiters.splice(0)) tell()
     }
   }
+
+  #slicesOf = ({ metadata }: any): any[] => this.#source.slicesOf(`${metadata.namespace}/${metadata.name}`)
 
   /** Answers nobody any more; the table stays. */
   close(): void {

@@ -1,7 +1,7 @@
 // Which elements the service table has for services, slices and pods; and the way from one state to the next.
 import { expect, test } from 'vitest'
 import { hash32 } from '../../shared/meta/hash.ts'
-import { difference, type Elements, type LocalPod, serviceElements } from './service-rules.ts'
+import { difference, type Elements, type LocalPod, podElements, serviceElements } from './service-rules.ts'
 
 const port = { name: 'http', port: 80, protocol: 'TCP' }
 const service = (spec: object, status: object = {}) => ({
@@ -26,8 +26,12 @@ const keeps = (timeoutSeconds: number) => ({ sessionAffinity: 'ClientIP', sessio
 
 /** As text: `set key : value`. */
 function rules(services: object[], slices: object[], pods: LocalPod[] = []): string[] {
-  const { elements } = serviceElements(services, () => slices, pods, { node: 'here', zone: 'a' })
-  return [...elements].flatMap(([set, all]) => [...all].map(([k, v]) => `${set} ${k}${v ? ` : ${v}` : ''}`)).sort()
+  const here = { node: 'here', zone: 'a' }
+  const all = [...services.map((s) => serviceElements(s, slices, here).elements), podElements(pods)]
+  return all
+    .flatMap((elements) => [...elements])
+    .flatMap(([set, list]) => [...list].map(([k, v]) => `${set} ${k}${v ? ` : ${v}` : ''}`))
+    .sort()
 }
 
 test.each<[string, object, object[], string[]]>([

@@ -173,19 +173,18 @@ export interface Demand {
   affinities: Set<number>
 }
 
-/** Every element that these services, slices and pods call for. `slicesOf` gives a service's slices. */
-export function serviceElements(
-  services: Iterable<any>,
-  slicesOf: (service: any) => any[],
-  localPods: Iterable<LocalPod>,
-  here: Here,
-): { elements: Elements; demand: Demand } {
-  const elements: Elements = new Map()
-  const demand: Demand = { most: 0, affinities: new Set() }
-  const add = (set: string, key: string, value = '') => {
+const adder =
+  (elements: Elements) =>
+  (set: string, key: string, value = ''): void => {
     const m = elements.get(set) ?? new Map()
     elements.set(set, m.set(key, value))
   }
+
+/** Every element that a service calls for, by its slices. */
+export function serviceElements(s: any, slices: any[], here: Here): { elements: Elements; demand: Demand } {
+  const elements: Elements = new Map()
+  const demand: Demand = { most: 0, affinities: new Set() }
+  const add = adder(elements)
   /** Sends what comes to a key to endpoints, by the chains and maps of a prefix; nobody there, it is dropped. */
   const lead = (verdicts: string, prefix: string, sticky: number | undefined, key: string, to: Endpoint[]) => {
     demand.most = Math.max(demand.most, to.length)
@@ -202,45 +201,49 @@ export function serviceElements(
       add(`${prefix}sticky-endpoints`, `${key} . ${id}`, `${ip} . ${port}`)
     }
   }
-  for (const s of services) {
-    const ip = s.spec?.clusterIP
-    if (!ip || ip === 'None' || s.spec.type === 'ExternalName') continue
-    add('cluster-ips', ip)
-    const slices = slicesOf(s)
-    const sticky: number | undefined =
-      s.spec.sessionAffinity === 'ClientIP' ? (s.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY) : undefined
-    const staysOutside = s.spec.externalTrafficPolicy === 'Local'
-    const balanced = balancedAt(s)
-    const outer = new Set<string>([...(s.spec.externalIPs ?? []), ...balanced])
-    for (const p of s.spec.ports ?? []) {
-      const protocol = p.protocol.toLowerCase()
-      const front = (address: string) => `${address} . ${protocol} . ${p.port}`
-      const nodeKey = p.nodePort ? `${protocol} . ${p.nodePort}` : undefined
-      if (s.spec.loadBalancerSourceRanges?.length)
-        for (const address of balanced) {
-          add('guarded', front(address))
-          for (const range of s.spec.loadBalancerSourceRanges) add('sources', `${front(address)} . ${range.trim()}`)
-        }
-      const all = endpointsOf(slices, p.name ?? '', p.protocol)
-      if (!all.length) {
-        for (const address of [ip, ...outer]) add('no-endpoints', front(address), 'goto refuse')
-        if (nodeKey) add('no-endpoints-node', nodeKey, 'goto refuse')
-        continue
+  const ip = s.spec?.clusterIP
+  if (!ip || ip === 'None' || s.spec.type === 'ExternalName') return { elements, demand }
+  add('cluster-ips', ip)
+  const sticky: number | undefined =
+    s.spec.sessionAffinity === 'ClientIP' ? (s.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY) : undefined
+  const staysOutside = s.spec.externalTrafficPolicy === 'Local'
+  const balanced = balancedAt(s)
+  const outer = new Set<string>([...(s.spec.externalIPs ?? []), ...balanced])
+  for (const p of s.spec.ports ?? []) {
+    const protocol = p.protocol.toLowerCase()
+    const front = (address: string) => `${address} . ${protocol} . ${p.port}`
+    const nodeKey = p.nodePort ? `${protocol} . ${p.nodePort}` : undefined
+    if (s.spec.loadBalancerSourceRanges?.length)
+      for (const address of balanced) {
+        add('guarded', front(address))
+        for (const range of s.spec.loadBalancerSourceRanges) add('sources', `${front(address)} . ${range.trim()}`)
       }
-      const anywhere = inCluster(all, here)
-      const local = onNode(all, here)
-      lead('services', '', sticky, front(ip), s.spec.internalTrafficPolicy === 'Local' ? local : anywhere)
-      for (const address of outer) {
-        lead('services', '', sticky, front(address), anywhere)
-        if (staysOutside) lead('outside', 'local-', sticky, front(address), local)
-      }
-      if (!nodeKey) continue
-      lead('node-ports', 'node-', sticky, nodeKey, anywhere)
-      if (staysOutside) lead('node-outside', 'local-node-', sticky, nodeKey, local)
+    const all = endpointsOf(slices, p.name ?? '', p.protocol)
+    if (!all.length) {
+      for (const address of [ip, ...outer]) add('no-endpoints', front(address), 'goto refuse')
+      if (nodeKey) add('no-endpoints-node', nodeKey, 'goto refuse')
+      continue
     }
+    const anywhere = inCluster(all, here)
+    const local = onNode(all, here)
+    lead('services', '', sticky, front(ip), s.spec.internalTrafficPolicy === 'Local' ? local : anywhere)
+    for (const address of outer) {
+      lead('services', '', sticky, front(address), anywhere)
+      if (staysOutside) lead('outside', 'local-', sticky, front(address), local)
+    }
+    if (!nodeKey) continue
+    lead('node-ports', 'node-', sticky, nodeKey, anywhere)
+    if (staysOutside) lead('node-outside', 'local-node-', sticky, nodeKey, local)
   }
+  return { elements, demand }
+}
+
+/** Every element that the pods of this host call for. */
+export function podElements(pods: Iterable<LocalPod>): Elements {
+  const elements: Elements = new Map()
+  const add = adder(elements)
   // A pod that reaches itself through its service needs its answers to come back the same way.
-  for (const { ip, containers } of localPods) {
+  for (const { ip, containers } of pods) {
     add('hairpin', `${ip} . ${ip}`)
     for (const p of containers.flatMap((c) => c.ports ?? []).filter((x) => x.hostPort)) {
       const front = `${(p.protocol ?? 'TCP').toLowerCase()} . ${p.hostPort}`
@@ -248,7 +251,7 @@ export function serviceElements(
       add(isAny ? 'host-ports' : 'host-address-ports', isAny ? front : `${p.hostIP} . ${front}`, `${ip} . ${p.containerPort}`)
     }
   }
-  return { elements, demand }
+  return elements
 }
 
 /** The script that turns one state into the other; empty when they are the same. */

@@ -9,6 +9,7 @@ import { isOurClass } from '../../../shared/ingress/class.ts'
 import type { Log } from '../../log.ts'
 import { ObjectList, type References } from '../../session/objects.ts'
 import type { Session } from '../../session/session.ts'
+import type { SlicesByService } from '../slices.ts'
 import { fallbackCertificate } from './fallback-certificate.ts'
 import { HaProxy, haproxyBinary } from './haproxy.ts'
 import { type Places, placeCommands, placesFor, proxyFiles } from './haproxy-config.ts'
@@ -33,12 +34,12 @@ export interface IngressOptions {
   log: Log
   services: ObjectList
   slices: ObjectList
+  byService: SlicesByService
   /** What `state` says has changed. */
   changed: () => void
   ports?: { http: number; https: number }
 }
 
-const keyOfSlice = (s: any) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`
 /** Workers do not need the rights of their master. */
 const workersUser = (): string | undefined =>
   existsSync('/etc/passwd') ? ['haproxy', 'nobody'].find((u) => readFileSync('/etc/passwd', 'utf8').includes(`\n${u}:`)) : undefined
@@ -54,6 +55,8 @@ export class Ingress {
   #isServing = false
   #filesAt = 0
   #faults = ''
+  /** Those that backends are of, be they there or not. */
+  #services = new Set<string>()
   #secrets: ReadonlySet<string> = new Set()
   #retry = RETRY
   #timer?: ReturnType<typeof setTimeout>
@@ -78,12 +81,14 @@ export class Ingress {
     return this.#isServing ? 'serving' : haproxyBinary() ? 'available' : undefined
   }
 
-  /** A service, a slice or a certificate is another. */
-  changed(): void {
-    if (this.#isWanted()) this.#changed()
+  /** A service or its slices are others. */
+  changed(service: string): void {
+    if (this.#services.has(service)) this.#changed()
+  }
+  secretChanged(): void {
+    this.#changed()
   }
 
-  #isWanted = () => this.#served().length > 0
   #served = () => served({ ingresses: this.#ingresses.objects.values(), classOf: (name) => this.#classes.objects.get(name) })
 
   #changed(delay = SETTLE): void {
@@ -119,14 +124,18 @@ export class Ingress {
   }
 
   async #routing(ours: any[]): Promise<Routing> {
-    const { services, slices, references, log } = this.#o
+    const { services, byService, references, log } = this.#o
     await this.#newSecrets(secretsOf(ours))
-    const byService = Map.groupBy(slices.objects.values(), keyOfSlice)
+    this.#services = new Set()
     const r = routing({
       ingresses: ours,
       classOf: (name) => this.#classes.objects.get(name),
-      service: (namespace, name) => services.objects.get(`${namespace}/${name}`),
-      slices: (namespace, service) => byService.get(`${namespace}/${service}`) ?? [],
+      service: (namespace, name) => {
+        const key = `${namespace}/${name}`
+        this.#services.add(key)
+        return services.objects.get(key)
+      },
+      slices: (namespace, service) => byService.of(`${namespace}/${service}`),
       secret: (namespace, name) => references.peek('secrets', namespace, name),
     })
     const faults = r.faults.join('\n')
