@@ -1,10 +1,16 @@
 #!/usr/bin/env node
 // The `kedge` command: finds the subcommand and gives it the rest. One file per command in commands/.
-import { enableCompileCache } from 'node:module'
+import { enableCompileCache, flushCompileCache } from 'node:module'
+import { isSea } from 'node:sea'
 import { globals } from './kube/flags.ts'
 import { runPlugin } from './kube/plugins.ts'
 
+/** ms */
+const FLUSH_AFTER = 30_000
+
 enableCompileCache?.()
+// Who runs for long may be killed, and starts by what was compiled now.
+if (!isSea()) setTimeout(() => flushCompileCache?.(), FLUSH_AFTER).unref()
 
 type Command = { about: string; load: () => Promise<{ run(args: string[]): Promise<number | undefined> }> }
 

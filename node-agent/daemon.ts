@@ -284,6 +284,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     object: (resource, ns, name) => references.get(resource, ns, name),
     hold: (uid, wanted) => references.hold(uid, wanted),
     token: (pod, audience, seconds) => tokens.get(pod, audience, seconds),
+    tokensDue: (uid) => tokens.due(uid),
     room: (uid) => {
       const used = { cpu: 0, memory: 0 }
       for (const w of workers.values()) {
@@ -407,7 +408,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   else {
     for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
     dns.start()
-    staticPods.start()
+    await staticPods.start()
     session.start()
     void runtime.start()
     pressure.start()

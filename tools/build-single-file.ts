@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 // @ts-expect-error: it comes without types
 import { inject } from 'postject'
+import { LEFT_OUT } from '../node-agent/runtime/left-out.ts'
 import { KEDGE_VERSION } from '../shared/version.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -29,9 +30,14 @@ async function bundle(version: string, file: string): Promise<void> {
     logLevel: 'error',
     define: { KEDGE_BUILD_VERSION: JSON.stringify(version), 'import.meta.url': 'importMetaUrl' },
     banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
-    // Native parts of ssh2, which dockerode brings and we do not use: it goes on without them.
-    external: ['cpu-features', '*.node'],
     plugins: [
+      {
+        name: 'left-out',
+        setup: (b) => {
+          b.onResolve({ filter: /./ }, ({ path: name }) => (LEFT_OUT.includes(name) ? { path: name, namespace: 'left-out' } : undefined))
+          b.onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: '' }))
+        },
+      },
       {
         name: 'elsewhere',
         setup: (b) => {
@@ -70,7 +76,7 @@ try {
     useSnapshot: false,
     // Compiled code is of one architecture; the files hold for each.
     useCodeCache: false,
-    execArgv: ['--no-warnings', '--max-semi-space-size=4', '--heap-growing-percent=25'],
+    execArgv: ['--no-warnings', '--max-semi-space-size=1', '--heap-growing-percent=25'],
     execArgvExtension: 'none',
   }
   writeFileSync(path.join(folder, 'sea.json'), JSON.stringify(config))

@@ -2,7 +2,7 @@
 const NAME = 'kubernetes.io/service-name'
 
 /** `namespace/name` of the service that a slice is of. */
-export const serviceOf = ({ metadata }: any): string => `${metadata.namespace}/${metadata.labels?.[NAME]}`
+const serviceOf = ({ metadata }: any): string => `${metadata.namespace}/${metadata.labels?.[NAME]}`
 
 export class SlicesByService {
   readonly #all = new Map<string, Map<string, any>>()

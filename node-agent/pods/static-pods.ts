@@ -1,52 +1,10 @@
 // Pods that a machine runs by itself: manifests in a folder, read again when they change, run whether or not the API is there.
-import { createHash } from 'node:crypto'
 import { type FSWatcher, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
 import path from 'node:path'
-import { kindByName } from '../../shared/kinds/index.ts'
-import { parseYaml } from '../../shared/manifests/yaml.ts'
-import { FieldErrors } from '../../shared/meta/field-error.ts'
-import { dnsSubdomain } from '../../shared/meta/names.ts'
-import { CONFIG_HASH, CONFIG_SEEN, CONFIG_SOURCE } from '../../shared/meta/static-pods.ts'
 import type { Log } from '../log.ts'
-import { referencedBy } from '../volumes/content.ts'
 
 /** Editors write a file in several steps: what changed is read this long after the last of them, ms. */
 const SETTLE = 100
-
-/** A manifest as the pod that this node runs. Throws with what is wrong. */
-export function staticPod(text: string, file: string, node: string): any {
-  const pod: any = parseYaml(text)
-  if (pod?.apiVersion !== 'v1' || pod.kind !== 'Pod') throw new Error('it is no Pod of v1')
-  const { name, namespace = 'default' } = pod.metadata ?? {}
-  const fault = typeof name === 'string' ? dnsSubdomain(name).join('; ') : 'it has no name'
-  if (fault) throw new Error(`metadata.name: ${fault}`)
-  const uid = createHash('md5').update(`${node}\n${file}\n${text}`).digest('hex')
-  pod.metadata = {
-    ...pod.metadata,
-    name: `${name}-${node}`,
-    namespace,
-    uid,
-    creationTimestamp: null,
-    annotations: {
-      ...pod.metadata.annotations,
-      [CONFIG_HASH]: uid,
-      [CONFIG_SEEN]: new Date().toISOString(),
-      [CONFIG_SOURCE]: 'file',
-    },
-  }
-  const kind = kindByName('', 'Pod')!
-  kind.defaults?.(pod)
-  // It stays on its node, whatever is wrong with that.
-  pod.spec = { ...pod.spec, nodeName: node, tolerations: [{ operator: 'Exists', effect: 'NoExecute' }, ...(pod.spec.tolerations ?? [])] }
-  pod.status = { phase: 'Pending' }
-  kind.settle?.(pod)
-  const errors = new FieldErrors()
-  kind.validate?.(pod, errors)
-  const [first] = errors.causes
-  if (first) throw new Error(`${first.field}: ${first.message}`)
-  if (pod.spec.serviceAccountName || referencedBy(pod).size) throw new Error('it refers to objects of the API, which a static pod may not')
-  return pod
-}
 
 export class StaticPods {
   readonly #folder: string
@@ -59,6 +17,7 @@ export class StaticPods {
   #known = new Map<string, any>()
   #watcher?: FSWatcher
   #timer?: ReturnType<typeof setTimeout>
+  #reading: Promise<void> = Promise.resolve()
 
   /** `changed` is told all pods that there are, by `namespace/name`. */
   constructor(folder: string, node: string, log: Log, changed: (pods: ReadonlyMap<string, any>) => void) {
@@ -68,27 +27,34 @@ export class StaticPods {
     this.#changed = changed
   }
 
-  start(): void {
+  /** Resolves when those that are there are known. */
+  start(): Promise<void> {
     mkdirSync(this.#folder, { recursive: true })
     this.#watcher = watch(this.#folder, () => {
       clearTimeout(this.#timer)
-      this.#timer = setTimeout(() => this.#read(), SETTLE)
+      this.#timer = setTimeout(() => void this.#again(), SETTLE)
     })
     this.#watcher.on('error', (cause) => this.#log.error('the folder of static pods can no longer be watched', cause))
-    this.#read()
+    return this.#again()
   }
   close(): void {
     clearTimeout(this.#timer)
     this.#watcher?.close()
   }
 
-  #read(): void {
+  /** One reading after another. */
+  #again(): Promise<void> {
+    this.#reading = this.#reading.then(() => this.#read())
+    return this.#reading
+  }
+
+  async #read(): Promise<void> {
     const pods = new Map<string, any>()
     const known = new Map<string, any>()
     for (const file of this.#files()) {
       try {
         const text = readFileSync(path.join(this.#folder, file), 'utf8')
-        const pod = this.#known.get(`${file}\n${text}`) ?? staticPod(text, file, this.#node)
+        const pod = this.#known.get(`${file}\n${text}`) ?? (await import('./static-pod.ts')).staticPod(text, file, this.#node)
         known.set(`${file}\n${text}`, pod)
         pods.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod)
         this.#faults.delete(file)

@@ -39,6 +39,12 @@ export class PodTokens {
     }
   }
 
+  /** When the first of a pod's tokens wants renewing, ms; at once while it has none here. */
+  due(uid: string): number {
+    const mine = [...this.#held].filter(([key]) => key.startsWith(`${uid} `)).map(([, held]) => held.renewAt)
+    return mine.length ? Math.min(...mine) : 0
+  }
+
   forget(uid: string): void {
     for (const key of this.#held.keys()) if (key.startsWith(`${uid} `)) this.#held.delete(key)
   }

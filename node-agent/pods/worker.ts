@@ -41,6 +41,8 @@ export interface WorkerContext {
   object(resource: Referenced, namespace: string, name: string): Promise<any>
   hold(uid: string, references: Set<string>): void
   token(pod: any, audience: string | undefined, seconds: number): Promise<string>
+  /** When the pod's tokens have to be renewed, ms. */
+  tokensDue(uid: string): number
   /** The pod is gone without a trace. */
   finished(uid: string): void
   addressChanged(): void
@@ -54,7 +56,9 @@ export interface WorkerContext {
 
 const ERROR_RETRY = 2000
 const MAX_RETRY = 60_000
-const TOKEN_CHECK = 60_000
+/** Between two attempts to renew a token, and the longest that one is relied upon, ms. */
+const TOKEN_RETRY = 60_000
+const MAX_TOKEN_AGE = 24 * 3600_000
 const KEPT_DEAD = 1
 const RESIZE_RETRY = 10_000
 const MAX_POST_START = 300_000
@@ -368,12 +372,13 @@ export class PodWorker {
         await this.#c.policed(this.#pod, this.ip)
         this.#policed = this.ip
       }
-      if (this.#refresh || this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))) {
+      const hasTokens = this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))
+      if (this.#refresh || (hasTokens && this.#c.tokensDue(this.uid) <= Date.now())) {
         if (this.#refresh) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
         else await refreshVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
         this.#refresh = false
-        this.#wakeIn(TOKEN_CHECK)
       }
+      if (hasTokens) this.#wakeIn(Math.min(Math.max(this.#c.tokensDue(this.uid) - Date.now(), TOKEN_RETRY), MAX_TOKEN_AGE))
       return true
     } catch (cause) {
       const missing = cause instanceof ConfigError

@@ -4,9 +4,10 @@ import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { Readable } from 'node:stream'
-import Docker from 'dockerode'
+import type { ContainerInspectInfo } from 'dockerode'
 import type { Log } from '../log.ts'
 import type { Bounds } from '../plan/resize.ts'
+import Docker from './dockerode.ts'
 import { pauseProgram, tarOf } from './pause.ts'
 
 export const label = {
@@ -63,7 +64,7 @@ function ownsProcess(id: string, pid: number): boolean {
   }
 }
 
-function observedOf(i: Docker.ContainerInspectInfo): Observed {
+function observedOf(i: ContainerInspectInfo): Observed {
   const labels = i.Config.Labels ?? {}
   const s = i.State
   const state = s.Running || s.Paused || s.Restarting ? 'running' : s.Status === 'created' ? 'created' : 'exited'
@@ -237,7 +238,7 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
   }
 
   /** With what the container has written (`SizeRw`, bytes), which takes Docker a moment to count. */
-  async inspectWithSize(id: string): Promise<Docker.ContainerInspectInfo & { SizeRw?: number }> {
+  async inspectWithSize(id: string): Promise<ContainerInspectInfo & { SizeRw?: number }> {
     return this.docker.getContainer(id).inspect({ size: true } as object)
   }
 

@@ -1,40 +1,12 @@
 // Pod start on a test host: create → Ready against one raw `docker run -d` of the same image on a bridge, alone and twenty at once.
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually, type Host, quietly, rigMissing } from '../rig/hosts.ts'
+import { eventually, type Host, rigMissing } from '../rig/hosts.ts'
 import { startStand } from '../rig/stand.ts'
 import { client, median } from './client.ts'
 
 const ROUNDS = 10
 const MANY = 20
 const EXITS = 30
-
-const IDLE = 50
-/** How long it is let come to rest, and then watched, s. */
-const CALM = 45
-const WATCHED = 30
-
-/** What the daemon takes with pods that do nothing: memory, processor, and what it asks of the kernel (by strace, where there is one). */
-async function atRest(host: Host): Promise<Record<string, number>> {
-  const [pid] = quietly(`pgrep -f 'node .*main.ts node .*--name ${host.name} '`).trim().split('\n').slice(-1)
-  const ticks = () => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  }
-  await sleep(CALM * 1000)
-  const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
-  const before = ticks()
-  await sleep(WATCHED * 1000)
-  const busy = ((ticks() - before) * 10) / WATCHED
-  const counted = quietly(`timeout -s INT ${WATCHED} strace -f -c -o /dev/stdout -p ${pid} 2>/dev/null`)
-  const calls = /(\d+)(?:\s+\d+)?\s+total/.exec(counted)?.[1]
-  return {
-    [`daemon with ${IDLE} idle pods, MB`]: memory,
-    'its processor time, ms/s': busy,
-    ...(calls ? { 'its system calls, per second': Number(calls) / WATCHED } : {}),
-  }
-}
 
 const docker = (host: Host, ...args: string[]): Promise<string> =>
   new Promise((resolve, reject) =>
@@ -103,6 +75,7 @@ export async function measurePods(): Promise<Record<string, number> | string> {
     const rawMany = await timed(() =>
       Promise.all(Array.from({ length: MANY }, (_, i) => docker(host, 'run', '-d', '--network', 'raw', '--name', `rm-${i}`, 'test/web:1'))),
     )
+    await docker(host, 'rm', '-f', ...Array.from({ length: MANY }, (_, i) => `rm-${i}`))
     const exits: number[] = []
     for (let i = 0; i < EXITS; i++) {
       const name = `exit-${i}`
@@ -131,12 +104,7 @@ export async function measurePods(): Promise<Record<string, number> | string> {
       await c.call('DELETE', `/api/v1/namespaces/default/pods/stubborn-${i}`)
       late.push((await seen) - begun - 1000)
     }
-    cp.k('delete pod --all --grace-period=0 --force')
-    await eventually('they are gone', () => host.containers().length === 0, 60_000)
-    const idle = { command: ['sleep', '3600'], image: 'test/busybox:1' }
-    await Promise.all(Array.from({ length: IDLE }, (_, i) => start(`idle-${i}`, {}, idle)))
     stop()
-    const rest = await atRest(host)
     return {
       'pod create → Ready, ms': median(ours),
       'docker run -d, ms': median(raw),
@@ -145,7 +113,6 @@ export async function measurePods(): Promise<Record<string, number> | string> {
       'exit → status, p99, ms': exits.toSorted((a, b) => a - b).at(-1)!,
       'exit → status, median, ms': median(exits),
       'gone after its grace, median, ms': median(late),
-      ...rest,
     }
   } finally {
     await stand.stop()

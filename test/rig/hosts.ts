@@ -206,7 +206,7 @@ export class Host {
   }
 
   /** Starts (or starts again) the node daemon, with flags that hold this time; the token is needed once. */
-  startDaemon(server?: string, token?: string, env: Record<string, string> = {}, flags: string[] = []): void {
+  startDaemon(server?: string, token?: string, env: Record<string, string> = {}, flags: string[] = [], program = launcher): void {
     if (server)
       this.#daemonArgs = [
         '--server',
@@ -223,7 +223,7 @@ export class Host {
         '--eviction-hard=',
         ...(token ? ['--token', token] : []),
       ]
-    this.#daemon = this.#spawn([launcher, 'node', ...this.#daemonArgs, ...flags], 'node.log', env)
+    this.#daemon = this.#spawn([program, 'node', ...this.#daemonArgs, ...flags], 'node.log', env)
   }
 
   /** kill -9 of the daemon; the host and its containers go on. */

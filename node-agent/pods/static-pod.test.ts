@@ -1,6 +1,6 @@
 // Manifests in a folder as pods of this node.
 import { expect, test } from 'vitest'
-import { staticPod } from './static-pods.ts'
+import { staticPod } from './static-pod.ts'
 
 const manifest = (metadata = '{name: web}', more = '') => `
 apiVersion: v1
