@@ -1,10 +1,12 @@
-// Pod ranges of other nodes: direct routes to their addresses. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
+// Pod ranges: direct routes to other nodes' addresses, and of the own range a word that nobody is there, for addresses whose pod has gone. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
 import type { RouteTable } from '../../shared/session/routes.ts'
 import type { Log } from '../log.ts'
 import { exec, sysctl } from './commands.ts'
 
 export const ROUTE_PROTOCOL = '107'
 const RETRY = 2000
+/** After every route to a pod that is there. */
+const LAST_METRIC = '9999'
 
 export class Routes {
   readonly #log: Log
@@ -30,14 +32,21 @@ export class Routes {
 
   async #sync(): Promise<void> {
     const wanted = new Map<string, string>()
+    const own = new Set<string>()
     for (const [node, [podCidr, address]] of this.#table.entries())
-      if (node !== this.#self && !address.startsWith('127.')) wanted.set(podCidr, address)
+      if (node === this.#self) own.add(podCidr)
+      else if (!address.startsWith('127.')) wanted.set(podCidr, address)
     const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
     const current = new Map([...text.matchAll(/^(\S+) via (\S+)/gm)].map((m) => [m[1]!, m[2]!]))
     for (const [cidr, via] of wanted)
       if (current.get(cidr) !== via)
         await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', ROUTE_PROTOCOL, 'onlink', 'dev', await deviceTo(via))
     for (const cidr of current.keys()) if (!wanted.has(cidr)) await exec('ip', 'route', 'del', cidr, 'proto', ROUTE_PROTOCOL)
+    // Who asks for a pod that has gone is told at once, and need not wait for silence to end.
+    const refused = new Set([...text.matchAll(/^unreachable (\S+)/gm)].map((m) => m[1]!))
+    const last = ['proto', ROUTE_PROTOCOL, 'metric', LAST_METRIC]
+    for (const cidr of own) if (!refused.has(cidr)) await exec('ip', 'route', 'replace', 'unreachable', cidr, ...last)
+    for (const cidr of refused) if (!own.has(cidr)) await exec('ip', 'route', 'del', 'unreachable', cidr, ...last)
   }
 
   async remove(): Promise<void> {

@@ -363,7 +363,10 @@ export class PodWorker {
     if (!alive || !this.#sandbox) {
       this.#sandbox = undefined
       const remembered = rememberedSandbox(this.#c.sandbox, this.uid)
-      if (alive && remembered?.id === alive.id) this.#sandbox = remembered
+      if (alive && remembered?.id === alive.id) {
+        this.#sandbox = remembered
+        this.#c.addressChanged()
+      }
     }
     try {
       if (!this.#volumes) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())

@@ -328,6 +328,93 @@ spec:
     })
   })
 
+  describe('chapter 5, network and access', () => {
+    beforeAll(() => chapter('chapter5'))
+    const tier = (name: string, image: string, port: number, replicas: number) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  replicas: ${replicas}
+  selector: {matchLabels: {project: chapter5, service: ${name}}}
+  template:
+    metadata: {labels: {project: chapter5, service: ${name}}}
+    spec: {terminationGracePeriodSeconds: 1, containers: [${container(image, `ports: [{containerPort: ${port}}]`)}]}
+---
+kind: Service
+apiVersion: v1
+metadata: {name: ${name}}
+spec: {type: NodePort, selector: {project: chapter5, service: ${name}}, ports: [{protocol: TCP, port: ${port}, targetPort: ${port}}]}
+---`
+    const policy = (name: string, spec: string) =>
+      `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: ${name}}, spec: ${spec}}`
+
+    test('containers of a pod find each other on loopback', async () => {
+      const asks = shell('until wget -q -O - http://localhost:80/; do sleep 0.2; done; sleep 3600').replace('name: c,', 'name: centos,')
+      k(
+        'apply -f -',
+        `{apiVersion: v1, kind: Pod, metadata: {name: example}, spec: {containers: [${container('nginx:1', '', 'web')}, ${asks}]}}`,
+      )
+      await becomes('it has asked', () => k('logs example -c centos').trim() === 'nginx')
+      k('delete pod example --grace-period=0 --force')
+    })
+
+    test('an ingress before two services, by host and path', async () => {
+      k('apply -f -', tier('nginx', 'nginx:1', 80, 2) + tier('echoserver', 'web:1', 8080, 1))
+      const path = (at: string, name: string, port: number) =>
+        `{path: ${at}, pathType: ImplementationSpecific, backend: {service: {name: ${name}, port: {number: ${port}}}}}`
+      k(
+        'apply -f -',
+        `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: ingress-example, annotations: {ingress.kubernetes.io/rewrite-target: /}}
+spec: {rules: [{host: devops.k8s, http: {paths: [${path('/welcome', 'nginx', 80)}, ${path('/echoserver', 'echoserver', 8080)}]}}]}
+`,
+      )
+      const asked = (at: string, host: number) => fetched(`--header=Host:devops.k8s http://${stand.hosts[host]!.ip}${at}`)
+      for (const host of [0, 1]) {
+        await becomes('nginx welcomes', () => asked('/welcome', host) === 'nginx')
+        await becomes('the other answers', () => /^echoserver-.* v1$/.test(asked('/echoserver', host)))
+      }
+      expect(fetched(`http://${stand.hosts[0]!.ip}/welcome`)).toBe('')
+      k('delete ingress ingress-example')
+    })
+
+    test('a load balancer in front of one of them', async () => {
+      k('patch service echoserver -p |{"spec":{"type":"LoadBalancer"}}|')
+      const ip = await eventually('it has an address', () => json('get service echoserver').status.loadBalancer.ingress?.[0]?.ip)
+      await becomes('it answers there', () => /v1$/.test(fetched(`http://${ip}:8080/`, 1)))
+    })
+
+    test('policies deny all, let some in, and let all in', async () => {
+      const asker = (name: string, labels: string) =>
+        `\napiVersion: v1\nkind: Pod\nmetadata: {name: ${name}, labels: {${labels}}}\nspec: {terminationGracePeriodSeconds: 0, containers: [${shell('sleep 3600')}]}\n---`
+      k('apply -f -', asker('mine', 'project: chapter5') + asker('other', 'project: chapter6'))
+      k('wait pod mine other --for=condition=Ready --timeout=60s')
+      const ip = json('get service nginx').spec.clusterIP
+      const reaches = (pod: string) => stand.cp.kubectl(`-n ${ns} exec ${pod} -- wget -q -O - -T 1 -t 1 http://${ip}/`).code === 0
+      const seen = () => [reaches('mine'), reaches('other')].join()
+      await becomes('all reach it', () => seen() === 'true,true')
+      // As the book writes it: nothing after the colon stands for all pods.
+      k('apply -f -', `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: default-deny\nspec:\n  podSelector:\n`)
+      await becomes('nobody reaches it', () => seen() === 'false,false')
+      k(
+        'apply -f -',
+        policy(
+          'nginx-networkpolicy',
+          '{podSelector: {matchLabels: {service: nginx}}, ingress: [{from: [{podSelector: {matchLabels: {project: chapter5}}}]}]}',
+        ),
+      )
+      await becomes('its own reach it', () => seen() === 'true,false')
+      k(
+        'apply -f -',
+        `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: allow-all\nspec:\n  podSelector:\n  ingress:\n  - {}\n`,
+      )
+      await becomes('all reach it', () => seen() === 'true,true')
+    })
+  })
+
   describe('chapter 7, delivering', () => {
     beforeAll(() => chapter('chapter7'))
     const serves = (env: string, more = '') =>

@@ -87,7 +87,7 @@ describe.skipIf(missing)('ingress on two hosts', () => {
       req.end()
     })
   const answers = (host: Host, name: string, url?: string) =>
-    ask(host, name, url).catch((cause): Answer => ({ status: 0, body: cause.code }))
+    ask(host, name, url).catch((cause): Answer => ({ status: 0, body: cause.code ?? cause.message }))
   const becomes = (host: Host, name: string, status: number, url?: string) =>
     eventually(`${name} answers ${status} on ${host.name}`, async () => (await answers(host, name, url)).status === status)
 

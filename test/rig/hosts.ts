@@ -201,6 +201,14 @@ export class Host {
     await eventually(`dockerd on ${this.name} ends`, () => this.try(`kill -0 ${pid} && echo there`) === '')
   }
 
+  /** kill -9 of dockerd and of its containerd; containers run on until it is started again. */
+  async killDocker(): Promise<void> {
+    const pid = this.run('cat /run/docker.pid').trim()
+    this.try(`kill -9 ${pid}; pkill -9 -x containerd`)
+    await eventually(`dockerd on ${this.name} is gone`, () => this.try(`kill -0 ${pid} && echo there`) === '')
+    this.try('rm -f /run/docker.pid /run/docker/containerd/containerd.pid')
+  }
+
   loadImages(tar: string): void {
     sh(`DOCKER_HOST=unix://${this.docker} docker load -q -i ${tar}`)
   }

@@ -138,7 +138,8 @@ export function proxyFiles(r: Routing, places: Places, s: ProxySettings, fallbac
     '  option redispatch 1',
     '  retries 3',
     '  retry-on conn-failure empty-response',
-    '  timeout connect 5s',
+    // Whoever is there answers within a moment; who does not, is asked no longer than the others are kept waiting.
+    '  timeout connect 2s',
     '  timeout client 60s',
     '  timeout server 60s',
     '  timeout tunnel 1h',
