@@ -1,6 +1,7 @@
 // CNI plugins by exec, per the spec: config on stdin, CNI_* in the environment, JSON back. Our default network is ptp with host-local addresses.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { exec } from './commands.ts'
 
 const PATHS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
 
@@ -69,7 +70,17 @@ export async function cniAdd(id: string, netns: string, o: CniOptions): Promise<
   return address.split('/')[0]!
 }
 
-/** Gives the address back; idempotent, and works when the namespace is gone already. */
-export async function cniDel(id: string, netns: string, o: CniOptions): Promise<void> {
+/** The interface on the host's side that leads to a pod's address. */
+async function interfaceOf(ip: string): Promise<string | undefined> {
+  const text = await exec('ip', '-4', 'route', 'show', `${ip}/32`).catch(() => '')
+  return / dev (veth\S+)/.exec(text)?.[1]
+}
+
+/** Gives the address back; idempotent, and works when the namespace is gone already. `ip` where it is known. */
+export async function cniDel(id: string, netns: string, o: CniOptions, ip?: string): Promise<void> {
+  // Asked before the address can be another's.
+  const device = ip && (await interfaceOf(ip))
   await run('DEL', id, netns, o)
+  // A runtime that was killed may have lost a process that keeps the namespace, and with it the interface, alive.
+  if (device) await exec('ip', 'link', 'del', device).catch(() => {})
 }

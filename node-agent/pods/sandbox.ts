@@ -119,12 +119,14 @@ export async function removeSandbox(
   o: SandboxOptions,
   hostNetwork: boolean,
 ): Promise<void> {
+  const remembered = rememberedSandbox(o, uid)
   await Promise.all(
     observed
       .filter((c) => c.sandbox)
       .map(async (s) => {
         // The address goes back before its namespace does, so that nobody gets it twice.
-        if (!hostNetwork) await cniDel(s.id, s.pid ? `/proc/${s.pid}/ns/net` : '', o.cni())
+        const ip = remembered?.id === s.id ? remembered.ip : undefined
+        if (!hostNetwork) await cniDel(s.id, s.pid ? `/proc/${s.pid}/ns/net` : '', o.cni(), ip)
         await runtime.remove(s.id)
       }),
   )

@@ -8,7 +8,7 @@ import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
 const missing = standMissing()
 const SECONDS = Number(process.env.KEDGE_FAULT_SECONDS ?? 60)
-const SEED = Number(process.env.KEDGE_SEED ?? Date.now() % 100_000)
+const SEED = Number(process.env.KEDGE_SEED ?? (process.env.CI ? 3 : Date.now() % 100_000))
 /** Between two faults, and between two changes, ms. */
 const FAULT_EVERY = 4000
 const CHANGE_EVERY = 700
