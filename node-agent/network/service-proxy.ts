@@ -78,6 +78,7 @@ export class ServiceProxy {
 
   /** Resolves when the kernel has what is wanted. */
   idle(): Promise<void> {
+    if (this.#isWritten && !this.#running && !this.#timer) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push(resolve))
   }
 

@@ -19,8 +19,9 @@ async function removePod({ runtime, data, sandbox, log }: Leftovers, uid: string
   const all = runtime.ofPod(uid)
   const { podNamespace: namespace, podName: name } = all[0]!
   log.info('removing containers of a pod that is gone', { pod: `${namespace}/${name}` })
-  await Promise.all(all.filter((c) => !c.sandbox).map((c) => runtime.remove(c.id)))
-  await removeSandbox(runtime, uid, all, sandbox, false).catch((cause) => log.error('a stray sandbox could not be removed', cause, { uid }))
+  const told = (cause: unknown) => log.error('a container that was left over could not be removed', cause, { uid })
+  await Promise.all(all.filter((c) => !c.sandbox).map((c) => runtime.remove(c.id).catch(told)))
+  await removeSandbox(runtime, uid, all, sandbox, false).catch(told)
   await removeVolumes(data, uid)
   unlinkLogs({ metadata: { namespace, name, uid } })
 }

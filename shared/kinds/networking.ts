@@ -98,6 +98,7 @@ export const ingress: Kind = plainKind({
       t.hosts?.forEach((h: string, j: number) => {
         e.format(`spec.tls[${i}].hosts[${j}]`, h, hostFaults(h))
       })
+      if (t.secretName) e.format(`spec.tls[${i}].secretName`, t.secretName, dnsSubdomain(t.secretName))
     })
     if (s.ingressClassName !== undefined) e.format('spec.ingressClassName', s.ingressClassName, dnsSubdomain(s.ingressClassName))
   },

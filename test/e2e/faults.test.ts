@@ -2,6 +2,7 @@
 // on every host; nothing is left of what has gone, and no container has been started anew without a cause.
 // KEDGE_FAULT_SECONDS says for how long, KEDGE_SEED which faults.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seeded } from '../api/generate.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
@@ -12,17 +13,6 @@ const SEED = Number(process.env.KEDGE_SEED ?? (process.env.CI ? 3 : Date.now() %
 /** Between two faults, and between two changes, ms. */
 const FAULT_EVERY = 4000
 const CHANGE_EVERY = 700
-
-/** mulberry32: the same seed gives the same faults. */
-function randomOf(seed: number): () => number {
-  let a = seed
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 const deployment = (name: string, replicas: number, version = 1, more = '') => `---
 apiVersion: apps/v1
@@ -55,9 +45,9 @@ spec: {terminationGracePeriodSeconds: 0, restartPolicy: Never, containers: [{nam
 describe.skipIf(missing)('faults under churn', () => {
   let stand: Stand
   let cp: ControlPlane
-  const random = randomOf(SEED)
+  const random = seeded(SEED)
   // Of its own, that how fast changes go decides no fault.
-  const randomChange = randomOf(SEED + 1)
+  const randomChange = seeded(SEED + 1)
   const pick = <T>(list: readonly T[], by = random): T => list[Math.floor(by() * list.length)]!
   /** Starts of containers that a fault was the cause of, by host. */
   const causes = new Map<string, number>()
