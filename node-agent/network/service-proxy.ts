@@ -53,6 +53,7 @@ export class ServiceProxy {
   readonly #affinities = new Set<number>()
   #timer?: ReturnType<typeof setTimeout>
   #running = false
+  #closed = false
   readonly #waiters: (() => void)[] = []
 
   constructor(ranges: Ranges, source: Source, log: Log) {
@@ -83,7 +84,7 @@ export class ServiceProxy {
   }
 
   #soon(delay = SETTLE): void {
-    if (this.#running) return
+    if (this.#running || this.#closed) return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       void this.#sync()
@@ -129,6 +130,8 @@ export class ServiceProxy {
       this.#health.set(healthPorts(this.#checked.values(), (s) => readyOn(this.#slicesOf(s), this.#source.here())))
     } catch (cause) {
       this.#log.error('the service table could not be written; trying again', cause)
+      // Of those that were to be looked at, not all may have been.
+      this.#isAllDirty = true
       delay = RETRY
     } finally {
       this.#running = false
@@ -141,6 +144,7 @@ export class ServiceProxy {
 
   /** Answers nobody any more; the table stays. */
   close(): void {
+    this.#closed = true
     clearTimeout(this.#timer)
     this.#health.close()
   }

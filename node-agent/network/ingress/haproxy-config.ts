@@ -1,5 +1,6 @@
 // HAProxy's files for a routing, and the commands that lead from one set of endpoints to another without new files. Pure.
 // A backend has places for servers; endpoints take and leave them while the proxy runs.
+import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { ANY_HOST, type Backend, type Certificate, type Routing } from './routing.ts'
 
@@ -99,7 +100,8 @@ function backendLines({ name, options: o }: Backend, places: readonly (string | 
   return lines
 }
 
-const certificateFile = (folder: string, name: string) => path.join(folder, 'certificates', `${name}.pem`)
+/** Of one length, that no name is a part of another. */
+const certificateFile = (name: string) => path.join('certificates', `${createHash('sha1').update(name).digest('hex')}.pem`)
 
 /** All of its files, by their names in the folder. `fallback` is shown to who asks for a host without a certificate. */
 export function proxyFiles(r: Routing, places: Places, s: ProxySettings, fallback: Certificate, version: string): Map<string, string> {
@@ -190,7 +192,7 @@ export function proxyFiles(r: Routing, places: Places, s: ProxySettings, fallbac
           .map((x) => `^${x.host}\\|(?:${x.path.replace(/^\^/, '')}) ${x.backend}`),
       ),
     ],
-    ['certificates.list', lines(certificates.map((c) => [certificateFile(s.folder, c.name), ...c.hosts].join(' ')))],
-    ...certificates.map((c): [string, string] => [path.join('certificates', `${c.name}.pem`), c.pem]),
+    ['certificates.list', lines(certificates.map((c) => [at(certificateFile(c.name)), ...c.hosts].join(' ')))],
+    ...certificates.map((c): [string, string] => [certificateFile(c.name), c.pem]),
   ])
 }

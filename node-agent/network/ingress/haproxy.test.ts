@@ -457,9 +457,12 @@ describe.skipIf(missing)('the proxy', () => {
         { hosts: ['one.test'], secretName: 'one' },
         { hosts: ['*.wild.test'], secretName: 'wild' },
         { hosts: ['lost.test'], secretName: 'lost' },
+        { hosts: ['odd.test'], secretName: 'one.pem' },
       ],
       rules: [rule('one.test', '/', 'a')],
     })
+    // A name that another one begins with.
+    secrets.set('one.pem', secrets.get('wild'))
     expect(await configure([certified])).toEqual(['ingress default/i: secret default/lost does not exist'])
     expect([await shown('one.test'), await shown('x.wild.test')]).toEqual([one, wild])
     const rest = await shown('lost.test')

@@ -52,6 +52,13 @@ export class HaProxy {
   get accessLog(): string {
     return this.#at('access.log')
   }
+  /** What it says of itself. */
+  get ownLog(): string {
+    return this.#at('proxy.log')
+  }
+  async isRunning(): Promise<boolean> {
+    return (await this.#master(true)) !== undefined
+  }
   #at = (name: string) => path.join(this.#folder, name)
 
   /** Brings it to these files, which say that they are `version`: by a new worker where it runs, by a start where not. Throws when it cannot be. */

@@ -20,7 +20,9 @@ const RETRY = 1000
 const MAX_RETRY = 60_000
 /** Between two sets of files: each costs a process that stays for as long as its connections. */
 const FILES_APART = 300
-const MAX_ACCESS_LOG = 16 * 1024 * 1024
+/** A proxy that lived no longer is not started again at once, ms. */
+const SHORT_LIFE = 10_000
+const MAX_LOG = 16 * 1024 * 1024
 const LOOK_AT_LOG = 60_000
 /** Who refers to the secrets. */
 export const INGRESS = 'ingress'
@@ -102,7 +104,8 @@ export class Ingress {
   #lost(): void {
     this.#o.log.warn('the ingress proxy has ended; starting it again')
     this.#applied = undefined
-    this.#changed()
+    // At once, unless it does nothing but end.
+    this.#changed(Date.now() - this.#filesAt < SHORT_LIFE ? RETRY : SETTLE)
   }
 
   async #sync(): Promise<void> {
@@ -117,6 +120,7 @@ export class Ingress {
       this.#retry = RETRY
     } catch (cause) {
       this.#applied = undefined
+      if (!(await this.#proxy.isRunning())) this.#set(false)
       log.error('the ingress proxy could not be told; trying again', cause, { in_ms: this.#retry })
       this.#changed(this.#retry)
       this.#retry = Math.min(this.#retry * 2, MAX_RETRY)
@@ -188,12 +192,13 @@ export class Ingress {
     this.#o.changed()
   }
 
-  /** Two files of at most so much. The proxy appends to the one that it has open. */
+  /** Two files of each kind, of at most so much. The proxy appends to the one that it has open. */
   #trimLog(): void {
-    const file = this.#proxy.accessLog
-    if (!existsSync(file) || statSync(file).size < MAX_ACCESS_LOG) return
-    copyFileSync(file, `${file}.1`)
-    truncateSync(file)
+    for (const file of [this.#proxy.accessLog, this.#proxy.ownLog]) {
+      if (!existsSync(file) || statSync(file).size < MAX_LOG) continue
+      copyFileSync(file, `${file}.1`)
+      truncateSync(file)
+    }
   }
 
   /** The proxy goes on without this daemon. */
