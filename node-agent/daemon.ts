@@ -13,7 +13,7 @@ import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
-import { INGRESS, Ingress } from './network/ingress/ingress.ts'
+import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
@@ -169,7 +169,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
   const references = new References(session, (users) => {
     for (const uid of users) workers.get(uid)?.contentChanged()
-    if (users.has(INGRESS)) ingress.secretChanged()
+    if (users.has(REFERRER)) ingress.secretChanged()
   })
   const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
   const proxy = new ServiceProxy(

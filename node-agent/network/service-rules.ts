@@ -123,7 +123,8 @@ export interface Here {
   zone?: string
 }
 
-function endpointsOf(slices: any[], portName: string, protocol: string): Endpoint[] {
+/** Those of one port that serve, and those that do so on their way out. */
+export function endpointsOf(slices: any[], portName: string, protocol: string): Endpoint[] {
   const all: Endpoint[] = []
   for (const s of slices) {
     const port = s.ports?.find((p: any) => (p.name ?? '') === portName && p.protocol === protocol)?.port
@@ -138,10 +139,12 @@ function endpointsOf(slices: any[], portName: string, protocol: string): Endpoin
   return all
 }
 
-const usable = (all: Endpoint[]): Endpoint[] => {
+/** Those that take new clients: who is on its way out, only while there are no others. */
+export const serving = (all: Endpoint[]): Endpoint[] => {
   const ready = all.filter((e) => e.ready)
-  return (ready.length ? ready : all).slice(0, MAX_ENDPOINTS)
+  return ready.length ? ready : all
 }
+const usable = (all: Endpoint[]): Endpoint[] => serving(all).slice(0, MAX_ENDPOINTS)
 
 const onNode = (all: Endpoint[], { node }: Here): Endpoint[] => usable(all.filter((e) => e.node === node))
 

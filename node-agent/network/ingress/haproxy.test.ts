@@ -257,7 +257,13 @@ describe.skipIf(missing)('the proxy', () => {
       [
         manifest(
           'i',
-          { rules: [rule('', '/api(/|$)(.*)', 'a', 'ImplementationSpecific'), rule('', '/api/v2/(a|b)', 'b', 'ImplementationSpecific')] },
+          {
+            rules: [
+              rule('', '/api(/|$)(.*)', 'a', 'ImplementationSpecific'),
+              rule('', '/api/v2/(a|b)', 'b', 'ImplementationSpecific'),
+              rule('', '/one(/)(.*)|/two(/)', 'b', 'ImplementationSpecific'),
+            ],
+          },
           { 'nginx.ingress.kubernetes.io/rewrite-target': '/$2', 'nginx.ingress.kubernetes.io/use-regex': 'true' },
         ),
         manifest('j', { rules: [rule('', '/all', 'c')] }, { 'nginx.ingress.kubernetes.io/rewrite-target': '/index.html' }),
@@ -266,6 +272,8 @@ describe.skipIf(missing)('the proxy', () => {
         ['/api/users?id=1', undefined, to('a', '/users?id=1')],
         ['/api', undefined, to('a', '/')],
         ['/apix', undefined, at(404)],
+        ['/one/x', undefined, to('b', '/x')],
+        ['/two/y', undefined, to('b', '/')],
         ['/all/of/it', undefined, to('c', '/index.html')],
       ],
     ],

@@ -25,7 +25,7 @@ const SHORT_LIFE = 10_000
 const MAX_LOG = 16 * 1024 * 1024
 const LOOK_AT_LOG = 60_000
 /** Who refers to the secrets. */
-export const INGRESS = 'ingress'
+export const REFERRER = 'ingress'
 /** How long it is waited for a secret that is new here, ms. */
 const SECRET_PATIENCE = 3000
 
@@ -114,7 +114,7 @@ export class Ingress {
     if (this.#closed || ![this.#ingresses, this.#classes, services, slices].every((l) => l.synced)) return
     try {
       const ours = this.#served()
-      references.hold(INGRESS, secretsOf(ours))
+      references.hold(REFERRER, secretsOf(ours))
       if (!ours.length) await this.#proxy.stop().then(() => this.#set(false))
       else if (haproxyBinary()) await this.#apply(await this.#routing(ours))
       this.#retry = RETRY

@@ -3,6 +3,7 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { isServed, tlsSecrets } from '../../../shared/ingress/class.ts'
 import { type IngressOptions, isPathExpression, optionsOf } from '../../../shared/ingress/options.ts'
+import { endpointsOf, serving } from '../service-rules.ts'
 
 /** The key of what holds for every host. */
 export const ANY_HOST = '_'
@@ -78,36 +79,30 @@ const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').re
 /** As a request's line says it: what may not stand there as it is, encoded. */
 const asRequested = (path: string) => encodeURI(path.toWellFormed()).replaceAll('%25', '%')
 
-function endpointsOf(service: any, port: any, slices: any[]): string[] {
-  const ready: string[] = []
-  const leaving: string[] = []
-  for (const s of slices) {
-    const number = s.ports?.find((p: any) => (p.name ?? '') === (port.name ?? '') && p.protocol === 'TCP')?.port
-    if (!number) continue
-    for (const e of s.endpoints ?? []) {
-      const { conditions = {}, addresses } = e
-      if (conditions.ready !== false) ready.push(`${addresses[0]}:${number}`)
-      else if (conditions.serving && conditions.terminating) leaving.push(`${addresses[0]}:${number}`)
-    }
-  }
-  const usable = ready.length || service.spec.publishNotReadyAddresses ? ready : leaving
-  return [...new Set(usable)].sort().slice(0, MAX_ENDPOINTS)
-}
+/** What is a backend's own business, and not its routes'. */
+const ofBackend = ({ sslRedirect, forceSslRedirect, regex, rewrite, rewritePrefix, ...kept }: IngressOptions) => kept
 
 function replacement(options: IngressOptions, path: string, match: Route['match']): BackendOptions['replace'] {
   if (options.rewrite !== undefined) {
     const by = options.rewrite.replaceAll('\\', '').replace(/\$(\d)/g, '\\$1')
-    return { expression: match === 'regex' ? `^${path.replace(/^\^/, '')}.*` : '^.*', by }
+    return { expression: match === 'regex' ? `^(?:${path.replace(/^\^/, '')}).*` : '^.*', by }
   }
   if (options.rewritePrefix === undefined || match === 'regex') return undefined
   const base = options.rewritePrefix.replaceAll('\\', '').replace(/\/$/, '')
   return { expression: `^${escaped(asRequested(path).replace(/\/$/, ''))}/?(.*)$`, by: `${base}/\\1` }
 }
 
+/** By the Secret: what was taken apart is not taken apart again for each endpoint that comes or goes. */
+const pems = new WeakMap<object, string | undefined>()
+
 /** The chain and the key of a Secret of certificates, when they belong together. */
 function pemOf(secret: any): string | undefined {
+  if (!pems.has(secret)) pems.set(secret, readPem(secret))
+  return pems.get(secret)
+}
+function readPem({ data }: any): string | undefined {
   try {
-    const text = (key: string) => Buffer.from(secret.data[key], 'base64').toString()
+    const text = (key: string) => Buffer.from(data[key], 'base64').toString()
     const [chain, key] = [text('tls.crt'), text('tls.key')]
     return new X509Certificate(chain).checkPrivateKey(createPrivateKey(key)) ? `${chain.trim()}\n${key.trim()}\n` : undefined
   } catch {
@@ -135,7 +130,8 @@ export function routing(source: RoutingSource): Routing {
     const id = name ? `${namespace}.${name}.${wanted.name ?? wanted.number}${mark}` : undefined
     if (!id) return undefined
     // Where there is no such service there is nothing to answer: 503, as with one that has no endpoints.
-    const endpoints = port ? endpointsOf(service, port, source.slices(namespace, name)) : []
+    const all = port ? serving(endpointsOf(source.slices(namespace, name), port.name ?? '', 'TCP')) : []
+    const endpoints = [...new Set(all.map((e) => `${e.ip}:${e.port}`))].sort().slice(0, MAX_ENDPOINTS)
     if (!backends.has(id)) backends.set(id, { name: id, endpoints, options })
     return id
   }
@@ -155,11 +151,11 @@ export function routing(source: RoutingSource): Routing {
   for (const { ingress, options, faults: unread } of all) {
     faults.push(...unread.map((f) => `ingress ${keyOf(ingress)}: ${f}`))
     const tls: any[] = ingress.spec.tls ?? []
-    const { sslRedirect, forceSslRedirect, regex, rewrite, rewritePrefix, ...kept } = options
+    const { sslRedirect, forceSslRedirect, regex } = options
     const optionsFor = (host: string | undefined, path: string, match: Route['match']): BackendOptions => {
       const hasTls = tls.some((t) => (t.hosts?.length ? host && t.hosts.some((h: string) => covers(h, host)) : true))
       const replace = replacement(options, path, match)
-      return { ...kept, toHttps: forceSslRedirect || (sslRedirect && hasTls), ...(replace ? { replace } : {}) }
+      return { ...ofBackend(options), toHttps: forceSslRedirect || (sslRedirect && hasTls), ...(replace ? { replace } : {}) }
     }
     for (const rule of ingress.spec.rules ?? []) {
       const host = keyOfHost(rule.host)
@@ -196,8 +192,7 @@ export function routing(source: RoutingSource): Routing {
   for (const { ingress, options } of all) {
     const to = ingress.spec.defaultBackend
     if (!to) continue
-    const { sslRedirect: _, forceSslRedirect, regex: __, rewrite: ___, rewritePrefix: ____, ...kept } = options
-    const id = backend(ingress, to, { ...kept, toHttps: !!forceSslRedirect })
+    const id = backend(ingress, to, { ...ofBackend(options), toHttps: !!options.forceSslRedirect })
     const rules: any[] = ingress.spec.rules?.length ? ingress.spec.rules : [{}]
     for (const host of new Set(rules.map((r) => keyOfHost(r.host)))) add(host, '/', 'prefix', id)
   }
