@@ -6,7 +6,7 @@ import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { ACCOUNT_TOKEN, BOOTSTRAP_TOKEN } from '../../shared/token-secrets.ts'
 import { CONFIG } from '../controllers/scheduler/configuration.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
-import { decodeBody } from '../registry/codec.ts'
+import { decodeBody, decodeUnmanaged } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
 import { soon } from './soon.ts'
 import type { Change, EngineSettings, Reader } from './types.ts'
@@ -89,7 +89,7 @@ export class Cache implements Reader {
       let after: { ns: string; name: string } | undefined
       do {
         const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })
-        for (const i of page.items) this.#put(resource, trim(resource, decodeBody(i.body, i.rv)))
+        for (const i of page.items) this.#put(resource, trim(resource, decoded(resource, i.body, i.rv)))
         after = page.next
         await new Promise<void>(soon)
       } while (after)
@@ -103,7 +103,7 @@ export class Cache implements Reader {
     const key = e.ns ? `${e.ns}/${e.name}` : e.name
     const old = this.#objects.get(e.resource)?.map.get(key)
     if (old && Number(old.metadata.resourceVersion) >= e.rv) return undefined
-    const now = trim(e.resource, e.object ? versioned(e.object, e.rv) : decodeBody(e.body, e.rv))
+    const now = trim(e.resource, e.object ? versioned(e.object, e.rv) : decoded(e.resource, e.body, e.rv))
     if (old) this.#drop(e.resource, old)
     if (e.verb === 'delete') return { resource: e.resource, old: old ?? now }
     this.#put(e.resource, now)
@@ -198,6 +198,10 @@ const manager = (resource: string, o: KObject): string => {
 }
 
 const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o.metadata, resourceVersion: String(rv) } })
+
+// Pods are many, and have no template whose managed fields could be meant.
+const decoded = (resource: string, body: string, rv: number): KObject =>
+  resource === 'pods' ? decodeUnmanaged(body, rv) : decodeBody(body, rv)
 
 const MOST_SHARED = 5000
 /** Parts of pods by their text. */

@@ -27,6 +27,8 @@ interface Subscription {
   resource: string
   part: string
   ns?: string
+  /** One object alone; `ns` is then its namespace, or empty. */
+  name?: string
   labels?: Selector
   fields?: Selector
   /** Live events wait here until the list has been sent. */
@@ -252,15 +254,13 @@ export class Sessions {
       const kept = f.resource === 'persistentvolumes' && !f.name
       if (!kept && !(await this.#authorizer.allows(nodeIdentity(session.node), attributes)))
         return refuse(`node ${session.node} may not watch ${f.resource} ${f.namespace ?? ''}/${f.name ?? ''}`)
-      const fields: Selector = []
-      if (f.name) fields.push({ key: 'metadata.name', operator: '=', values: [f.name] })
       // Of pods a node sees its own alone.
-      if (f.resource === 'pods') fields.push({ key: 'spec.nodeName', operator: '=', values: [session.node] })
+      const fields: Selector = f.resource === 'pods' ? [{ key: 'spec.nodeName', operator: '=', values: [session.node] }] : []
       const sub: Subscription = {
         id: f.id,
         resource: f.resource,
         part: partOf({ ns: f.namespace, name: f.name, ...(kept || f.resource === 'pods' ? { node: session.node } : {}) }),
-        ns: f.namespace,
+        ...(f.name ? { ns: f.namespace ?? '', name: f.name } : { ns: f.namespace }),
         ...(fields.length ? { fields } : {}),
         ...(kept ? { labels: [{ key: KEPT_BY, operator: '=', values: [session.node] }] } : {}),
         waiting: [],
@@ -282,7 +282,7 @@ export class Sessions {
     // The log knows resources, not selections: who wants little of much has it listed, unless only a little has happened.
     const near = async () => !(sub.fields?.length || sub.labels?.length) || (await this.#store.head()).rv - sub.rv <= FAR
     if (await this.#unchanged(session, sub)) resumed = true
-    else if (sub.rv && (await near())) {
+    else if (sub.rv && sub.name === undefined && (await near())) {
       try {
         for (;;) {
           const { events, head } = await this.#store.since(sub.rv, PAGE, sub.resource)
@@ -299,9 +299,13 @@ export class Sessions {
       }
     }
     if (!resumed) {
-      const page = await this.#store.list({ resource: sub.resource, ns: sub.ns, fields: sub.fields, labels: sub.labels })
-      session.send({ t: 'replace', id: sub.id })
-      for (const i of page.items) this.#event(session, sub, 'ADDED', i)
+      const { resource, ns, name, fields, labels } = sub
+      const page = await this.#store.list({ resource, ns, name, fields, labels })
+      const same = name !== undefined && page.items.some((i) => i.rv <= sub.rv)
+      if (!same) {
+        session.send({ t: 'replace', id: sub.id })
+        for (const i of page.items) this.#event(session, sub, 'ADDED', i)
+      }
       sub.rv = page.rv
     }
     session.send({ t: 'synced', id: sub.id, rv: sub.rv })

@@ -1,5 +1,6 @@
 // The daemon's end of the session: dials, keeps dialling, subscribes and resumes by version, and serves the streams that the hub opens.
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { type createConnection, isIP } from 'node:net'
+import { type ConnectionOptions, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import WebSocket from 'ws'
 import { under } from '../../shared/meta/url.ts'
 import { type DaemonFrame, decodeData, encodeData, type HubFrame, type StreamRequest, WINDOW } from '../../shared/session/frames.ts'
@@ -120,8 +121,8 @@ export class Session {
   #next = 1
   #socket?: WebSocket
   #lost?: number
-  /** Whom it trusts, taken apart once: while a server is away there are many dials. */
-  #trust?: { ca: string; context: SecureContext }
+  /** Whom it trusts, taken apart once: while a server is away there are many dials. What the last one said resumes the next one's TLS session. */
+  #trust?: { server: string; ca: string; context?: SecureContext; ticket?: Buffer }
   #closed = false
   #timer?: ReturnType<typeof setTimeout>
 
@@ -150,8 +151,12 @@ export class Session {
     url.protocol = 'wss:'
     const token = await this.#identity.assertion()
     if (this.#closed) return
+    let connection: TLSSocket | undefined
     const socket = new WebSocket(url, ['v1.session.kedge.dev'], {
-      ...this.#trusted(),
+      createConnection: ((options: ConnectionOptions) => {
+        connection = this.#connect(options)
+        return connection
+      }) as typeof createConnection,
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: 10_000,
       perMessageDeflate: false,
@@ -169,7 +174,9 @@ export class Session {
     socket.on('open', () => {
       this.#lost = undefined
       this.#log.info('session opened', { server: this.#identity.server })
+      connection?.cork()
       this.#askAll()
+      connection?.uncork()
       this.#onState(true)
     })
     socket.on('message', (data: Buffer, binary: boolean) => {
@@ -205,12 +212,23 @@ export class Session {
     })
   }
 
-  #trusted(): { secureContext?: SecureContext } {
-    const { ca } = this.#identity
-    // Without one of its own it is under a public CA.
-    if (!ca) return {}
-    if (this.#trust?.ca !== ca) this.#trust = { ca, context: createSecureContext({ ca }) }
-    return { secureContext: this.#trust.context }
+  #connect(options: ConnectionOptions): TLSSocket {
+    const { server, ca } = this.#identity
+    // Without a CA of its own it is under a public one.
+    if (this.#trust?.server !== server || this.#trust.ca !== ca)
+      this.#trust = { server, ca, ...(ca ? { context: createSecureContext({ ca }) } : {}) }
+    const trust = this.#trust
+    const connection = connect({
+      ...options,
+      path: undefined,
+      servername: isIP(options.host ?? '') ? '' : (options.host ?? ''),
+      ...(trust.context ? { secureContext: trust.context } : {}),
+      ...(trust.ticket ? { session: trust.ticket } : {}),
+    })
+    connection.on('session', (ticket) => {
+      trust.ticket = ticket
+    })
+    return connection
   }
 
   /** The server that is trusted says that the cluster has gone, and where to. */

@@ -6,6 +6,7 @@ import path from 'node:path'
 import type { Names } from '../../auth/certificates.ts'
 import type { Log } from '../../ports/log.ts'
 import { openAuthority } from './certificates.ts'
+import { TicketKeys } from './ticket-keys.ts'
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
 
@@ -39,6 +40,7 @@ export interface DataFolder {
   ca: string
   caFile: string
   leaf: { cert: string; key: string }
+  tickets: TicketKeys
   /** 32 bytes: what Secrets are encrypted with. */
   sealKey: Uint8Array
   /** Those before it, while something may be encrypted with them. */
@@ -62,6 +64,7 @@ export async function openFolder(o: { data: string; host: string; names?: string
     ca: authority.certificate,
     caFile: path.join(o.data, 'ca.crt'),
     leaf: await authority.issue(names),
+    tickets: new TicketKeys(o.data),
     sealKey: keys[0]!,
     olderKeys: keys.slice(1),
     forgetOlderKeys: () => {

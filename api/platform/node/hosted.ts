@@ -102,7 +102,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       void host.directory.flush().catch((cause) => stderrLog.warn('usage could not be written', { cause: (cause as Error).message }))
   }
   const timer = setInterval(flush, FLUSH_EVERY)
-  const listening: Listening = await listen(o, folder.leaf, withDownloads(o, folder.ca, host.fetch))
+  const listening: Listening = await listen(o, folder, withDownloads(o, folder.ca, host.fetch))
   return {
     url: listening.url,
     caFile: folder.caFile,

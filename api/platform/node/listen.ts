@@ -1,6 +1,6 @@
 // HTTPS on Node: requests and WebSocket upgrades of one address, all answered by one fetch function.
 import type { Server } from 'node:http'
-import { createServer } from 'node:https'
+import { createServer, type Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,6 +8,7 @@ import { constants, createGzip } from 'node:zlib'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Connection } from '../../ports/socket.ts'
 import { peerOf, serveUpgrades } from './sockets.ts'
+import { LIFETIME_S, type TicketKeys } from './ticket-keys.ts'
 
 export interface Listening {
   url: string
@@ -34,7 +35,11 @@ function compressed(request: Request, response: Response): Response {
 }
 
 /** Resolves when connections are accepted. */
-export async function listen(o: { host: string; port: number }, leaf: { cert: string; key: string }, fetch: Fetch): Promise<Listening> {
+export async function listen(
+  o: { host: string; port: number },
+  { leaf, tickets }: { leaf: { cert: string; key: string }; tickets: TicketKeys },
+  fetch: Fetch,
+): Promise<Listening> {
   const server = createAdaptorServer({
     fetch: async (request, env) =>
       compressed(request, await fetch(request, peerOf((env as { incoming: { socket: object } }).incoming.socket))),
@@ -45,11 +50,15 @@ export async function listen(o: { host: string; port: number }, leaf: { cert: st
       key: leaf.key,
       requestCert: true,
       rejectUnauthorized: false,
+      sessionTimeout: LIFETIME_S,
+      // The same for every start, or nothing is resumed.
+      sessionIdContext: 'kedge',
       keepAliveTimeout: 120_000,
       requestTimeout: 0,
     } as never,
   }) as unknown as Server
   serveUpgrades(server, fetch)
+  const stopRenewing = tickets.renew(server as HttpsServer)
   const sockets = new Set<Socket>()
   server.on('secureConnection', (s: Socket) => {
     sockets.add(s)
@@ -63,6 +72,7 @@ export async function listen(o: { host: string; port: number }, leaf: { cert: st
   return {
     url: `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${port}`,
     close: async () => {
+      stopRenewing()
       // Whoever is being answered is answered to the end; connections go after it.
       const closed = new Promise<void>((r) => server.close(() => r()))
       const idle = setInterval(() => server.closeIdleConnections(), SWEEP)

@@ -6,7 +6,6 @@ import { parseTokenFile } from '../../auth/authentication.ts'
 import { bootstrap } from '../../cluster.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
-import { openRemote } from '../remote-database.ts'
 import { sharingTrips } from '../shared-trips.ts'
 import { auditFile } from './audit-file.ts'
 import { withDownloads } from './downloads.ts'
@@ -72,8 +71,10 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   const statics = o.tokenFile ? parseTokenFile(readFileSync(o.tokenFile, 'utf8')) : new Map<string, Identity>()
   statics.set(folder.adminToken, { username: 'kubernetes-admin', groups: ['system:masters'] })
   const file = path.join(o.data, 'cluster.db')
+  // What speaks to a database server is brought only where there is one.
+  const remote = o.databaseUrl ? (await import('../remote-database.ts')).openRemote({ url: o.databaseUrl }) : undefined
   const cluster = await runCluster({
-    database: o.databaseUrl ? sharingTrips(openRemote({ url: o.databaseUrl })) : openEmbedded(file),
+    database: remote ? sharingTrips(remote) : openEmbedded(file),
     side: { thread: new SideThread(stderrLog), database: o.databaseUrl ? { url: o.databaseUrl } : { file } },
     alone: !o.databaseUrl,
     sealKey: folder.sealKey,
@@ -86,7 +87,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
     ...(audit ? { audit } : {}),
   })
-  const listening = await listen(o, folder.leaf, withDownloads(o, folder.ca, cluster.fetch))
+  const listening = await listen(o, folder, withDownloads(o, folder.ca, cluster.fetch))
   const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
     server: listening.url,
     ca: folder.ca,

@@ -8,8 +8,23 @@ import { type Connection, type Socket, SPDY } from '../../ports/socket.ts'
 const MAX_MESSAGE = 16 * 1024 * 1024
 const PING_EVERY = 10_000
 
-/** A ws socket as the Socket port. Dead peers are found by ping: two missed ones end it. */
-function wrapSocket(ws: WebSocket): Socket {
+/** What is written in one turn of the loop goes out together. */
+function gathering(c: Duplex): () => void {
+  let gathered = false
+  return () => {
+    if (gathered) return
+    gathered = true
+    c.cork()
+    setImmediate(() => {
+      gathered = false
+      c.uncork()
+    })
+  }
+}
+
+/** A ws socket as the Socket port, over its connection. Dead peers are found by ping: two missed ones end it. */
+function wrapSocket(ws: WebSocket, c: Duplex): Socket {
+  const gather = gathering(c)
   let alive = true
   const timer = setInterval(() => {
     if (!alive) ws.terminate()
@@ -24,7 +39,9 @@ function wrapSocket(ws: WebSocket): Socket {
   ws.on('error', () => ws.terminate())
   return {
     send: (data) => {
-      if (ws.readyState === ws.OPEN) ws.send(data)
+      if (ws.readyState !== ws.OPEN) return
+      gather()
+      ws.send(data)
     },
     close: (code, reason) => ws.close(code, reason),
     buffered: () => ws.bufferedAmount,
@@ -114,7 +131,7 @@ export function serveUpgrades(server: Server, fetch: (request: Request, connecti
             // ws takes no slash in a protocol's name, and SPDY's has one: it is agreed on here instead.
             delete req.headers['sec-websocket-protocol']
             agreed.set(req, protocol)
-            wss.handleUpgrade(req, socket, head, (ws) => resolve(wrapSocket(ws)))
+            wss.handleUpgrade(req, socket, head, (ws) => resolve(wrapSocket(ws, socket)))
           })
           return { response: new Response(null, { status: 200 }), socket: accepted }
         }
