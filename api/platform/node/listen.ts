@@ -17,6 +17,8 @@ export interface Listening {
 
 export type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>
 
+/** How many may wait to be accepted: whoever is too much tries again a second later, and a thousand daemons come at once. */
+const BACKLOG = 4096
 /** How long requests under way have when the server ends, ms. */
 const DRAIN = 10_000
 /** How often connections without a request are looked for meanwhile, ms. */
@@ -66,7 +68,7 @@ export async function listen(
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(o.port, o.host, () => resolve())
+    server.listen({ host: o.host, port: o.port, backlog: BACKLOG }, () => resolve())
   })
   const { port } = server.address() as { port: number }
   return {
