@@ -77,6 +77,13 @@ export class ServiceProxy {
     this.#soon()
   }
 
+  /** The kernel's table is not what was written. */
+  rewrite(): void {
+    if (!this.#isWritten) return
+    this.#isWritten = false
+    this.#soon()
+  }
+
   /** Resolves when the kernel has what is wanted. */
   idle(): Promise<void> {
     if (this.#isWritten && !this.#running && !this.#timer) return Promise.resolve()

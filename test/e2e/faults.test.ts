@@ -10,6 +10,8 @@ import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 const missing = standMissing()
 const SECONDS = Number(process.env.KEDGE_FAULT_SECONDS ?? 60)
 const SEED = Number(process.env.KEDGE_SEED ?? (process.env.CI ? 3 : Date.now() % 100_000))
+/** How long a host may take to see that its tables are gone, ms. */
+const SEEN = 60_000
 /** Between two faults, and between two changes, ms. */
 const FAULT_EVERY = 4000
 const CHANGE_EVERY = 700
@@ -62,6 +64,7 @@ describe.skipIf(missing)('faults under churn', () => {
       await pause(random() * 2000)
       h.startDaemon()
     },
+    'the tables are flushed': (h) => void h.try('nft flush ruleset'),
     'the proxy is killed': (h) => void h.try('pkill -9 -x haproxy'),
     'dockerd is killed': async (h) => {
       // When it comes back it ends what ran without it.
@@ -186,7 +189,7 @@ describe.skipIf(missing)('faults under churn', () => {
     const ip = (name: string) => JSON.parse(cp.k(`get service ${name} -o json`)).spec.clusterIP
     for (const h of stand.hosts) {
       for (const name of ['steady', 'moving'])
-        await eventually(`${h.name} reaches ${name}`, () => h.try(`wget -q -O - -T 2 -t 1 http://${ip(name)}/`).startsWith(name))
+        await eventually(`${h.name} reaches ${name}`, () => h.try(`wget -q -O - -T 2 -t 1 http://${ip(name)}/`).startsWith(name), SEEN)
       await eventually(`${h.name} serves the ingress`, () =>
         h.try(`wget -q -O - -T 2 -t 1 --header=Host:steady.test http://${h.ip}/`).startsWith('steady'),
       )

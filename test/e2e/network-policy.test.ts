@@ -297,4 +297,17 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     h2.startDaemon()
     await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'z')
   })
+
+  test('rules that somebody flushes come back, and services with them', async () => {
+    apply(policyManifest('p', `{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {ns: w}}}]}]}`))
+    await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'w')
+    const address = JSON.parse(cp.k('get service svc -n x -o json')).spec.clusterIP
+    const asks = (h: Host) => h.try(`timeout 1 bash -c 'cat </dev/tcp/${address}/80'`) === 'x'
+    const [home] = [h1, h2].filter((h) => h.name === getPod('x', 'a').spec.nodeName)
+    expect(asks(home!)).toBe(true)
+    for (const h of [h1, h2]) h.run('nft flush ruleset')
+    expect(asks(home!)).toBe(false)
+    await eventually('the service is back', () => asks(home!), 60_000)
+    await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'w')
+  })
 })

@@ -76,6 +76,13 @@ export class NetworkPolicies {
     }, delay)
   }
 
+  /** The kernel's table is not what was written. */
+  rewrite(): void {
+    if (!this.#applied) return
+    this.#applied = undefined
+    this.changed()
+  }
+
   /** Resolves when a pod's rules are in the kernel. Throws when that takes too long. */
   async covered(pod: PolicedPod): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined

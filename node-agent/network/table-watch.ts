@@ -1,0 +1,52 @@
+// Whether this host's tables are still there: `nft flush ruleset`, or a reload of nftables.service, takes them away without a word to anybody.
+// (`nft monitor` would tell at once, but holds every element in memory: 57 MB at 10,000 services.)
+import type { Log } from '../log.ts'
+import { exec } from './commands.ts'
+
+/** As often as kube-proxy looks for its canary, ms. */
+const EVERY = 30_000
+
+export interface Watched {
+  table: string
+  /** A chain that never is without rules. */
+  chain: string
+  /** Makes it anew, where it was made at all. */
+  rewrite: () => void
+}
+
+export class TableWatch {
+  readonly #watched: Watched[]
+  readonly #log: Log
+  #timer?: ReturnType<typeof setTimeout>
+  #closed = false
+
+  constructor(watched: Watched[], log: Log) {
+    this.#watched = watched
+    this.#log = log
+  }
+
+  start(): void {
+    this.#timer = setTimeout(async () => {
+      for (const w of this.#watched) if (await isLost(w)) this.#lost(w)
+      if (!this.#closed) this.start()
+    }, EVERY)
+  }
+
+  #lost({ table, rewrite }: Watched): void {
+    if (this.#closed) return
+    this.#log.warn("somebody took this host's rules away; they are made anew", { table })
+    rewrite()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+}
+
+/** Not there, or flushed; whoever cannot be asked has lost nothing. */
+const isLost = ({ table, chain }: Watched): Promise<boolean> =>
+  exec('nft', 'list', 'chain', 'ip', table, chain).then(
+    (text) => !/^\t\t(?!type )\S/m.test(text),
+    (cause: Error) => /No such file or directory/.test(cause.message),
+  )
