@@ -347,11 +347,8 @@ export class Session {
       }
       case 'routes': {
         if (!this.#routes) return
-        const { table, changed } = this.#routes
-        const named = new Set(f.routes.map(([node]) => node))
-        if (f.whole) for (const [node] of [...table.entries()]) if (!named.has(node)) table.set(node, undefined)
-        for (const [node, podCidr, address] of f.routes) table.set(node, podCidr === null ? undefined : [podCidr, address])
-        changed()
+        this.#routes.table.take(f.whole, f.routes)
+        this.#routes.changed()
         break
       }
       case 'peers':

@@ -32,3 +32,19 @@ test('a change that is none is none', () => {
   expect(t.set('a', undefined)).toBe(true)
   expect(t.hash).toBe(new RouteTable().hash)
 })
+
+test('who is told has what the teller has, whatever was known before', () => {
+  const frame = (changes: [string, [string, string] | undefined][]) =>
+    changes.map(([node, route]): [string, string | null, string] => [node, route?.[0] ?? null, route?.[1] ?? ''])
+  fc.assert(
+    fc.property(fc.array(change), fc.array(change), fc.array(change), (theirs, mine, later) => {
+      const [teller, told] = [tableOf(theirs), tableOf(mine)]
+      told.take(true, frame([...teller.entries()].map(([node, [range, address]]) => [node, [range, address]])))
+      expect(contents(told)).toBe(contents(teller))
+      for (const [node, route] of later) teller.set(node, route)
+      told.take(false, frame(later))
+      expect(contents(told)).toBe(contents(teller))
+    }),
+    { numRuns: 1000, seed: 1 },
+  )
+})

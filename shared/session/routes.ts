@@ -28,6 +28,15 @@ export class RouteTable {
     return true
   }
 
+  /** What the hub tells: all routes there are, or those that are others now; without a range there is none any more. */
+  take(whole: boolean, routes: readonly (readonly [node: string, podCidr: string | null, address: string])[]): void {
+    if (whole) {
+      const named = new Set(routes.map(([node]) => node))
+      for (const node of [...this.#routes.keys()]) if (!named.has(node)) this.set(node, undefined)
+    }
+    for (const [node, podCidr, address] of routes) this.set(node, podCidr === null ? undefined : [podCidr, address])
+  }
+
   #count(node: string, [podCidr, address]: Route): void {
     this.#tally.count(`${node} ${podCidr} ${address}`)
   }
