@@ -66,7 +66,7 @@ const cases: [name: string, change: Partial<Facts>, check: string, level: string
   ['no CNI', { cni: false }, 'cni', 'fault', /containernetworking-plugins/],
   ['no memory controller', { cgroup: { version: 1, missing: ['memory'] } }, 'cgroup', 'fault', /cgroup_enable/],
   ['no nft', { nft: { installed: false, table: false } }, 'nftables', 'fault', /install nftables/],
-  ['table flushed', { nft: { installed: true, table: false } }, 'nftables', 'fault', /restart kedge-node/],
+  ['table flushed', { nft: { installed: true, table: false } }, 'nftables', 'fault', /makes it anew/],
   ['no haproxy', { proxy: { installed: false } }, 'ingress', 'warning', /install haproxy/],
   ['port 80 taken', { proxy: { installed: true, fault: 'cannot bind socket [:::80]' } }, 'ingress', 'fault', /port 80/],
   ['no forwarding', { forwarding: false }, 'forwarding', 'fault', /ip_forward=1/],

@@ -181,7 +181,7 @@ function network(f: Facts): Finding[] {
   if (!f.nft.installed) out.push(fault('nftables', 'nft is not installed', 'install nftables'))
   else if (f.nft.fault) out.push(fault('nftables', `nft fails: ${f.nft.fault}`, 'the kernel needs nf_tables: modprobe nf_tables'))
   else if (!f.nft.table && f.daemon?.ready)
-    out.push(fault('nftables', 'the service table is not there', 'something flushed it: the daemon makes it anew within half a minute; look again then'))
+    out.push(fault('nftables', 'the service table is not there', 'something flushed it: the daemon makes it anew within 30 s'))
   else out.push(ok('nftables', f.nft.table ? 'the service table is there' : 'works'))
   if (!f.proxy.installed) out.push(warning('ingress', 'haproxy is not installed: this machine serves no ingresses', 'install haproxy'))
   else if (f.proxy.fault)
