@@ -238,9 +238,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         table: TABLE,
         chain: 'postrouting',
         rewrite: () => {
-          proxy.rewrite()
           // It went with all others.
           void allowForwarding(identity.podCidr, identity.serviceCidr, log)
+          return proxy.rewrite()
         },
       },
       { table: POLICY_TABLE, chain: 'forward', rewrite: () => policies.rewrite() },

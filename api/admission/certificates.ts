@@ -149,7 +149,7 @@ async function checkBundle(r: Request): Promise<undefined> {
   if (signerName && !(await maySign(r, 'attest', signerName)))
     throw refused(r, `user not permitted to attest for signerName ${JSON.stringify(signerName)}`)
   for (const [i, { body }] of pemBlocks(trustBundle).entries()) {
-    const why = r.env.authority.whyNoAnchor(body)
+    const why = await r.env.authority.whyNoAnchor(body)
     if (!why) continue
     const message = `Invalid value: "<value omitted>": entry ${i} ${why}`
     throw invalid(GROUP, r.kind.kind, r.object.metadata.name, [{ field: 'spec.trustBundle', message, reason: 'FieldValueInvalid' }])

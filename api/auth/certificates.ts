@@ -1,6 +1,8 @@
 // Certificate authorities and the server certificates under them, by WebCrypto: the same on every platform.
 // Nothing here depends on anyone's calendar: an authority lasts a lifetime, and certificates are made anew long before they end.
 import 'reflect-metadata'
+import { AsnConvert } from '@peculiar/asn1-schema'
+import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@peculiar/asn1-x509'
 import * as x509 from '@peculiar/x509'
 import type { SigningRequest } from '../registry/context.ts'
 
@@ -37,6 +39,19 @@ const serial = () =>
     .map((b) => b.toString(16).padStart(2, '0'))
     .join('')
     .replace(/^[089a-f]/, '1')
+
+/** Critical name constraints: these names and addresses, and the loopback network. */
+export function nameConstraints({ dns, ips }: Names): x509.Extension {
+  const subtrees = [
+    ...dns.map((d) => new GeneralSubtree({ base: new GeneralName({ dNSName: d }) })),
+    ...['127.0.0.0/8', ...ips.map((ip) => `${ip}/32`)].map((ip) => new GeneralSubtree({ base: new GeneralName({ iPAddress: ip }) })),
+  ]
+  return new x509.Extension(
+    '2.5.29.30',
+    true,
+    AsnConvert.serialize(new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) })),
+  )
+}
 
 export async function makeAuthority(now: number, extensions: x509.Extension[] = []): Promise<AuthorityPair> {
   const keys = await generateKeys()

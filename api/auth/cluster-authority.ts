@@ -7,17 +7,10 @@ import type { Identity, Settings, SigningRequest } from '../registry/context.ts'
 import { Once } from '../registry/one-reader.ts'
 import type { Seal } from '../store/seal.ts'
 import type { Store } from '../store/store.ts'
-import {
-  type AuthorityPair,
-  importPublic,
-  issueClient,
-  issueServer,
-  makeAuthority,
-  readClient,
-  readSigningRequest,
-  signRequest,
-  whyNoAnchor,
-} from './certificates.ts'
+import type { AuthorityPair } from './certificates.ts'
+
+/** X.509 is much code, and most starts of a control plane need none of it. */
+const x509 = () => import('./certificates.ts')
 
 const KEY = 'cluster-ca'
 const CONTEXT = `meta/${KEY}`
@@ -41,7 +34,7 @@ export class ClusterAuthority {
   /** Made once, by whoever comes first, and kept sealed in the database. */
   #load(): Promise<AuthorityPair> {
     return this.#pair.get(async () => {
-      const make = async () => this.#seal.close(CONTEXT, JSON.stringify(await makeAuthority(this.#clock.now())))
+      const make = async () => this.#seal.close(CONTEXT, JSON.stringify(await (await x509()).makeAuthority(this.#clock.now())))
       return JSON.parse(await this.#seal.open(CONTEXT, await this.#store.metaValue(KEY, make))) as AuthorityPair
     })
   }
@@ -56,26 +49,30 @@ export class ClusterAuthority {
     const { serviceCidr, clusterDomain } = this.#settings
     const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc']
     const names = { dns: [...service, `kubernetes.default.svc.${clusterDomain}`], ips: [apiServiceIp(serviceCidr)] }
+    const { importPublic, issueServer } = await x509()
     return issueServer(await this.#load(), await importPublic(publicKey), names, this.#clock.now())
   }
 
   /** What a PKCS#10 request (PEM) asks for. Throws when it is none, or not signed by its key. */
-  readRequest(pem: string): Promise<SigningRequest> {
-    return readSigningRequest(pem)
+  async readRequest(pem: string): Promise<SigningRequest> {
+    return (await x509()).readSigningRequest(pem)
   }
 
   /** Certifies it, for so many ms from now. */
   async sign(pem: string, usages: string[], ttl: number): Promise<string> {
-    return signRequest(await this.#load(), pem, usages, ttl, this.#clock.now())
+    return (await x509()).signRequest(await this.#load(), pem, usages, ttl, this.#clock.now())
   }
 
-  whyNoAnchor = whyNoAnchor
+  /** What keeps a certificate (base64 of DER) from being a trust anchor; undefined where nothing does. */
+  async whyNoAnchor(der: string): Promise<string | undefined> {
+    return (await x509()).whyNoAnchor(der)
+  }
 
   #proxy?: { cert: string; key: string }
 
   /** The certificate that this server shows to aggregated API servers, PEM. */
   async proxyCertificate(): Promise<{ cert: string; key: string }> {
-    this.#proxy ??= await issueClient(await this.#load(), FRONT_PROXY, this.#clock.now())
+    this.#proxy ??= await (await x509()).issueClient(await this.#load(), FRONT_PROXY, this.#clock.now())
     return this.#proxy
   }
 
@@ -87,6 +84,7 @@ export class ClusterAuthority {
     const known = this.#clients.get(id)
     if (known) return now < known.until ? known.identity : undefined
     // What others signed, by whatever algorithm, is no business of ours.
+    const { readClient } = await x509()
     const said = await readClient((await this.#load()).certificate, der, now).catch(() => undefined)
     if (!said?.commonName) return undefined
     const identity = { username: said.commonName, groups: said.organizations }

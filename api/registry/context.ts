@@ -78,7 +78,7 @@ export interface Environment {
     readRequest: (pem: string) => Promise<SigningRequest>
     sign: (pem: string, usages: string[], ttl: number) => Promise<string>
     /** What keeps a certificate (base64 of DER) from being a trust anchor. */
-    whyNoAnchor: (der: string) => string | undefined
+    whyNoAnchor: (der: string) => Promise<string | undefined>
     proxyCertificate: () => Promise<{ cert: string; key: string }>
   }
   /** HTTP into the cluster, and to servers elsewhere. */

@@ -77,11 +77,12 @@ export class ServiceProxy {
     this.#soon()
   }
 
-  /** The kernel's table is not what was written. */
-  rewrite(): void {
-    if (!this.#isWritten) return
+  /** The kernel's table is not what was written; false where none was. */
+  rewrite(): boolean {
+    if (!this.#isWritten) return false
     this.#isWritten = false
     this.#soon()
+    return true
   }
 
   /** Resolves when the kernel has what is wanted. */

@@ -10,8 +10,8 @@ export interface Watched {
   table: string
   /** A chain that never is without rules. */
   chain: string
-  /** Makes it anew, where it was made at all. */
-  rewrite: () => void
+  /** Makes it anew; false where it was not made yet. */
+  rewrite: () => boolean
 }
 
 export class TableWatch {
@@ -33,9 +33,7 @@ export class TableWatch {
   }
 
   #lost({ table, rewrite }: Watched): void {
-    if (this.#closed) return
-    this.#log.warn("somebody took this host's rules away; they are made anew", { table })
-    rewrite()
+    if (!this.#closed && rewrite()) this.#log.warn("somebody took this host's rules away; they are made anew", { table })
   }
 
   close(): void {
@@ -44,9 +42,12 @@ export class TableWatch {
   }
 }
 
-/** Not there, or flushed; whoever cannot be asked has lost nothing. */
+/**
+ * Not there, or without rules; whoever cannot be asked has lost nothing. A rule before its first one is tried and not made, for that needs nothing but
+ * the chain: to list anything at all, nft reads all elements (0.3 s at 10,000 services).
+ */
 const isLost = ({ table, chain }: Watched): Promise<boolean> =>
-  exec('nft', 'list', 'chain', 'ip', table, chain).then(
-    (text) => !/^\t\t(?!type )\S/m.test(text),
+  exec('nft', '--check', 'insert', 'rule', 'ip', table, chain, 'index', '0', 'accept').then(
+    () => false,
     (cause: Error) => /No such file or directory/.test(cause.message),
   )

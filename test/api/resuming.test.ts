@@ -1,5 +1,5 @@
-// What a daemon that comes back is told, and what a server that comes back still knows of it.
-import { utimesSync } from 'node:fs'
+// What a daemon that comes back is told, and what a server that comes back still knows and shows.
+import { truncateSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -94,4 +94,26 @@ test('TLS sessions are resumed after a restart, by keys that live a day', async 
   const late = await tls(again.ticket)
   expect(late.reused).toBe(false)
   expect((await tls(late.ticket)).reused).toBe(true)
+})
+
+test('the certificate stays through restarts, and is made anew when it was lost', async () => {
+  const shown = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port: server.cp.port, ca: server.cp.ca }, () => {
+        resolve(socket.getPeerCertificate().fingerprint256)
+        socket.destroy()
+      })
+      socket.on('error', reject)
+    })
+  const restarted = async (meanwhile: () => void) => {
+    await server.cp.kill()
+    meanwhile()
+    await server.cp.start()
+    return shown()
+  }
+  const first = await shown()
+  expect(await restarted(() => {})).toBe(first)
+  const second = await restarted(() => truncateSync(path.join(server.cp.folder.path, 'server.json'), 100))
+  expect(second).not.toBe(first)
+  expect(await restarted(() => {})).toBe(second)
 })

@@ -1,13 +1,11 @@
 // The server's own CA, made at first start and constrained to the addresses it was made for: users put it into their trust.
-// The server's certificate under it is made anew at every start.
 import { createHash, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import 'reflect-metadata'
-import { AsnConvert } from '@peculiar/asn1-schema'
-import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@peculiar/asn1-x509'
-import { Extension } from '@peculiar/x509'
-import { generateKeys, issueServer, makeAuthority, type Names, privatePem } from '../../auth/certificates.ts'
+import type { Names } from '../../auth/certificates.ts'
+
+/** Brought when something is signed, which most starts do not do. */
+const x509 = () => import('../../auth/certificates.ts')
 
 export interface Authority {
   certificate: string
@@ -19,22 +17,14 @@ export interface Authority {
   issue(names: Names): Promise<{ cert: string; key: string }>
 }
 
-/** Critical name constraints: these names and addresses, and the loopback network. */
-function constraints({ dns, ips }: Names): Extension {
-  const subtrees = [
-    ...dns.map((d) => new GeneralSubtree({ base: new GeneralName({ dNSName: d }) })),
-    ...['127.0.0.0/8', ...ips.map((ip) => `${ip}/32`)].map((ip) => new GeneralSubtree({ base: new GeneralName({ iPAddress: ip }) })),
-  ]
-  return new Extension('2.5.29.30', true, AsnConvert.serialize(new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) })))
-}
-
 /** Loads the authority of a data folder, or makes one there for these names. */
 export async function openAuthority(folder: string, names: Names): Promise<Authority> {
   const certFile = path.join(folder, 'ca.crt')
   const keyFile = path.join(folder, 'ca.key')
   const namesFile = path.join(folder, 'ca.names.json')
   if (!existsSync(keyFile)) {
-    const made = await makeAuthority(Date.now(), [constraints(names)])
+    const { makeAuthority, nameConstraints } = await x509()
+    const made = await makeAuthority(Date.now(), [nameConstraints(names)])
     writeFileSync(keyFile, made.key, { mode: 0o600 })
     writeFileSync(certFile, made.certificate)
     writeFileSync(namesFile, JSON.stringify(names))
@@ -47,6 +37,7 @@ export async function openAuthority(folder: string, names: Names): Promise<Autho
     hash: `sha256:${createHash('sha256').update(new X509Certificate(pair.certificate).raw).digest('hex')}`,
     refused: ({ dns, ips }) => [...dns, ...ips].filter((n) => !may(n)),
     issue: async (wanted) => {
+      const { generateKeys, issueServer, privatePem } = await x509()
       const keys = await generateKeys()
       const cert = await issueServer(pair, keys.publicKey, { dns: wanted.dns.filter(may), ips: wanted.ips.filter(may) }, Date.now())
       return { cert, key: await privatePem(keys.privateKey) }

@@ -5,7 +5,7 @@ import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
 import type { Names } from '../../auth/certificates.ts'
 import type { Log } from '../../ports/log.ts'
-import { openAuthority } from './certificates.ts'
+import { type Authority, openAuthority } from './certificates.ts'
 import { TicketKeys } from './ticket-keys.ts'
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
@@ -63,7 +63,7 @@ export async function openFolder(o: { data: string; host: string; names?: string
   return {
     ca: authority.certificate,
     caFile: path.join(o.data, 'ca.crt'),
-    leaf: await authority.issue(names),
+    leaf: await leafOf(o.data, authority, names),
     tickets: new TicketKeys(o.data),
     sealKey: keys[0]!,
     olderKeys: keys.slice(1),
@@ -73,6 +73,39 @@ export async function openFolder(o: { data: string; host: string; names?: string
       writeKeys(o.data, now.slice(0, Math.max(1, now.length - keys.length + 1)))
     },
     adminToken: keep(o.data, 'admin.token', () => randomBytes(32).toString('base64url')),
+  }
+}
+
+const LEAF_FILE = 'server.json'
+/** A server's certificate lasts ten times as long. */
+const LEAF_AGE = 365 * 24 * 3600 * 1000
+
+interface Leaf {
+  cert: string
+  key: string
+  /** What it was made for, by which authority and when. */
+  names: Names
+  authority: string
+  made: number
+}
+
+/** The server's certificate: that of the last start, while it is for these names, or a new one. */
+async function leafOf(folder: string, authority: Authority, names: Names): Promise<DataFolder['leaf']> {
+  const file = path.join(folder, LEAF_FILE)
+  const kept = readLeaf(file)
+  const age = Date.now() - (kept?.made ?? 0)
+  if (kept?.authority === authority.hash && JSON.stringify(kept.names) === JSON.stringify(names) && age >= 0 && age < LEAF_AGE) return kept
+  const leaf: Leaf = { ...(await authority.issue(names)), names, authority: authority.hash, made: Date.now() }
+  writeFileSync(`${file}.new`, JSON.stringify(leaf), { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+  return leaf
+}
+
+function readLeaf(file: string): Leaf | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
   }
 }
 

@@ -21,8 +21,12 @@ export class TicketKeys {
       if (key.length === LENGTH && forMs > 0 && forMs <= LIFETIME_S * 1000) return { key, forMs }
     }
     const key = randomBytes(LENGTH)
-    writeFileSync(`${this.#file}.new`, key, { mode: 0o600 })
-    renameSync(`${this.#file}.new`, this.#file)
+    try {
+      writeFileSync(`${this.#file}.new`, key, { mode: 0o600 })
+      renameSync(`${this.#file}.new`, this.#file)
+    } catch {
+      // A full disk: it costs whole handshakes after the next start, and nothing else.
+    }
     return { key, forMs: LIFETIME_S * 1000 }
   }
 

@@ -76,11 +76,12 @@ export class NetworkPolicies {
     }, delay)
   }
 
-  /** The kernel's table is not what was written. */
-  rewrite(): void {
-    if (!this.#applied) return
+  /** The kernel's table is not what was written; false where none was. */
+  rewrite(): boolean {
+    if (!this.#applied) return false
     this.#applied = undefined
     this.changed()
+    return true
   }
 
   /** Resolves when a pod's rules are in the kernel. Throws when that takes too long. */
