@@ -15,10 +15,9 @@ import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
-import { POLICY_TABLE, type PolicedPod } from './network/policy/policy-rules.ts'
+import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
-import { TABLE } from './network/service-rules.ts'
 import { SlicesByService } from './network/slices.ts'
 import { TableWatch } from './network/table-watch.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
@@ -232,21 +231,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const ingress = new Ingress({ session, references, data: o.data, log, services, slices, byService, changed: () => reporter.report() })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
   void Promise.all([services.ready(), slices.ready()]).then(() => proxy.allChanged())
-  const tables = new TableWatch(
-    [
-      {
-        table: TABLE,
-        chain: 'postrouting',
-        rewrite: () => {
-          // It went with all others.
-          void allowForwarding(identity.podCidr, identity.serviceCidr, log)
-          return proxy.rewrite()
-        },
-      },
-      { table: POLICY_TABLE, chain: 'forward', rewrite: () => policies.rewrite() },
-    ],
-    log,
-  )
+  const tables = new TableWatch([proxy, policies], () => void allowForwarding(identity.podCidr, identity.serviceCidr, log), log)
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
   const nodeChanged = (_key: string, old: any, now: any) => {

@@ -17,6 +17,7 @@ import {
 } from './service-rules.ts'
 import { type Flow, FlowCleaner, staleFlows } from './stale-flows.ts'
 import { TableState } from './table-state.ts'
+import type { Watched } from './table-watch.ts'
 
 const SETTLE = 5
 const RETRY = 1000
@@ -33,7 +34,9 @@ interface Source {
   here(): Here
 }
 
-export class ServiceProxy {
+export class ServiceProxy implements Watched {
+  readonly table = TABLE
+  readonly chain = 'postrouting'
   readonly #ranges: Ranges
   readonly #log: Log
   readonly #source: Source

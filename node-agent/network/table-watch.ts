@@ -6,22 +6,26 @@ import { exec } from './commands.ts'
 /** As often as kube-proxy looks for its canary, ms. */
 const EVERY = 30_000
 
+/** Who keeps a table. */
 export interface Watched {
-  table: string
+  readonly table: string
   /** A chain that never is without rules. */
-  chain: string
+  readonly chain: string
   /** Makes it anew; false where it was not made yet. */
-  rewrite: () => boolean
+  rewrite(): boolean
 }
 
 export class TableWatch {
   readonly #watched: Watched[]
+  readonly #onLost: () => void
   readonly #log: Log
   #timer?: ReturnType<typeof setTimeout>
   #closed = false
 
-  constructor(watched: Watched[], log: Log) {
+  /** `lost` sees to what went with a table. */
+  constructor(watched: Watched[], lost: () => void, log: Log) {
     this.#watched = watched
+    this.#onLost = lost
     this.#log = log
   }
 
@@ -32,8 +36,10 @@ export class TableWatch {
     }, EVERY)
   }
 
-  #lost({ table, rewrite }: Watched): void {
-    if (!this.#closed && rewrite()) this.#log.warn("somebody took this host's rules away; they are made anew", { table })
+  #lost(w: Watched): void {
+    if (this.#closed || !w.rewrite()) return
+    this.#log.warn("somebody took this host's rules away; they are made anew", { table: w.table })
+    this.#onLost()
   }
 
   close(): void {

@@ -1,12 +1,13 @@
 // The data folder of a control plane: what is made once and kept, and the names its certificate carries.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
 import type { Names } from '../../auth/certificates.ts'
 import type { Log } from '../../ports/log.ts'
 import { type Authority, openAuthority } from './certificates.ts'
 import { TicketKeys } from './ticket-keys.ts'
+import { remember, writeWhole } from './whole-file.ts'
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
 
@@ -96,8 +97,7 @@ async function leafOf(folder: string, authority: Authority, names: Names): Promi
   const age = Date.now() - (kept?.made ?? 0)
   if (kept?.authority === authority.hash && JSON.stringify(kept.names) === JSON.stringify(names) && age >= 0 && age < LEAF_AGE) return kept
   const leaf: Leaf = { ...(await authority.issue(names)), names, authority: authority.hash, made: Date.now() }
-  writeFileSync(`${file}.new`, JSON.stringify(leaf), { mode: 0o600 })
-  renameSync(`${file}.new`, file)
+  remember(file, JSON.stringify(leaf))
   return leaf
 }
 
@@ -118,9 +118,7 @@ const keysOf = (folder: string): Buffer[] =>
     .map((line) => Buffer.from(line, 'base64'))
 
 function writeKeys(folder: string, keys: Buffer[]): void {
-  const file = path.join(folder, KEY_FILE)
-  writeFileSync(`${file}.new`, `${keys.map((k) => k.toString('base64')).join('\n')}\n`, { mode: 0o600 })
-  renameSync(`${file}.new`, file)
+  writeWhole(path.join(folder, KEY_FILE), `${keys.map((k) => k.toString('base64')).join('\n')}\n`)
 }
 
 /** A new key for what is encrypted in a data folder, before those that it has: the server seals everything anew when it starts. */

@@ -1,7 +1,8 @@
 // What TLS sessions are resumed with, kept in the data folder: clients that come back after a restart need no whole handshake, and a thousand do at once.
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { remember } from './whole-file.ts'
 
 /** Whoever steals a key can read what older protocols sent under it, so none lives longer than a day. */
 export const LIFETIME_S = 24 * 3600
@@ -21,12 +22,7 @@ export class TicketKeys {
       if (key.length === LENGTH && forMs > 0 && forMs <= LIFETIME_S * 1000) return { key, forMs }
     }
     const key = randomBytes(LENGTH)
-    try {
-      writeFileSync(`${this.#file}.new`, key, { mode: 0o600 })
-      renameSync(`${this.#file}.new`, this.#file)
-    } catch {
-      // A full disk: it costs whole handshakes after the next start, and nothing else.
-    }
+    remember(this.#file, key)
     return { key, forMs: LIFETIME_S * 1000 }
   }
 

@@ -4,6 +4,7 @@ import type { Log } from '../../log.ts'
 import { DiskCopy, ObjectList } from '../../session/objects.ts'
 import type { Session } from '../../session/session.ts'
 import { exec, nft } from '../commands.ts'
+import type { Watched } from '../table-watch.ts'
 import { groupsOf, isLimited, POLICY_TABLE, type PolicedPod, type PolicyTable, policyScript, policyTable } from './policy-rules.ts'
 
 const SETTLE = 5
@@ -34,7 +35,9 @@ export interface PolicyOptions {
   dns(): string | undefined
 }
 
-export class NetworkPolicies {
+export class NetworkPolicies implements Watched {
+  readonly table = POLICY_TABLE
+  readonly chain = 'forward'
   readonly #o: PolicyOptions
   readonly #list: ObjectList
   readonly #groups = new Map<string, Group>()
