@@ -80,6 +80,10 @@ function withoutFinalizer(resource: string, o: KObject, finalizer: string): Writ
   return { verb: 'update', resource, object: { ...o, metadata: { ...o.metadata, finalizers } } }
 }
 
+/** Whether anything is to be done about an object: it is on its way out, or not all of its owners are there. One that goes later wakes it. */
+const isOurs = (reader: Reader, o: KObject): boolean =>
+  !!o.metadata.deletionTimestamp || !!o.metadata.ownerReferences?.some((r) => ownerState(reader, o, r).state !== 'present')
+
 const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[] => {
   const { old, new: now } = change
   // An object that went leaves its dependents, and perhaps owners that waited for it.
@@ -88,8 +92,7 @@ const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[
       ...reader.dependents(old!.metadata.uid).map((d) => d.object.metadata.uid),
       ...(old!.metadata.ownerReferences ?? []).map((r) => r.uid),
     ]
-  const interesting = now.metadata.ownerReferences?.length || now.metadata.deletionTimestamp
-  return interesting ? [uidOf(change)] : []
+  return isOurs(reader, now) ? [uidOf(change)] : []
 }
 
 export const garbageCollector: Controller<View> = {
@@ -97,7 +100,7 @@ export const garbageCollector: Controller<View> = {
   all: (r) =>
     r
       .resources()
-      .flatMap((resource) => r.list(resource).filter((o) => o.metadata.ownerReferences?.length || o.metadata.deletionTimestamp))
+      .flatMap((resource) => r.list(resource).filter((o) => isOurs(r, o)))
       .map((o) => o.metadata.uid),
   wakes: { '*': wake },
   view: (key, reader) => {

@@ -79,6 +79,19 @@ export function ownedView(k: OwnerKind, key: string, reader: Reader): OwnedView 
   }
 }
 
+type Labels = KObject['metadata']['labels']
+
+/** What is asked of labels, asked once of those that follow each other: pods of one template share theirs. */
+export function perLabels(ask: (labels: Labels) => boolean): (labels: Labels) => boolean {
+  let last: Labels
+  let known: boolean | undefined
+  return (labels) => {
+    if (known === undefined || labels !== last) known = ask(labels)
+    last = labels
+    return known
+  }
+}
+
 /** Adopts what nobody owns, lets go of what the selector no longer matches. The pods that count, and the writes. `wanted` may refuse a pod. */
 export function claim(
   k: OwnerKind,
@@ -86,6 +99,7 @@ export function claim(
   wanted: (p: KObject) => boolean = isActive,
 ): { pods: readonly KObject[]; writes: Write[] } {
   const selector = selectorOf(k, owner)
+  const selected = perLabels((labels) => matches(selector, labels))
   const writes: Write[] = []
   const pods: KObject[] = []
   const withOwners = (p: KObject, ownerReferences: unknown[]): Write => ({
@@ -94,7 +108,7 @@ export function claim(
     object: { ...p, metadata: { ...p.metadata, ownerReferences: ownerReferences as never } },
   })
   for (const p of owned) {
-    if (matches(selector, p.metadata.labels)) pods.push(p)
+    if (selected(p.metadata.labels)) pods.push(p)
     else if (!p.metadata.deletionTimestamp)
       writes.push(
         withOwners(

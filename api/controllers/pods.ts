@@ -11,13 +11,21 @@ export const isActive = (p: KObject): boolean => !hasEnded(p) && !p.metadata.del
 export const byAge = (a: KObject, b: KObject): number =>
   Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) || (a.metadata.name < b.metadata.name ? -1 : 1)
 
-/** Ready for at least `minReadySeconds`; `at` tells when it will be, for pods that only wait. */
-export function availability(p: KObject, minReadySeconds: number, now: number): { available: boolean; at?: number } {
+export interface Availability {
+  ready: boolean
+  available: boolean
+  at?: number
+}
+const UNREADY: Availability = { ready: false, available: false }
+const AVAILABLE: Availability = { ready: true, available: true }
+
+/** Available is who has been ready for at least `minReadySeconds`; `at` tells when it will be, for pods that only wait. */
+export function availability(p: KObject, minReadySeconds: number, now: number): Availability {
   const ready = condition(p, 'Ready')
-  if (ready?.status !== 'True') return { available: false }
-  if (!minReadySeconds) return { available: true }
+  if (ready?.status !== 'True') return UNREADY
+  if (!minReadySeconds) return AVAILABLE
   const at = Date.parse(ready.lastTransitionTime) + minReadySeconds * 1000
-  return at <= now ? { available: true } : { available: false, at }
+  return at <= now ? AVAILABLE : { ready: true, available: false, at }
 }
 
 /** Sets a condition by type, keeping its transition time while the status stays. */

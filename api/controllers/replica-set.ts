@@ -5,8 +5,20 @@ import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { fromLabelSelector } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result } from '../engine/types.ts'
-import { childName, claim, namesOf, type OwnedView, type OwnerKind, ownedView, ownWakes, podOf, podWakes, told } from './owned.ts'
-import { availability, hasEnded, isActive } from './pods.ts'
+import {
+  childName,
+  claim,
+  namesOf,
+  type OwnedView,
+  type OwnerKind,
+  ownedView,
+  ownWakes,
+  perLabels,
+  podOf,
+  podWakes,
+  told,
+} from './owned.ts'
+import { availability, hasEnded } from './pods.ts'
 
 /** Pods made or deleted in one go; the rest follows at once in the next. */
 const BURST = 500
@@ -41,10 +53,34 @@ function deletionOrder(pods: readonly KObject[]): readonly KObject[] {
   })
 }
 
+/** Everything that is asked of a set's pods, in one walk: there may be tens of thousands. */
+function tally(set: KObject, pods: readonly KObject[], now: number) {
+  const min = set.spec.minReadySeconds ?? 0
+  const templateLabels = Object.entries<string>(set.spec.template.metadata?.labels ?? {})
+  const labelled = perLabels((labels) => templateLabels.every(([k, v]) => labels?.[k] === v))
+  const active: KObject[] = []
+  const counts = { fullyLabeledReplicas: 0, readyReplicas: 0, availableReplicas: 0, terminatingReplicas: 0 }
+  let next = Number.POSITIVE_INFINITY
+  for (const p of pods) {
+    if (hasEnded(p)) continue
+    if (p.metadata.deletionTimestamp) {
+      counts.terminatingReplicas++
+      continue
+    }
+    active.push(p)
+    if (labelled(p.metadata.labels)) counts.fullyLabeledReplicas++
+    const { ready, available, at } = availability(p, min, now)
+    if (ready) counts.readyReplicas++
+    if (available) counts.availableReplicas++
+    if (at !== undefined && at < next) next = at
+  }
+  return { active, counts, next }
+}
+
 function reconcile(k: SetKind, view: OwnedView, now: number): Result {
   const { owner: set } = view
   const { pods, writes } = claim(k, view)
-  const active = pods.filter(isActive)
+  const { active, counts, next } = tally(set, pods, now)
   const wanted: number = set.spec.replicas ?? 1
   if (!set.metadata.deletionTimestamp) {
     if (active.length < wanted) {
@@ -61,22 +97,14 @@ function reconcile(k: SetKind, view: OwnedView, now: number): Result {
       }
     }
   }
-  const min = set.spec.minReadySeconds ?? 0
-  const states = active.map((p) => availability(p, min, now))
-  const templateLabels = Object.entries<string>(set.spec.template.metadata?.labels ?? {})
-  const count = (n: number, field: string) => (n ? { [field]: n } : {})
-  const terminating = pods.filter((p) => p.metadata.deletionTimestamp && !hasEnded(p)).length
+  if (!k.terminating) counts.terminatingReplicas = 0
   const status = {
     replicas: active.length,
-    ...count(active.filter((p) => templateLabels.every(([k, v]) => p.metadata.labels?.[k] === v)).length, 'fullyLabeledReplicas'),
-    ...count(active.filter(isReady).length, 'readyReplicas'),
-    ...count(states.filter((s) => s.available).length, 'availableReplicas'),
-    ...(k.terminating ? count(terminating, 'terminatingReplicas') : {}),
+    ...Object.fromEntries(Object.entries(counts).filter(([, n]) => n)),
     observedGeneration: set.metadata.generation,
     ...(set.status?.conditions ? { conditions: set.status.conditions } : {}),
   }
   if (!equal(status, set.status)) writes.push({ verb: 'update', resource: k.resource, object: { ...set, status }, part: 'status' })
-  const next = Math.min(...states.map((s) => s.at ?? Number.POSITIVE_INFINITY))
   return { writes, ...(Number.isFinite(next) ? { requeueAt: next } : {}) }
 }
 

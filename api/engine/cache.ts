@@ -6,8 +6,9 @@ import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { ACCOUNT_TOKEN, BOOTSTRAP_TOKEN } from '../../shared/token-secrets.ts'
 import { CONFIG } from '../controllers/scheduler/configuration.ts'
 import { ROOT_CA } from '../controllers/service-account.ts'
-import { decodeBody, decodeUnmanaged } from '../registry/codec.ts'
+import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
+import { decodePod, slim } from './pods-alike.ts'
 import { soon } from './soon.ts'
 import type { Change, EngineSettings, Reader } from './types.ts'
 
@@ -21,6 +22,10 @@ const isOurs = (resource: string): boolean => kindOfResource(resource) !== undef
 
 /** Config maps that controllers read; all others are their owners' and may be large. */
 const ours = new Set<string>([ROOT_CA, ROUND.name, CONFIG.name])
+
+const PAGE = 500
+/** Objects that are read in one turn of the loop, which takes in one connection each: a thousand daemons come back while this goes on. */
+const TURN = 50
 
 const NONE: readonly KObject[] = []
 
@@ -81,18 +86,16 @@ export class Cache implements Reader {
     this.#sessions = sessions
   }
 
-  /** Reads every cached resource; events up to `rv` are then in it. Between pages others have their turn. */
+  /** Reads every cached resource; events up to `rv` are then in it. Others have their turn every few objects. */
   async load(store: Store): Promise<void> {
     const { rv } = await store.head()
     for (const resource of await store.resources()) {
       if (uncached.has(resource)) continue
-      let after: { ns: string; name: string } | undefined
-      do {
-        const page = await store.list({ resource, limit: 500, ...(after ? { after } : {}) })
-        for (const i of page.items) this.#put(resource, trim(resource, decoded(resource, i.body, i.rv)))
-        after = page.next
-        await new Promise<void>(soon)
-      } while (after)
+      for await (const items of store.pages(resource, PAGE))
+        for (const [n, i] of items.entries()) {
+          this.#put(resource, decoded(resource, i.body, i.rv))
+          if (n % TURN === 0) await new Promise<void>(soon)
+        }
     }
     this.rv = rv
   }
@@ -103,7 +106,7 @@ export class Cache implements Reader {
     const key = e.ns ? `${e.ns}/${e.name}` : e.name
     const old = this.#objects.get(e.resource)?.map.get(key)
     if (old && Number(old.metadata.resourceVersion) >= e.rv) return undefined
-    const now = trim(e.resource, e.object ? versioned(e.object, e.rv) : decoded(e.resource, e.body, e.rv))
+    const now = e.object ? trim(e.resource, versioned(e.object, e.rv)) : decoded(e.resource, e.body, e.rv)
     if (old) this.#drop(e.resource, old)
     if (e.verb === 'delete') return { resource: e.resource, old: old ?? now }
     this.#put(e.resource, now)
@@ -199,45 +202,17 @@ const manager = (resource: string, o: KObject): string => {
 
 const versioned = (o: KObject, rv: number): KObject => ({ ...o, metadata: { ...o.metadata, resourceVersion: String(rv) } })
 
-// Pods are many, and have no template whose managed fields could be meant.
 const decoded = (resource: string, body: string, rv: number): KObject =>
-  resource === 'pods' ? decodeUnmanaged(body, rv) : decodeBody(body, rv)
-
-const MOST_SHARED = 5000
-/** Parts of pods by their text. */
-const shared = new Map<string, unknown>()
-
-/** One of all that read the same: most pods are copies of a few. */
-function sharedOf<T>(value: T): T {
-  const text = JSON.stringify(value)
-  const known = shared.get(text)
-  if (known !== undefined) return known as T
-  if (shared.size >= MOST_SHARED) shared.clear()
-  shared.set(text, value)
-  return value
-}
-
-const COMMON = ['containers', 'initContainers', 'volumes', 'tolerations', 'affinity', 'topologySpreadConstraints', 'securityContext']
-
-/** A pod whose parts are shared with others like it. */
-function slim(pod: KObject): KObject {
-  const spec = { ...pod.spec }
-  for (const part of COMMON) if (spec[part] !== undefined) spec[part] = sharedOf(spec[part])
-  const { labels, ownerReferences } = pod.metadata
-  const metadata = { ...pod.metadata }
-  if (labels) metadata.labels = sharedOf(labels)
-  if (ownerReferences) metadata.ownerReferences = sharedOf(ownerReferences)
-  return { ...pod, metadata, spec }
-}
+  resource === 'pods' ? decodePod(body, rv) : trim(resource, decodeBody(body, rv))
 
 /** Takes out of an object of our own what no controller looks at. */
 function trim(resource: string, o: KObject): KObject {
+  if (resource === 'pods') return slim(o)
   // Ownership of fields is no controller's concern, and half of an object's size; the registry keeps it through every write.
   const managers = o.metadata.managedFields
   delete o.metadata.managedFields
   // Only of a service's status it has to be known: others hand out addresses too.
   if (resource === 'services' && managers) o.metadata.managedFields = managers.filter((m) => m.subresource === 'status')
-  if (resource === 'pods') return slim(o)
   if ((isOurs(resource) && !metadataOnly.has(resource)) || (resource === 'configmaps' && ours.has(o.metadata.name))) return o
   if (resource === 'secrets') return { metadata: o.metadata, ...ofToken(o) }
   return { metadata: o.metadata, ...(resource.startsWith('leases') ? { spec: o.spec } : {}) }

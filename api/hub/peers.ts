@@ -212,11 +212,6 @@ export class PeerFeed<W extends object> {
   }
 
   async #pages(resource: string, take: (o: KObject) => void): Promise<void> {
-    let after: { ns: string; name: string } | undefined
-    do {
-      const page = await this.#store.list({ resource, limit: PAGE, ...(after ? { after } : {}) })
-      for (const i of page.items) take(decodeBody(i.body, i.rv))
-      after = page.next
-    } while (after)
+    for await (const items of this.#store.pages(resource, PAGE)) for (const i of items) take(decodeBody(i.body, i.rv))
   }
 }

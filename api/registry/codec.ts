@@ -20,25 +20,6 @@ export function decodeBody(body: string, rv: number): KObject {
   return o
 }
 
-const MANAGERS = ',"managedFields":['
-const [QUOTE, BACKSLASH, BRACKET] = [34, 92, 93]
-
-/** As `decodeBody`, for who wants no managed fields: they are the larger part of a pod, and dear to parse. */
-export function decodeUnmanaged(body: string, rv: number): KObject {
-  const from = body.indexOf(MANAGERS)
-  if (from < 0) return decodeBody(body, rv)
-  // No list is in them: they end with the next bracket that stands in no string.
-  let to = from + MANAGERS.length
-  for (let quoted = false, c = body.charCodeAt(to); quoted || c !== BRACKET; c = body.charCodeAt(++to)) {
-    if (c === QUOTE) quoted = !quoted
-    else if (c === BACKSLASH) to++
-    else if (Number.isNaN(c)) return decodeBody(body, rv)
-  }
-  const o = decodeBody(body.slice(0, from) + body.slice(to + 1), rv)
-  // It was of another part of the object.
-  return o.metadata.managedFields ? decodeBody(body, rv) : o
-}
-
 /** A stored object in the words of a kind's version. */
 export const inVersion = (kind: Kind, o: KObject): KObject => (kind.stored ? kind.stored.down(o) : o)
 

@@ -82,6 +82,8 @@ export interface ListQuery {
   after?: { ns: string; name: string }
   /** The state at this version; the newest where absent. */
   at?: number
+  /** Nobody asks how many remain. */
+  uncounted?: boolean
 }
 
 export interface Page {
@@ -286,7 +288,7 @@ export class Store {
   async list(q: ListQuery, rider?: Rider): Promise<Page> {
     const { sql, args } = q.at === undefined ? this.#liveList(q) : this.#pastList(q)
     const statements: Statement[] = [NEWEST, { sql, args }]
-    const counted = q.limit !== undefined && !q.labels?.length && !q.fields?.length
+    const counted = q.limit !== undefined && !q.uncounted && !q.labels?.length && !q.fields?.length
     if (counted) {
       const after = q.after ? ' AND (ns, name) > (?, ?)' : ''
       statements.push({
@@ -311,6 +313,16 @@ export class Store {
     }
     if (this.#sealed.has(q.resource)) await this.#open(items)
     return page
+  }
+
+  /** All live objects of a resource, in pages of `size`, each as it is when it is read. */
+  async *pages(resource: string, size: number): AsyncGenerator<Stored[]> {
+    let after: Page['next']
+    do {
+      const page = await this.list({ resource, limit: size, uncounted: true, ...(after ? { after } : {}) })
+      yield page.items
+      after = page.next
+    } while (after)
   }
 
   #where(q: ListQuery, args: Value[]): string {
