@@ -16,7 +16,7 @@ import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
-import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
+import { allowForwarding, forbidForwarding, type PodNetwork, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { SlicesByService } from './network/slices.ts'
 import { TableWatch } from './network/table-watch.ts'
@@ -87,6 +87,7 @@ export interface DaemonOptions {
   restart?: () => void
   /** The folder with manifests of pods that this machine runs by itself; one in `data` where absent. */
   staticPods?: string
+  podNetwork?: PodNetwork
   /** When pods are sent away, and when images are. */
   pressure?: { hard: Threshold[]; transition: number; images: Shares }
 }
@@ -111,7 +112,7 @@ async function ownAddress(server: string): Promise<string> {
   })
   if (dialled && !dialled.startsWith('127.') && !dialled.includes(':')) return dialled
   const first = Object.entries(networkInterfaces())
-    .filter(([name]) => !/^(docker|br-|veth|cni)/.test(name))
+    .filter(([name]) => !/^(docker|br-|veth|cni|kedge)/.test(name))
     .flatMap(([, list]) => list ?? [])
     .find((i) => i.family === 'IPv4' && !i.internal)
   return first?.address ?? '127.0.0.1'
@@ -213,7 +214,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const proxyChanged = (service: string) => proxyKnowsAll() && proxy.changed(service)
   const byService = new SlicesByService()
   const routeTable = new RouteTable()
-  const routes = new Routes(identity.node, routeTable, log)
+  const routes = new Routes(identity.node, routeTable, o.podNetwork ?? 'auto', log)
   session.followRoutes(routeTable, () => routes.changed())
   const services = new ObjectList(session, 'services', {}, (key, old, now) => {
     dns.service(old, now)

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon } from '../../node-agent/daemon.ts'
 import { runDoctor } from '../../node-agent/doctor/doctor.ts'
 import { quietLog, stderrLog } from '../../node-agent/log.ts'
+import { POD_NETWORKS, type PodNetwork } from '../../node-agent/network/routes.ts'
 import { DEFAULT_HARD, parseThresholds } from '../../node-agent/pressure/thresholds.ts'
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
@@ -33,6 +34,12 @@ const flags: Record<string, Flag> = {
   'ca-file': { type: 'string', value: 'FILE', about: "the server's CA; a join token usually carries its hash" },
   name: { type: 'string', value: 'NAME', about: "the node's name", default: hostname().toLowerCase() },
   'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
+  'pod-network': {
+    type: 'string',
+    value: 'auto|vxlan',
+    about: 'how pods of other machines are reached: auto wraps packets for those behind a router alone; the same on all machines',
+    default: 'auto',
+  },
   data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
   'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
   'pod-manifest-path': {
@@ -67,6 +74,12 @@ const pressureOf = (v: Record<string, any>) => ({
   images: { high: numberOf(v, 'image-gc-high-threshold', 100), low: numberOf(v, 'image-gc-low-threshold', 100) },
 })
 
+function podNetworkOf(text: string): PodNetwork {
+  const found = POD_NETWORKS.find((n) => n === text)
+  if (!found) throw new Error(`--pod-network is ${POD_NETWORKS.join(' or ')}, not ${JSON.stringify(text)}`)
+  return found
+}
+
 const options = (v: Record<string, any>) => ({
   data: v.data,
   name: v.name,
@@ -74,6 +87,7 @@ const options = (v: Record<string, any>) => ({
   log: stderrLog,
   dialer: [launcher, 'dial'],
   pressure: pressureOf(v),
+  podNetwork: podNetworkOf(v['pod-network']),
   ...(v['pod-manifest-path'] ? { staticPods: v['pod-manifest-path'] } : {}),
   ...(v.server ? { server: v.server } : {}),
   ...(v.token ? { token: v.token } : {}),

@@ -1,64 +1,110 @@
-// Pod ranges: direct routes to other nodes' addresses, and of the own range a word that nobody is there, for addresses whose pod has gone. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
+// Pod ranges: routes to other nodes' addresses, direct to neighbours and over VXLAN to those behind a router, and of the own range a word that nobody
+// is there, for addresses whose pod has gone. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
 import type { RouteTable } from '../../shared/session/routes.ts'
 import type { Log } from '../log.ts'
-import { exec, sysctl } from './commands.ts'
+import { answers, exec, sysctl, together } from './commands.ts'
+import { baseOf, OVERLAY, type Peer, removeOverlay, syncOverlay } from './overlay.ts'
 
 export const ROUTE_PROTOCOL = '107'
 const RETRY = 2000
 /** After every route to a pod that is there. */
 const LAST_METRIC = '9999'
 
+/** How packets reach pods on other nodes: `auto` takes the overlay for those behind a router alone. */
+export const POD_NETWORKS = ['auto', 'vxlan'] as const
+export type PodNetwork = (typeof POD_NETWORKS)[number]
+
+/** How a machine is reached: by which device, and whether a router stands between. */
+export interface Way {
+  device: string
+  routed: boolean
+}
+
+/** What `ip route get` says, one line per address, in their order or not. */
+export const waysOf = (text: string): Map<string, Way> =>
+  new Map(
+    [...text.matchAll(/^(?:local )?(\d\S+) (via \S+ )?dev (\S+)/gm)].map((m) => [m[1]!, { device: m[3]!, routed: m[2] !== undefined }]),
+  )
+
+/** A route in the words of `ip route show`, as far as it is decided here. */
+const routeText = (cidr: string, via: string, device: string): string => `${cidr} via ${via} dev ${device}`
+
 export class Routes {
   readonly #log: Log
   readonly #table: RouteTable
   readonly #self: string
+  readonly #network: PodNetwork
   #timer?: ReturnType<typeof setTimeout>
+  #last: Promise<void> = Promise.resolve()
 
-  constructor(self: string, table: RouteTable, log: Log) {
+  constructor(self: string, table: RouteTable, network: PodNetwork, log: Log) {
     this.#self = self
     this.#table = table
+    this.#network = network
     this.#log = log
   }
 
   changed(delay = 20): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      this.#sync().catch((cause) => {
-        this.#log.error('routes could not be written; trying again', cause)
-        this.changed(RETRY)
-      })
+      this.#last = this.#last
+        .then(() => this.#sync())
+        .catch((cause) => {
+          this.#log.error('routes could not be written; trying again', cause)
+          this.changed(RETRY)
+        })
     }, delay)
   }
 
   async #sync(): Promise<void> {
-    const wanted = new Map<string, string>()
-    const own = new Set<string>()
+    const peers: Peer[] = []
+    let own: string | undefined
     for (const [node, [podCidr, address]] of this.#table.entries())
-      if (node === this.#self) own.add(podCidr)
-      else if (!address.startsWith('127.')) wanted.set(podCidr, address)
+      if (node === this.#self) own = podCidr
+      else if (!address.startsWith('127.')) peers.push({ podCidr, address })
+    const ways = waysOf(await answers(peers.map((p) => `route get ${p.address}`)))
+    const wanted = new Map<string, string>()
+    const far: Peer[] = []
+    const unreached: string[] = []
+    for (const peer of peers) {
+      const way = ways.get(peer.address)
+      if (!way) unreached.push(peer.address)
+      else if (way.routed || this.#network === 'vxlan') {
+        far.push(peer)
+        wanted.set(peer.podCidr, routeText(peer.podCidr, baseOf(peer.podCidr), OVERLAY))
+      } else wanted.set(peer.podCidr, routeText(peer.podCidr, peer.address, way.device))
+    }
+    // Routes follow the device, and go with it.
+    if (own) await syncOverlay(own, far[0] && ways.get(far[0].address)!.device, far)
     const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
-    const current = new Map([...text.matchAll(/^(\S+) via (\S+)/gm)].map((m) => [m[1]!, m[2]!]))
-    for (const [cidr, via] of wanted)
-      if (current.get(cidr) !== via)
-        await exec('ip', 'route', 'replace', cidr, 'via', via, 'proto', ROUTE_PROTOCOL, 'onlink', 'dev', await deviceTo(via))
-    for (const cidr of current.keys()) if (!wanted.has(cidr)) await exec('ip', 'route', 'del', cidr, 'proto', ROUTE_PROTOCOL)
-    // Who asks for a pod that has gone is told at once, and need not wait for silence to end.
-    const refused = new Set([...text.matchAll(/^unreachable (\S+)/gm)].map((m) => m[1]!))
-    const last = ['proto', ROUTE_PROTOCOL, 'metric', LAST_METRIC]
-    for (const cidr of own) if (!refused.has(cidr)) await exec('ip', 'route', 'replace', 'unreachable', cidr, ...last)
-    for (const cidr of refused) if (!own.has(cidr)) await exec('ip', 'route', 'del', 'unreachable', cidr, ...last)
+    const current = new Map([...text.matchAll(/^(\S+) via \S+ dev \S+/gm)].map((m) => [m[1]!, m[0]]))
+    const there = own ? wanted : new Map([...wanted].filter(([, route]) => !route.endsWith(OVERLAY)))
+    await together('ip', [
+      ...[...current.keys()].filter((cidr) => !there.has(cidr)).map((cidr) => `route del ${cidr} proto ${ROUTE_PROTOCOL}`),
+      ...[...there]
+        .filter(([cidr, route]) => current.get(cidr) !== route)
+        .map(([, r]) => `route replace ${r} proto ${ROUTE_PROTOCOL} onlink`),
+    ])
+    await this.#refuse(own, text)
+    if (unreached.length) throw new Error(`no route to ${unreached.slice(0, 5).join(', ')}`)
+  }
+
+  /** Who asks for a pod of this node that has gone is told at once, and need not wait for silence to end. */
+  async #refuse(own: string | undefined, text: string): Promise<void> {
+    const refused = [...text.matchAll(/^unreachable (\S+)/gm)].map((m) => m[1]!)
+    const last = `proto ${ROUTE_PROTOCOL} metric ${LAST_METRIC}`
+    await together('ip', [
+      ...(own && !refused.includes(own) ? [`route replace unreachable ${own} ${last}`] : []),
+      ...refused.filter((cidr) => cidr !== own).map((cidr) => `route del unreachable ${cidr} ${last}`),
+    ])
   }
 
   async remove(): Promise<void> {
     clearTimeout(this.#timer)
+    await this.#last
     await exec('ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL).catch(() => {})
+    await removeOverlay()
   }
-}
-
-async function deviceTo(ip: string): Promise<string> {
-  const m = /dev (\S+)/.exec(await exec('ip', '-4', 'route', 'get', ip))
-  if (!m) throw new Error(`no route to ${ip}`)
-  return m[1]!
 }
 
 export const FORWARD_COMMENT = 'kedge pod traffic'

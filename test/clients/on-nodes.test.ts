@@ -23,7 +23,7 @@ describe.skipIf(missing).each(['node', 'workers'])('on %s', (platform) => {
   const config = new KubeConfig()
   let core: CoreV1Api
   beforeAll(async () => {
-    stand = await startStand(1, ['--platform', platform])
+    stand = await startStand(1, { flags: ['--platform', platform] })
     cp = stand.cp
     config.loadFromFile(cp.kubeconfig)
     core = config.makeApiClient(CoreV1Api)

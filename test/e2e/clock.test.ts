@@ -23,7 +23,7 @@ spec:
 describe.skipIf(missing)('the night that is an hour short', () => {
   let stand: Stand
   beforeAll(async () => {
-    stand = await startStand(1, [], 1, '2026-03-29T00:59:40Z')
+    stand = await startStand(1, { time: '2026-03-29T00:59:40Z' })
   })
   afterAll(() => stand?.stop())
 

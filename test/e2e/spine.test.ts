@@ -153,7 +153,7 @@ describe.skipIf(missing)('two hosts on the embedded platform', () => {
   const live = () => pods().filter((p) => !p.deleting)
 
   beforeAll(async () => {
-    stand = await startStand(2, ['--node-monitor-grace-period', '6'])
+    stand = await startStand(2, { flags: ['--node-monitor-grace-period', '6'] })
     ;({ cp, hosts } = stand)
   })
   afterAll(async () => {

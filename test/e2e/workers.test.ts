@@ -17,7 +17,7 @@ describe.skipIf(missing)('two hosts on Workers', () => {
   let cp: ControlPlane
   let hosts: Host[]
   beforeAll(async () => {
-    stand = await startStand(2, ['--platform', 'workers'])
+    stand = await startStand(2, { flags: ['--platform', 'workers'] })
     ;({ cp, hosts } = stand)
   })
   afterAll(() => stand?.stop())

@@ -118,7 +118,7 @@ describe.skipIf(missing)('workloads', () => {
   const pods = (app: string): any[] => json(`get pods -l app=${app}`).items
 
   beforeAll(async () => {
-    stand = await startStand(3, [], 2)
+    stand = await startStand(3, { joining: 2 })
   })
   afterAll(() => stand?.stop())
 

@@ -7,6 +7,9 @@ import path from 'node:path'
 import { launcher } from '../../cli/processes.ts'
 
 const SUBNET = '10.88.0'
+/** Behind a router, which knows the machines on both sides and nothing of what runs on them. */
+const FAR_SUBNET = '10.89.0'
+const ROUTER = `${SUBNET}.254`
 const LAN = 'kedge-lan'
 const PREFIX = 'kedge-'
 export const ROOT = path.join(tmpdir(), 'kedge-rig')
@@ -93,13 +96,16 @@ function clearRig(): void {
   rmSync(ROOT, { recursive: true, force: true })
 }
 
-/** A network namespace for a machine of this name, on the rig's bridge; the namespace's name. */
+/** A network namespace for a machine of this name, on the bridge of its address; the namespace's name. */
 export function plugIn(name: string, ip: string): string {
   const ns = `${PREFIX}${name}`
+  const far = ip.startsWith(`${FAR_SUBNET}.`)
+  const routes = far ? [`default via ${FAR_SUBNET}.1`] : [`default via ${SUBNET}.1`, `${FAR_SUBNET}.0/24 via ${ROUTER}`]
   sh(`ip netns add ${ns}; ip -n ${ns} link set lo up
     ip link add kv${name} netns ${LAN} type veth peer name eth0 netns ${ns}
-    ip -n ${LAN} link set kv${name} master kbr0 up
-    ip -n ${ns} addr add ${ip}/24 dev eth0; ip -n ${ns} link set eth0 up; ip -n ${ns} route add default via ${SUBNET}.1`)
+    ip -n ${LAN} link set kv${name} master ${far ? 'kbr1' : 'kbr0'} up
+    ip -n ${ns} addr add ${ip}/24 dev eth0; ip -n ${ns} link set eth0 up`)
+  for (const route of routes) sh(`ip -n ${ns} route add ${route}`)
   return ns
 }
 
@@ -115,9 +121,9 @@ export class Host {
   #daemon?: ChildProcess
   #daemonArgs: string[] = []
 
-  constructor(n: number) {
+  constructor(n: number, far = false) {
     this.name = `h${n}`
-    this.ip = `${SUBNET}.${10 + n}`
+    this.ip = `${far ? FAR_SUBNET : SUBNET}.${10 + n}`
     this.#ns = `${PREFIX}${this.name}`
     this.folder = path.join(ROOT, this.name)
   }
@@ -273,17 +279,22 @@ export class Rig {
   readonly hosts: Host[] = []
   readonly address = `${SUBNET}.1`
 
-  static async start(count: number): Promise<Rig> {
+  /** The last `far` of the hosts stand behind a router. */
+  static async start(count: number, far = 0): Promise<Rig> {
     clearRig()
     mkdirSync(ROOT, { recursive: true })
     const rig = new Rig()
     // The bridge has a namespace of its own: in this one Docker's forward policy would drop what crosses it.
     sh(`ip netns add ${LAN}; ip -n ${LAN} link set lo up; ip -n ${LAN} link add kbr0 type bridge; ip -n ${LAN} link set kbr0 up
+      ip -n ${LAN} link add kbr1 type bridge; ip -n ${LAN} link set kbr1 up
+      ip -n ${LAN} addr add ${ROUTER}/24 dev kbr0; ip -n ${LAN} addr add ${FAR_SUBNET}.1/24 dev kbr1
+      ip netns exec ${LAN} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
       ip link del kedge-up 2>/dev/null || true
       ip link add kedge-up type veth peer name kv0 netns ${LAN}; ip -n ${LAN} link set kv0 master kbr0 up
-      ip addr add ${SUBNET}.1/24 dev kedge-up; ip link set kedge-up up`)
+      ip addr add ${SUBNET}.1/24 dev kedge-up; ip link set kedge-up up
+      ip route replace ${FAR_SUBNET}.0/24 via ${ROUTER}`)
     for (let n = 1; n <= count; n++) {
-      const host = new Host(n)
+      const host = new Host(n, n > count - far)
       rig.hosts.push(host)
       await host.start()
     }

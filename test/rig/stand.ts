@@ -27,9 +27,19 @@ function clockOff(ms: number): Record<string, string> {
   return { LD_PRELOAD: library, FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
 }
 
-/** `joining`: how many of the hosts become nodes; the others can later. `time`: what the clocks of control plane and daemons say when they start. */
-export async function startStand(count: number, flags: string[] = [], joining = count, time?: string): Promise<Stand> {
-  const rig = await Rig.start(count)
+export interface StandOptions {
+  /** Of `kedge serve`. */
+  flags?: string[]
+  /** How many of the hosts become nodes; the others can later. */
+  joining?: number
+  /** What the clocks of control plane and daemons say when they start. */
+  time?: string
+  /** How many of the hosts, the last ones, stand behind a router. */
+  far?: number
+}
+
+export async function startStand(count: number, { flags = [], joining = count, time, far = 0 }: StandOptions = {}): Promise<Stand> {
+  const rig = await Rig.start(count, far)
   const images = testImages()
   for (const h of rig.hosts) h.loadImages(images)
   const env = time === undefined ? {} : clockOff(Date.parse(time) - Date.now())
