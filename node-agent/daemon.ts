@@ -31,7 +31,7 @@ import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
 import { ImageCollector, type Shares } from './pressure/image-collector.ts'
-import { Pressure } from './pressure/pressure.ts'
+import { EVICTED, Pressure } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds, type Threshold } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
 import { Service } from './service.ts'
@@ -39,6 +39,7 @@ import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { Session } from './session/session.ts'
+import { NodeShutdown, type ShutdownGrace } from './shutdown.ts'
 import { PodStreams } from './streams/pod-streams.ts'
 import { Upgrader } from './upgrade.ts'
 import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
@@ -58,6 +59,10 @@ const policed = (ip: string, pod: any): PolicedPod => ({
 /** Where a pod comes from is the node's to say, whatever its annotations are. */
 const fromApi = (pod: any): any =>
   isStatic(pod) ? { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [CONFIG_SOURCE]: 'api' } } } : pod
+
+/** How much longer than its pods have the daemon may take when the machine goes down, s; and to tell of it, ms. */
+const SHUTDOWN_MARGIN = 30
+const SETTLING = 5000
 
 const API_SERVICE = 'default/kubernetes'
 const isApi = (namespace: string, name: string) => `${namespace}/${name}` === API_SERVICE
@@ -88,6 +93,8 @@ export interface DaemonOptions {
   /** The folder with manifests of pods that this machine runs by itself; one in `data` where absent. */
   staticPods?: string
   podNetwork?: PodNetwork
+  /** How long pods have when the machine goes down. */
+  shutdownGrace?: ShutdownGrace
   /** When pods are sent away, and when images are. */
   pressure?: { hard: Threshold[]; transition: number; images: Shares }
 }
@@ -95,6 +102,8 @@ export interface DaemonOptions {
 export interface Daemon {
   /** Stops the daemon and leaves the containers running. */
   close(): Promise<void>
+  /** The machine goes down: ends its pods. The daemon is to be closed then. */
+  shutDown(): Promise<void>
   /** Stops the daemon and takes containers, rules and routes away with it. */
   purge(): Promise<void>
 }
@@ -257,6 +266,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const rangeFile = path.join(o.data, 'pod-range')
   if (existsSync(rangeFile)) ownRange = readFileSync(rangeFile, 'utf8').trim()
 
+  const shutdown = new NodeShutdown(o.shutdownGrace ?? { all: 0, critical: 0 })
   const bounds = o.pressure ?? { hard: parseThresholds(DEFAULT_HARD), transition: 300_000, images: { high: 85, low: 80 } }
   const collector = new ImageCollector(runtime, o.data, bounds.images, log)
   const pressure = new Pressure({
@@ -266,7 +276,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     data: o.data,
     log,
     pods: () => [...workers.values()].filter((w) => !w.ending).map((w) => w.pod),
-    evict: async (pod, message) => workers.get(pod.metadata.uid)?.evict(message),
+    evict: async (pod, message) => workers.get(pod.metadata.uid)?.leave({ reason: EVICTED, message, grace: 0 }),
     changed: () => reporter.report(),
     event: (reason, message) => {
       const node = nodes.objects.get(identity.node)
@@ -277,7 +287,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const context: WorkerContext = {
     runtime,
     images: new Images(runtime, (ref) => collector.pulled(ref)),
-    refusal: (pod) => pressure.refusal(pod),
+    refusal: (pod) => shutdown.refusal() ?? pressure.refusal(pod),
     status,
     events,
     log,
@@ -369,7 +379,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       ? 'container runtime is down'
       : !cniPath()
         ? 'container runtime network not ready: no CNI plugins'
-        : undefined
+        : shutdown.problem
     const version = runtime.connected ? (await runtime.docker.version()).Version : ''
     await writeNodeStatus(
       api,
@@ -438,6 +448,15 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   }
   return {
     close,
+    shutDown: async () => {
+      if (!shutdown.begin()) return
+      log.info('the machine goes down: its pods end')
+      const { all } = o.shutdownGrace!
+      service?.needs(all + SHUTDOWN_MARGIN)
+      reporter.report()
+      await shutdown.end([...workers.values()])
+      await status.settled(SETTLING)
+    },
     purge: async () => {
       await close()
       await removeAll(leftovers)

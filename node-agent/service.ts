@@ -60,6 +60,11 @@ export class Service {
     this.#notify(`STATUS=${connected ? `connected to ${server}` : `not connected to ${server}`}; ${message}`)
   }
 
+  /** Ending takes this long, s: systemd is asked to wait. */
+  needs(seconds: number): void {
+    this.#notify(`EXTEND_TIMEOUT_USEC=${seconds * 1_000_000}`)
+  }
+
   close(): void {
     clearInterval(this.#watchdog)
     this.#notify('STOPPING=1')

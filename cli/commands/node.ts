@@ -9,6 +9,7 @@ import { POD_NETWORKS, type PodNetwork } from '../../node-agent/network/routes.t
 import { DEFAULT_HARD, parseThresholds } from '../../node-agent/pressure/thresholds.ts'
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
+import { isMachineStopping } from '../../node-agent/shutdown.ts'
 import { type Flag, parseFlags } from '../flags.ts'
 import { nodeCommands, runNodeCommand } from '../machines.ts'
 import { launcher } from '../processes.ts'
@@ -56,6 +57,18 @@ const flags: Record<string, Flag> = {
   },
   'image-gc-high-threshold': { type: 'string', value: 'PERCENT', about: 'how full the disk is when unused images go', default: '85' },
   'image-gc-low-threshold': { type: 'string', value: 'PERCENT', about: 'and how full it may stay', default: '80' },
+  'shutdown-grace-period': {
+    type: 'string',
+    value: 'SECONDS',
+    about: 'how long pods have when the machine goes down; 0: they end with it',
+    default: '30',
+  },
+  'shutdown-grace-period-critical-pods': {
+    type: 'string',
+    value: 'SECONDS',
+    about: 'of it, those that others depend on, which end last',
+    default: '10',
+  },
   timeout: { type: 'string', value: 'SECONDS', about: 'with wait: how long', default: '30' },
   bundle: { type: 'string', value: 'FILE', about: 'with doctor: write a .tar.gz to send to somebody' },
   version: { type: 'string', value: 'VERSION', about: "with upgrade: this one instead of the control plane's" },
@@ -88,6 +101,10 @@ const options = (v: Record<string, any>) => ({
   dialer: [launcher, 'dial'],
   pressure: pressureOf(v),
   podNetwork: podNetworkOf(v['pod-network']),
+  shutdownGrace: {
+    all: numberOf(v, 'shutdown-grace-period', 3600),
+    critical: numberOf(v, 'shutdown-grace-period-critical-pods', 3600),
+  },
   ...(v['pod-manifest-path'] ? { staticPods: v['pod-manifest-path'] } : {}),
   ...(v.server ? { server: v.server } : {}),
   ...(v.token ? { token: v.token } : {}),
@@ -98,13 +115,14 @@ const options = (v: Record<string, any>) => ({
 /** Until SIGTERM, SIGINT, or until the daemon wants to be started anew. */
 async function runDaemon(v: Record<string, any>): Promise<never> {
   let restart = () => {}
-  const ended = new Promise<void>((resolve) => {
-    restart = resolve
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  const ended = new Promise<'told' | 'restart'>((resolve) => {
+    restart = () => resolve('restart')
+    // Whoever ends the machine says so more than once; that must not cut short what it takes to end well.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve('told'))
   })
   const installed = process.env.KEDGE_LIB
   const daemon = await startDaemon({ ...options(v), restart, ...(installed ? { installed } : {}) })
-  await ended
+  if ((await ended) === 'told' && (await isMachineStopping())) await daemon.shutDown()
   await daemon.close()
   process.exit(0)
 }

@@ -4,6 +4,7 @@ import type { Api, ApiError } from '../session/api.ts'
 
 const FIRST = 200
 const MAX = 10_000
+const LOOK = 50
 
 interface Pending {
   pod: any
@@ -42,6 +43,11 @@ export class StatusWriter {
   /** The pod has ended here: the API may forget it. */
   remove(pod: any): void {
     this.#queue(pod.metadata.uid, { pod, remove: true })
+  }
+
+  /** Resolves when nothing waits to be sent, or when the time (ms) is over. */
+  async settled(ms: number): Promise<void> {
+    for (const until = Date.now() + ms; this.#pending.size && Date.now() < until; ) await new Promise((r) => setTimeout(r, LOOK))
   }
 
   forget(uid: string): void {

@@ -9,10 +9,12 @@ import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
 import type { Room } from '../plan/resize.ts'
 import { podStatus } from '../plan/status.ts'
+import { EVICTED } from '../pressure/pressure.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
 import type { Referenced } from '../session/objects.ts'
+import type { Leave, Refusal } from '../shutdown.ts'
 import { type ContentSources, referencedBy } from '../volumes/content.ts'
 import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
 import { checkUser, containerEnvironment } from './container-environment.ts'
@@ -49,7 +51,7 @@ export interface WorkerContext {
   /** What the node has for pods, and what pods other than this one have of it. */
   room(uid: string): Room
   /** Why a pod that has not begun may not; undefined when it may. */
-  refusal(pod: any): string | undefined
+  refusal(pod: any): Refusal | undefined
   /** Resolves when what network policies say of the pod holds at this address. */
   policed(pod: any, ip: string): Promise<void>
 }
@@ -62,8 +64,8 @@ const MAX_TOKEN_AGE = 24 * 3600_000
 const KEPT_DEAD = 1
 const RESIZE_RETRY = 10_000
 const MAX_POST_START = 300_000
-/** How long it is waited for the end of a pod that is sent away, ms. */
-const EVICTION_PATIENCE = 10_000
+/** How much longer than its grace it is waited for the end of a pod that is sent away, ms. */
+const LEAVING_PATIENCE = 10_000
 
 const node = () => ({ cpu: String(cpus().length), memory: String(totalmem()) })
 
@@ -84,6 +86,8 @@ export class PodWorker {
   #volumes?: VolumePaths
   #finished?: 'Succeeded' | 'Failed'
   #ending?: { reason?: string; message?: string; disrupted?: string }
+  /** However long the pod says that its containers may take to end, they have no more than this, s. */
+  #most = Number.POSITIVE_INFINITY
   #startTime: string
   #running = false
   #dirty = false
@@ -148,15 +152,16 @@ export class PodWorker {
   get ending(): boolean {
     return !!this.#finished || !!this.#pod.metadata.deletionTimestamp || this.#vanished
   }
-  /** The node cannot bear it any longer: it ends at once, and stays to say why. Resolves when it no longer runs. */
-  async evict(message: string): Promise<void> {
+  /** The node cannot bear it any longer: it ends, and stays to say why. Resolves when it no longer runs. */
+  async leave({ reason, message, grace }: Leave): Promise<void> {
     if (this.ending) return
     this.#finished = 'Failed'
-    this.#ending = { reason: 'Evicted', message, disrupted: message }
-    this.#event('Warning', 'Evicted', message)
+    this.#ending = { reason, message, disrupted: message }
+    this.#most = grace
+    this.#event('Warning', reason, message)
     this.wake()
     // A pause ends early when something happens to the pod: the clock counts, not the pauses.
-    const until = Date.now() + EVICTION_PATIENCE
+    const until = Date.now() + grace * 1000 + LEAVING_PATIENCE
     while (Date.now() < until && this.#observed().some((o) => !o.sandbox && o.state === 'running')) await this.#pause(100)
   }
   /** It is not wanted any more, and nobody but this node has a say in it. */
@@ -276,14 +281,13 @@ export class PodWorker {
     }
     if (this.#finished) {
       // What still runs: sidecars, or all at a deadline.
-      const evicted = this.#ending?.reason === 'Evicted'
-      await this.#stopAll(evicted ? 0 : this.#grace())
+      await this.#stopAll(Math.min(this.#grace(), this.#most))
       // Whoever waits for its end need not wait for what is cleared away after it.
       this.#report()
       await this.#tearDownSandbox()
       this.#report()
       // The disk may be what there was too little of.
-      if (evicted) await removeVolumes(this.#c.sandbox.data, this.uid)
+      if (this.#ending?.reason === EVICTED) await removeVolumes(this.#c.sandbox.data, this.uid)
       return
     }
     if (this.#deadline()) return this.#sync()
@@ -350,10 +354,10 @@ export class PodWorker {
   }
 
   /** It has not begun, and cannot here. */
-  #refuse(message: string): void {
+  #refuse({ reason, message }: Refusal): void {
     this.#finished = 'Failed'
-    this.#ending = { reason: 'Evicted', message: `Pod was rejected: ${message}` }
-    this.#event('Warning', 'Evicted', message)
+    this.#ending = { reason, message: `Pod was rejected: ${message}` }
+    this.#event('Warning', reason, message)
     this.#report()
   }
 

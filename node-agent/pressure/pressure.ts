@@ -2,6 +2,7 @@
 import { unitsOf } from '../../shared/meta/quantity.ts'
 import type { Log } from '../log.ts'
 import type { Runtime } from '../runtime/docker.ts'
+import type { Refusal } from '../shutdown.ts'
 import type { ImageCollector } from './image-collector.ts'
 import { evictionMessage, isCritical, ranked } from './ranking.ts'
 import { readSignals } from './signals.ts'
@@ -16,6 +17,9 @@ const AFTERWARDS = 1000
 const IMAGES_PERIOD = 300_000
 /** After how many looks the local storage of pods with limits is measured. */
 const STORAGE_EVERY = 6
+
+/** Why pods are sent away, and kept away, by a node that is short of something. */
+export const EVICTED = 'Evicted'
 
 export interface PressureOptions {
   runtime: Runtime
@@ -59,7 +63,7 @@ export class Pressure {
   }
 
   /** Why a pod may not start here now; undefined when it may. */
-  refusal(pod: any): string | undefined {
+  refusal(pod: any): Refusal | undefined {
     if (!this.#conditions.size || isCritical(pod)) return undefined
     const tolerates = (pod.spec.tolerations ?? []).some(
       (t: any) => (t.operator === 'Exists' && !t.key) || t.key === 'node.kubernetes.io/memory-pressure',
@@ -67,7 +71,7 @@ export class Pressure {
     // Who has asked for memory has been counted already.
     const onlyMemory = this.#conditions.size === 1 && this.#conditions.has('MemoryPressure')
     if (onlyMemory && (pod.status?.qosClass !== 'BestEffort' || tolerates)) return undefined
-    return `The node had condition: [${[...this.#conditions].join(' ')}]. `
+    return { reason: EVICTED, message: `The node had condition: [${[...this.#conditions].join(' ')}]. ` }
   }
 
   async #look(): Promise<void> {

@@ -21,6 +21,9 @@ const missing = standMissing()
 const NEXT = '0.1.1-next'
 const BROKEN = '0.1.2-broken'
 
+const pinned = (name: string, node: string) =>
+  `---\n{apiVersion: v1, kind: Pod, metadata: {name: ${name}}, spec: {nodeName: ${node}, terminationGracePeriodSeconds: 0, containers: [{name: c, image: "test/web:1"}]}}`
+
 describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
   const downloads = temporaryFolder('downloads')
   let rig: Rig
@@ -215,4 +218,50 @@ describe.skipIf(missing)('machines of a hosted cluster on Workers', () => {
     vms[1]!.run(pasted())
     expect(kubectl('get nodes --no-headers').match(/ Ready /g)).toHaveLength(2)
   })
+
+  test('a machine that goes down ends its pods in good order, and is a node again when it comes back', async () => {
+    kubectl(
+      'apply -f -',
+      ['slow', 'critical']
+        .map(
+          (name) => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, labels: {app: leaving}}
+spec:
+  nodeName: vm2
+  terminationGracePeriodSeconds: 600
+  ${name === 'critical' ? 'priorityClassName: system-node-critical' : ''}
+  containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "trap 'sleep 2; exit 7' TERM; touch /tmp/up; while :; do sleep 0.1; done"], readinessProbe: {exec: {command: [ls, /tmp/up]}, periodSeconds: 1}}]
+`,
+        )
+        .join(''),
+    )
+    kubectl('wait pod -l app=leaving --for=condition=Ready --timeout=60s')
+    const down = vms[1]!.powerOff()
+    const node = () => JSON.parse(kubectl('get node vm2 -o json'))
+    const ready = () => node().status.conditions.find((c: any) => c.type === 'Ready')
+    await eventually('the node says so', () => ready().message === 'node is shutting down')
+    await down
+    const ends = ['slow', 'critical'].map((name) => {
+      const { status } = JSON.parse(kubectl(`get pod ${name} -o json`))
+      expect(status).toMatchObject({
+        phase: 'Failed',
+        reason: 'Terminated',
+        message: 'Pod was terminated in response to imminent node shutdown.',
+      })
+      expect(status.conditions.find((c: any) => c.type === 'DisruptionTarget').reason).toBe('TerminationByKubelet')
+      const { exitCode, finishedAt } = status.containerStatuses[0].state.terminated
+      expect(exitCode).toBe(7)
+      return Date.parse(finishedAt)
+    })
+    expect(ends[1]! - ends[0]!).toBeGreaterThan(1000)
+    await eventually('its pods run on the other', () => kubectl('get deployment web -o jsonpath={.status.readyReplicas}') === '4', 60_000)
+    kubectl('delete pod -l app=leaving')
+    await vms[1]!.switchOn()
+    await eventually('it is back', () => ready().status === 'True', 60_000)
+    kubectl('apply -f -', pinned('after', 'vm2'))
+    kubectl('wait pod after --for=condition=Ready --timeout=60s')
+    kubectl('delete pod after')
+  }, 240_000)
 })

@@ -74,6 +74,7 @@ export class Vm {
   readonly name: string
   readonly ip: string
   readonly #folder: string
+  #ns = ''
   #init = 0
 
   private constructor(n: number) {
@@ -89,11 +90,19 @@ export class Vm {
   }
 
   async #boot(lower: string): Promise<void> {
-    const at = (name: string) => path.join(this.#folder, name)
+    const at = this.#at
     for (const d of ['upper', 'work', 'root', 'docker', 'containerd']) mkdirSync(at(d), { recursive: true })
     sh(`mount -t overlay overlay -o lowerdir=${lower},upperdir=${at('upper')},workdir=${at('work')} ${at('root')}`)
     writeFileSync(at('init.sh'), INIT, { mode: 0o755 })
-    const ns = plugIn(this.name, this.ip)
+    this.#ns = plugIn(this.name, this.ip)
+    await this.switchOn()
+  }
+
+  readonly #at = (name: string) => path.join(this.#folder, name)
+
+  /** Starts it, or starts it again after it went down. */
+  async switchOn(): Promise<void> {
+    const at = this.#at
     // A cgroup of its own: within it the machine's cgroup namespace has its root.
     const group = `kedge-${this.name}`
     const trees = unified ? [''] : [...V1, 'systemd', 'unified']
@@ -103,13 +112,19 @@ export class Vm {
       return `mkdir -p ${d}; ${fill} echo $$ > ${d}/cgroup.procs`
     })
     const start = [
-      `exec nsenter --net=/run/netns/${ns} unshare --mount --uts --ipc --pid --cgroup --fork --propagation private`,
+      `exec nsenter --net=/run/netns/${this.#ns} unshare --mount --uts --ipc --pid --cgroup --fork --propagation private`,
       `${at('init.sh')} ${at('root')} ${this.name} ${unified ? 'unified' : 'v1'} '${V1.join(' ')}'`,
     ].join(' ')
     const child = spawn('sh', ['-c', `${enter.join('\n')}\n${start}`], { detached: true, stdio: 'ignore' })
     child.unref()
     this.#init = await eventually(`${this.name} has an init`, () => Number(quietly(`pgrep -P ${child.pid}`).trim()) || undefined)
     await eventually(`${this.name} boots`, () => /running|degraded/.test(this.try('systemctl is-system-running')), 60_000)
+  }
+
+  /** Asks it to go down, as whoever presses its button; resolves when it has. */
+  async powerOff(): Promise<void> {
+    this.run('systemctl poweroff --no-block')
+    await eventually(`${this.name} is off`, () => !existsSync(`/proc/${this.#init}`), 90_000)
   }
 
   /** The words that run a command inside. */
