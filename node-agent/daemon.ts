@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { cpus, networkInterfaces, totalmem } from 'node:os'
+import { cpus, homedir, networkInterfaces, totalmem } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
@@ -13,13 +13,13 @@ import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
+import { HostWatch } from './network/host-watch.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, type PodNetwork, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { SlicesByService } from './network/slices.ts'
-import { TableWatch } from './network/table-watch.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
@@ -31,8 +31,8 @@ import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
 import { ImageCollector, type Shares } from './pressure/image-collector.ts'
-import { EVICTED, Pressure } from './pressure/pressure.ts'
-import { DEFAULT_HARD, parseThresholds, type Threshold } from './pressure/thresholds.ts'
+import { EVICTED, Pressure, type PressureOptions } from './pressure/pressure.ts'
+import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
 import { Service } from './service.ts'
 import { createApi } from './session/api.ts'
@@ -96,7 +96,7 @@ export interface DaemonOptions {
   /** How long pods have when the machine goes down. */
   shutdownGrace?: ShutdownGrace
   /** When pods are sent away, and when images are. */
-  pressure?: { hard: Threshold[]; transition: number; images: Shares }
+  pressure?: Pick<PressureOptions, 'thresholds' | 'softGrace' | 'transition'> & { images: Shares }
 }
 
 export interface Daemon {
@@ -241,7 +241,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const ingress = new Ingress({ session, references, data: o.data, log, services, slices, byService, changed: () => reporter.report() })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
   void Promise.all([services.ready(), slices.ready()]).then(() => proxy.allChanged())
-  const tables = new TableWatch([proxy, policies], () => void allowForwarding(identity.podCidr, identity.serviceCidr, log), log)
+  const forwarding = () => void allowForwarding(identity.podCidr, identity.serviceCidr, log)
+  const host = new HostWatch([proxy, policies, routes], forwarding, log)
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
   const nodeChanged = (_key: string, old: any, now: any) => {
@@ -267,7 +268,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   if (existsSync(rangeFile)) ownRange = readFileSync(rangeFile, 'utf8').trim()
 
   const shutdown = new NodeShutdown(o.shutdownGrace ?? { all: 0, critical: 0 })
-  const bounds = o.pressure ?? { hard: parseThresholds(DEFAULT_HARD), transition: 300_000, images: { high: 85, low: 80 } }
+  const usual = { thresholds: parseThresholds(DEFAULT_HARD), softGrace: 0, transition: 300_000, images: { high: 85, low: 80 } }
+  const bounds = o.pressure ?? usual
   const collector = new ImageCollector(runtime, o.data, bounds.images, log)
   const pressure = new Pressure({
     ...bounds,
@@ -276,7 +278,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     data: o.data,
     log,
     pods: () => [...workers.values()].filter((w) => !w.ending).map((w) => w.pod),
-    evict: async (pod, message) => workers.get(pod.metadata.uid)?.leave({ reason: EVICTED, message, grace: 0 }),
+    evict: async (pod, message, grace) => workers.get(pod.metadata.uid)?.leave({ reason: EVICTED, message, grace }),
     changed: () => reporter.report(),
     event: (reason, message) => {
       const node = nodes.objects.get(identity.node)
@@ -286,7 +288,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   const context: WorkerContext = {
     runtime,
-    images: new Images(runtime, (ref) => collector.pulled(ref)),
+    images: new Images(runtime, [path.join(o.data, 'config.json'), path.join(homedir(), '.docker/config.json')], (ref) =>
+      collector.pulled(ref),
+    ),
     refusal: (pod) => shutdown.refusal() ?? pressure.refusal(pod),
     status,
     events,
@@ -421,7 +425,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   else {
     for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
     dns.start()
-    tables.start()
+    host.start()
     await staticPods.start()
     session.start()
     void runtime.start()
@@ -437,7 +441,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     staticPods.close()
     mirrors.close()
     localVolumes.close()
-    tables.close()
+    host.close()
     proxy.close()
     policies.close()
     await Promise.all([apiProxy.close(), dns.close(), ingress.close()])

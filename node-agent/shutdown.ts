@@ -1,6 +1,6 @@
 // The machine goes down: its pods end in good order before it does, those that others depend on last. systemd stops this daemon before Docker and the
 // network, and waits for it.
-import { execFile } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { isCritical } from './pressure/ranking.ts'
 
 /** How long pods have, s: all of them together, and of it those that are critical. None where `all` is 0. */
@@ -29,11 +29,23 @@ const PROBLEM = 'node is shutting down'
 /** Beyond their grace, for what ends a container that does not, and for telling of it; ms. */
 const MARGIN = 5000
 
-/** Whether systemd takes the machine down: to end, or to begin anew. */
-export const isMachineStopping = (): Promise<boolean> =>
-  new Promise((resolve) =>
-    execFile('systemctl', ['is-system-running'], { timeout: 5000 }, (_, stdout) => resolve(String(stdout).trim() === 'stopping')),
-  )
+const TRIES = 5
+const AGAIN = 100
+
+/**
+ * Whether systemd takes the machine down: to end, or to begin anew. Whoever asks while systemd still goes through the daemon's processes is ended with
+ * them, and is sent again: the first to get an answer asked after that.
+ */
+export async function isMachineStopping(): Promise<boolean> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { state, cause } = await new Promise<{ state: string; cause: ExecFileException | null }>((resolve) =>
+      execFile('systemctl', ['is-system-running'], { timeout: 5000 }, (cause, stdout) => resolve({ state: String(stdout).trim(), cause })),
+    )
+    if (state || cause?.code === 'ENOENT') return state === 'stopping'
+    await new Promise((r) => setTimeout(r, AGAIN))
+  }
+  return false
+}
 
 /** Who ends when, and with how much time: everybody, then the critical. Nobody waits for an empty round. */
 export function rounds<P extends { pod: any }>(pods: readonly P[], { all, critical }: ShutdownGrace): { grace: number; pods: P[] }[] {

@@ -21,6 +21,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have redis-server || missing="$missing redis-server"
   have debootstrap || missing="$missing debootstrap"
   have /usr/lib/python3/dist-packages/kubernetes || missing="$missing python3-kubernetes"
+  have docker-registry || missing="$missing docker-registry"
+  have htpasswd || missing="$missing apache2-utils"
   have faketime || missing="$missing faketime"
   have kubectl || missing="$missing kubernetes-client"
   if [ -n "$missing" ]; then

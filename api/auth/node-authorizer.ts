@@ -18,6 +18,7 @@ const readAll = new Set([
   'networkpolicies.networking.k8s.io',
   'ingresses.networking.k8s.io',
   'ingressclasses.networking.k8s.io',
+  'runtimeclasses.node.k8s.io',
 ])
 const reads = ['get', 'list', 'watch']
 

@@ -6,11 +6,12 @@ import { startDaemon } from '../../node-agent/daemon.ts'
 import { runDoctor } from '../../node-agent/doctor/doctor.ts'
 import { quietLog, stderrLog } from '../../node-agent/log.ts'
 import { POD_NETWORKS, type PodNetwork } from '../../node-agent/network/routes.ts'
-import { DEFAULT_HARD, parseThresholds } from '../../node-agent/pressure/thresholds.ts'
+import { DEFAULT_HARD, parseSoftThresholds, parseThresholds } from '../../node-agent/pressure/thresholds.ts'
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { isMachineStopping } from '../../node-agent/shutdown.ts'
 import { type Flag, parseFlags } from '../flags.ts'
+import { duration } from '../kube/flags.ts'
 import { nodeCommands, runNodeCommand } from '../machines.ts'
 import { launcher } from '../processes.ts'
 
@@ -49,6 +50,14 @@ const flags: Record<string, Flag> = {
     about: 'manifests of pods that this machine runs by itself; DATA/manifests by default',
   },
   'eviction-hard': { type: 'string', value: 'LIST', about: 'when pods are sent away, as memory.available<100Mi', default: DEFAULT_HARD },
+  'eviction-soft': { type: 'string', value: 'LIST', about: 'when they are if it lasts, as memory.available<300Mi' },
+  'eviction-soft-grace-period': { type: 'string', value: 'LIST', about: 'how long it may last, as memory.available=1m30s' },
+  'eviction-max-pod-grace-period': {
+    type: 'string',
+    value: 'SECONDS',
+    about: 'how long containers then have to end, at most',
+    default: '0',
+  },
   'eviction-pressure-transition-period': {
     type: 'string',
     value: 'SECONDS',
@@ -81,8 +90,27 @@ function numberOf(v: Record<string, any>, flag: string, most: number): number {
   return n
 }
 
+/** `signal=1m30s,…` in ms. */
+const gracesOf = (text: string): Map<string, number> =>
+  new Map(
+    text
+      .split(',')
+      .filter(Boolean)
+      .map((part) => {
+        const [signal = '', time = ''] = part.trim().split('=')
+        const ms = duration(time)
+        if (ms === undefined || ms <= 0)
+          throw new Error(`--eviction-soft-grace-period: ${JSON.stringify(part)} is no grace: write it as memory.available=1m30s`)
+        return [signal, ms]
+      }),
+  )
+
 const pressureOf = (v: Record<string, any>) => ({
-  hard: parseThresholds(v['eviction-hard']),
+  thresholds: [
+    ...parseThresholds(v['eviction-hard']),
+    ...parseSoftThresholds(v['eviction-soft'] ?? '', gracesOf(v['eviction-soft-grace-period'] ?? '')),
+  ],
+  softGrace: numberOf(v, 'eviction-max-pod-grace-period', 3600),
   transition: numberOf(v, 'eviction-pressure-transition-period', 86_400) * 1000,
   images: { high: numberOf(v, 'image-gc-high-threshold', 100), low: numberOf(v, 'image-gc-low-threshold', 100) },
 })

@@ -26,7 +26,7 @@ export class UsageError extends Error {}
 const units: Record<string, number> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
 /** Go's `1h30m`, as ms; undefined on what is none. */
-function duration(text: string): number | undefined {
+export function duration(text: string): number | undefined {
   if (/^[-+]?0$/.test(text)) return 0
   const m = /^([-+]?)((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(text)
   if (!m) return undefined

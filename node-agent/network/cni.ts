@@ -1,9 +1,12 @@
 // CNI plugins by exec, per the spec: config on stdin, CNI_* in the environment, JSON back. Our default network is ptp with host-local addresses.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { type Shape, shaperOf } from './bandwidth.ts'
 import { exec } from './commands.ts'
 
 const PATHS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
+
+const [VERSION, NETWORK] = ['1.0.0', 'kedge']
 
 interface CniResult {
   ips?: { address: string; gateway?: string }[]
@@ -20,19 +23,16 @@ export interface CniOptions {
 export const cniPath = (): string | undefined => PATHS.find((p) => existsSync(`${p}/ptp`))
 
 const config = (o: CniOptions) => ({
-  cniVersion: '1.0.0',
-  name: 'kedge',
-  type: 'ptp',
   ipMasq: false,
   ...(o.mtu ? { mtu: o.mtu } : {}),
   ipam: { type: 'host-local', ranges: [[{ subnet: o.podCidr }]], dataDir: o.dataDir, routes: [{ dst: '0.0.0.0/0' }] },
 })
 
-function run(command: 'ADD' | 'DEL', id: string, netns: string, o: CniOptions, extra: object = {}): Promise<CniResult> {
+function run(plugin: 'ptp' | 'bandwidth', command: 'ADD' | 'DEL', id: string, netns: string, network: object): Promise<CniResult> {
   const path = cniPath()
   if (!path) return Promise.reject(new Error(`no CNI plugins in ${PATHS.join(', ')}: install containernetworking-plugins`))
   return new Promise((resolve, reject) => {
-    const p = spawn(`${path}/ptp`, [], {
+    const p = spawn(`${path}/${plugin}`, [], {
       env: {
         CNI_COMMAND: command,
         CNI_CONTAINERID: id,
@@ -55,16 +55,17 @@ function run(command: 'ADD' | 'DEL', id: string, netns: string, o: CniOptions, e
       } catch {
         // Some faults come as plain text.
       }
-      reject(new Error(`CNI ${command} failed: ${message.trim() || `exit status ${code}`}`))
+      reject(new Error(`CNI ${command} by ${plugin} failed: ${message.trim() || `exit status ${code}`}`))
     })
     p.stdin.on('error', () => {})
-    p.stdin.end(JSON.stringify({ ...config(o), ...extra }))
+    p.stdin.end(JSON.stringify({ cniVersion: VERSION, name: NETWORK, type: plugin, ...network }))
   })
 }
 
-/** Connects a network namespace; the pod's address without its prefix. */
-export async function cniAdd(id: string, netns: string, o: CniOptions): Promise<string> {
-  const r = await run('ADD', id, netns, o)
+/** Connects a network namespace, within bounds where there are any; the pod's address without its prefix. */
+export async function cniAdd(id: string, netns: string, o: CniOptions, shape?: Shape): Promise<string> {
+  const r = await run('ptp', 'ADD', id, netns, config(o))
+  if (shape) await run('bandwidth', 'ADD', id, netns, { ...shape, prevResult: { cniVersion: VERSION, ...r } })
   const address = r.ips?.[0]?.address
   if (!address) throw new Error('CNI ADD gave no address')
   return address.split('/')[0]!
@@ -80,7 +81,9 @@ async function interfaceOf(ip: string): Promise<string | undefined> {
 export async function cniDel(id: string, netns: string, o: CniOptions, ip?: string): Promise<void> {
   // Asked before the address can be another's.
   const device = ip && (await interfaceOf(ip))
-  await run('DEL', id, netns, o)
+  await run('ptp', 'DEL', id, netns, config(o))
+  const shaper = shaperOf(NETWORK, id)
+  if (existsSync(`/sys/class/net/${shaper}`)) await exec('ip', 'link', 'del', shaper).catch(() => {})
   // A runtime that was killed may have lost a process that keeps the namespace, and with it the interface, alive.
   if (device) await exec('ip', 'link', 'del', device).catch(() => {})
 }

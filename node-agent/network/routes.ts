@@ -3,6 +3,7 @@
 import type { RouteTable } from '../../shared/session/routes.ts'
 import type { Log } from '../log.ts'
 import { answers, exec, sysctl, together } from './commands.ts'
+import type { Watched } from './host-watch.ts'
 import { baseOf, OVERLAY, type Peer, removeOverlay, syncOverlay } from './overlay.ts'
 
 export const ROUTE_PROTOCOL = '107'
@@ -29,13 +30,16 @@ export const waysOf = (text: string): Map<string, Way> =>
 /** A route in the words of `ip route show`, as far as it is decided here. */
 const routeText = (cidr: string, via: string, device: string): string => `${cidr} via ${via} dev ${device}`
 
-export class Routes {
+export class Routes implements Watched {
+  readonly what = 'routes to pods'
   readonly #log: Log
   readonly #table: RouteTable
   readonly #self: string
   readonly #network: PodNetwork
   #timer?: ReturnType<typeof setTimeout>
   #last: Promise<void> = Promise.resolve()
+  /** What was written, in the words of `ip route show`. */
+  #written: readonly string[] = []
 
   constructor(self: string, table: RouteTable, network: PodNetwork, log: Log) {
     this.#self = self
@@ -86,6 +90,7 @@ export class Routes {
         .map(([, r]) => `route replace ${r} proto ${ROUTE_PROTOCOL} onlink`),
     ])
     await this.#refuse(own, text)
+    this.#written = [...there.values()]
     if (unreached.length) throw new Error(`no route to ${unreached.slice(0, 5).join(', ')}`)
   }
 
@@ -97,6 +102,17 @@ export class Routes {
       ...(own && !refused.includes(own) ? [`route replace unreachable ${own} ${last}`] : []),
       ...refused.filter((cidr) => cidr !== own).map((cidr) => `route del unreachable ${cidr} ${last}`),
     ])
+  }
+
+  async isLost(): Promise<boolean> {
+    const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL).catch(() => undefined)
+    return text !== undefined && !this.#written.every((route) => text.includes(`${route} `))
+  }
+  /** All of it is looked at again, the overlay as well. */
+  rewrite(): boolean {
+    if (!this.#written.length) return false
+    this.changed()
+    return true
   }
 
   async remove(): Promise<void> {

@@ -3,6 +3,7 @@ import { isHealthChecked } from '../../shared/kinds/service.ts'
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
 import { HealthServers, healthPorts } from './health-ports.ts'
+import { isTableLost, type Watched } from './host-watch.ts'
 import {
   baseTable,
   type Demand,
@@ -17,7 +18,6 @@ import {
 } from './service-rules.ts'
 import { type Flow, FlowCleaner, staleFlows } from './stale-flows.ts'
 import { TableState } from './table-state.ts'
-import type { Watched } from './table-watch.ts'
 
 const SETTLE = 5
 const RETRY = 1000
@@ -35,8 +35,7 @@ interface Source {
 }
 
 export class ServiceProxy implements Watched {
-  readonly table = TABLE
-  readonly chain = 'postrouting'
+  readonly what = 'the service table'
   readonly #ranges: Ranges
   readonly #log: Log
   readonly #source: Source
@@ -79,6 +78,8 @@ export class ServiceProxy implements Watched {
     this.#isAllDirty = true
     this.#soon()
   }
+
+  readonly isLost = () => isTableLost(TABLE, 'postrouting')
 
   /** The kernel's table is not what was written; false where none was. */
   rewrite(): boolean {

@@ -1,9 +1,11 @@
 // Images: pulled by the container's policy, one pull per image at a time, with back-off after failures.
 import { type Runtime, withTag } from '../runtime/docker.ts'
+import { type Credential, credentialsFor, ownConfigs } from './keyring.ts'
 
 const FIRST = 10_000
 const MAX = 300_000
 const PARALLEL = 4
+const MOST_FAILURES = 1000
 
 export class ImageError extends Error {
   readonly reason: string
@@ -13,37 +15,13 @@ export class ImageError extends Error {
   }
 }
 
-export interface PullEvents {
+interface Puller {
+  /** Tells of the pod. */
   event(type: 'Normal' | 'Warning', reason: string, message: string): void
-}
-
-interface Auth {
-  username: string
-  password: string
-  serveraddress: string
-}
-
-/** Credentials for an image's registry, from docker config secrets. */
-function authFor(image: string, secrets: any[]): Auth | undefined {
-  const first = image.split('/')[0]!
-  const registry = image.includes('/') && /[.:]|^localhost$/.test(first) ? first : 'docker.io'
-  for (const s of secrets) {
-    const text = s?.data?.['.dockerconfigjson'] ?? s?.data?.['.dockercfg']
-    if (!text) continue
-    let config: any
-    try {
-      config = JSON.parse(Buffer.from(text, 'base64').toString())
-    } catch {
-      continue
-    }
-    for (const [server, entry] of Object.entries<any>(config.auths ?? config)) {
-      const host = server.replace(/^https?:\/\//, '').split('/')[0]
-      if (host !== registry && !(registry === 'docker.io' && /docker\.io$/.test(host ?? ''))) continue
-      const [user, ...rest] = entry.auth ? Buffer.from(entry.auth, 'base64').toString().split(':') : [entry.username, entry.password]
-      return { username: user ?? '', password: rest.join(':'), serveraddress: server }
-    }
-  }
-  return undefined
+  /** Who waits after a failure: one pod's credentials say nothing of another's. */
+  pod: string
+  /** The contents of its pull secrets. */
+  configs: readonly string[]
 }
 
 export class Images {
@@ -54,21 +32,24 @@ export class Images {
   readonly #queue: (() => void)[] = []
 
   readonly #pulled: (ref: string) => void
+  readonly #files: readonly string[]
 
-  /** `pulled` is told each reference that has come. */
-  constructor(runtime: Runtime, pulled: (ref: string) => void) {
+  /** `pulled` is told each reference that has come; `files` are the machine's own Docker configurations. */
+  constructor(runtime: Runtime, files: readonly string[], pulled: (ref: string) => void) {
     this.#runtime = runtime
+    this.#files = files
     this.#pulled = pulled
   }
 
-  /** When a failed image may be tried again, ms. */
-  retryAt(image: string): number | undefined {
-    return this.#failures.get(image)?.until
+  /** When a pod's image that could not be pulled may be tried again, ms. */
+  retryAt(pod: string, image: string): number | undefined {
+    return this.#failures.get(`${pod} ${image}`)?.until
   }
 
   /** Makes sure the image is there. Throws ImageError with kubelet's reasons. */
-  async ensure(container: any, secrets: any[], events: PullEvents): Promise<void> {
+  async ensure(container: any, events: Puller): Promise<void> {
     const { image, imagePullPolicy: policy } = container
+    const key = `${events.pod} ${image}`
     if (policy !== 'Always') {
       const there = await this.#runtime.hasImage(image).catch((e) => {
         throw new ImageError('InvalidImageName', `Failed to apply default image tag ${JSON.stringify(image)}: ${e.message}`)
@@ -82,7 +63,7 @@ export class Images {
         throw new ImageError('ErrImageNeverPull', `Container image ${JSON.stringify(image)} is not present with pull policy of Never`)
       }
     }
-    const failed = this.#failures.get(image)
+    const failed = this.#failures.get(key)
     if (failed && failed.until > Date.now()) {
       events.event('Normal', 'BackOff', `Back-off pulling image ${JSON.stringify(image)}`)
       throw new ImageError('ImagePullBackOff', `Back-off pulling image ${JSON.stringify(image)}: ErrImagePull: ${failed.message}`)
@@ -90,22 +71,44 @@ export class Images {
     events.event('Normal', 'Pulling', `Pulling image ${JSON.stringify(image)}`)
     const begun = Date.now()
     try {
-      await this.#pull(image, authFor(image, secrets))
-      this.#failures.delete(image)
+      await this.#pullWith(image, credentialsFor(image, [...events.configs, ...ownConfigs(this.#files)]))
+      this.#failures.delete(key)
       const s = ((Date.now() - begun) / 1000).toFixed(3)
       events.event('Normal', 'Pulled', `Successfully pulled image ${JSON.stringify(image)} in ${s}s (${s}s including waiting)`)
     } catch (cause) {
       const message = (cause as Error).message
       const delay = failed ? Math.min(failed.delay * 2, MAX) : FIRST
-      this.#failures.set(image, { until: Date.now() + delay, delay, message })
+      this.#noteFailure(key, { until: Date.now() + delay, delay, message })
       events.event('Warning', 'Failed', `Failed to pull image ${JSON.stringify(image)}: ${message}`)
       events.event('Warning', 'Failed', 'Error: ErrImagePull')
       throw new ImageError('ErrImagePull', message)
     }
   }
 
-  #pull(image: string, auth: Auth | undefined): Promise<void> {
-    const running = this.#pulling.get(image)
+  #noteFailure(key: string, failure: { until: number; delay: number; message: string }): void {
+    // Pods that have gone leave theirs behind.
+    if (this.#failures.size >= MOST_FAILURES)
+      for (const [k, f] of this.#failures) if (f.until + MAX < Date.now() || this.#failures.size >= MOST_FAILURES) this.#failures.delete(k)
+    this.#failures.set(key, failure)
+  }
+
+  /** With one credential after the other, or without any where there is none. */
+  async #pullWith(image: string, credentials: readonly Credential[]): Promise<void> {
+    const faults: string[] = []
+    for (const credential of credentials.length ? credentials : [undefined]) {
+      try {
+        return await this.#pull(image, credential)
+      } catch (cause) {
+        faults.push((cause as Error).message)
+      }
+    }
+    throw new Error([...new Set(faults)].join('; '))
+  }
+
+  #pull(image: string, auth: Credential | undefined): Promise<void> {
+    // Who asks with other credentials may be let in where the first is not.
+    const key = `${image} ${auth?.serveraddress ?? ''} ${auth?.username ?? ''} ${auth?.password ?? ''}`
+    const running = this.#pulling.get(key)
     if (running) return running
     const pull = (async () => {
       if (this.#active >= PARALLEL) await new Promise<void>((r) => this.#queue.push(r))
@@ -116,10 +119,10 @@ export class Images {
       } finally {
         this.#active--
         this.#queue.shift()?.()
-        this.#pulling.delete(image)
+        this.#pulling.delete(key)
       }
     })()
-    this.#pulling.set(image, pull)
+    this.#pulling.set(key, pull)
     return pull
   }
 }

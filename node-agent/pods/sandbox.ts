@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { shapeOf } from '../network/bandwidth.ts'
 import { type CniOptions, cniAdd, cniDel } from '../network/cni.ts'
 import { hostResolver } from '../network/dns/resolver-file.ts'
 import { containerName, podLabels } from '../runtime/container-options.ts'
@@ -12,6 +13,8 @@ export interface Sandbox {
   id: string
   ip: string
   netns: string
+  /** Which of Docker's runtimes runs it and its containers; the usual one where absent. */
+  runtime?: string
   hosts?: string
   resolvConf?: string
 }
@@ -67,18 +70,27 @@ function resolvFile(pod: any, o: SandboxOptions): string {
   ].join('\n')
 }
 
-/** Makes the sandbox of a pod; what an earlier attempt left over is cleared first. */
-export async function createSandbox(runtime: Runtime, pod: any, attempt: number, o: SandboxOptions): Promise<Sandbox> {
+/** Makes the sandbox of a pod, with a runtime where its class names one; what an earlier attempt left over is cleared first. */
+export async function createSandbox(
+  runtime: Runtime,
+  pod: any,
+  attempt: number,
+  o: SandboxOptions,
+  handler: string | undefined,
+): Promise<Sandbox> {
   const { uid } = pod.metadata
   const folder = podFolder(o.data, uid)
   mkdirSync(folder, { recursive: true })
   const own = !pod.spec.hostNetwork
+  // Before anything is made: an annotation may be wrong.
+  const shape = own ? shapeOf(pod.metadata.annotations) : undefined
   const id = await runtime.create(containerName(pod, 'POD', attempt), {
     ...runtime.pauseOptions(),
     Labels: podLabels(pod, 'POD', 'podsandbox'),
     ...(own ? { Hostname: (pod.spec.hostname ?? pod.metadata.name).slice(0, 63), NetworkDisabled: true } : {}),
     HostConfig: {
       ...(own ? {} : { NetworkMode: 'host' }),
+      ...(handler ? { Runtime: handler } : {}),
       IpcMode: pod.spec.hostIPC ? 'host' : 'shareable',
       ...(pod.spec.hostPID ? { PidMode: 'host' } : {}),
       LogConfig: { Type: 'none', Config: {} },
@@ -91,8 +103,8 @@ export async function createSandbox(runtime: Runtime, pod: any, attempt: number,
   const started = await runtime.startContainer(id)
   if (!started?.pid) throw new Error('the sandbox ended at once')
   const netns = `/proc/${started.pid}/ns/net`
-  const ip = own ? await cniAdd(id, netns, o.cni()) : o.hostIP
-  const sandbox: Sandbox = { id, ip, netns }
+  const ip = own ? await cniAdd(id, netns, o.cni(), shape) : o.hostIP
+  const sandbox: Sandbox = { id, ip, netns, ...(handler ? { runtime: handler } : {}) }
   if (own) {
     sandbox.hosts = path.join(folder, 'hosts')
     sandbox.resolvConf = path.join(folder, 'resolv.conf')

@@ -15,12 +15,13 @@ import type { Observed, Runtime } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
 import type { Referenced } from '../session/objects.ts'
 import type { Leave, Refusal } from '../shutdown.ts'
-import { type ContentSources, referencedBy } from '../volumes/content.ts'
+import { type ContentSources, RUNTIME_CLASSES, referencedBy } from '../volumes/content.ts'
 import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
 import { checkUser, containerEnvironment } from './container-environment.ts'
 import type { EventRecorder } from './events.ts'
 import { runHook } from './hooks.ts'
 import { ImageError, type Images } from './images.ts'
+import { configOf } from './keyring.ts'
 import { linkLogs, unlinkLogs } from './log-links.ts'
 import { PodProbes } from './pod-probes.ts'
 import type { ProbeKind, Verdict } from './probes.ts'
@@ -402,6 +403,15 @@ export class PodWorker {
     }
   }
 
+  /** What runs pods of its runtime class. */
+  async #handler(): Promise<string | undefined> {
+    const name: string | undefined = this.#pod.spec.runtimeClassName
+    if (!name) return undefined
+    const found = await this.#c.object(RUNTIME_CLASSES, '', name)
+    if (!found) throw new Error(`RuntimeClass ${JSON.stringify(name)} not found`)
+    return found.handler
+  }
+
   async #newSandbox(): Promise<void> {
     this.#policed = undefined
     const { runtime } = this.#c
@@ -414,7 +424,7 @@ export class PodWorker {
       await removeSandbox(runtime, this.uid, old, this.#c.sandbox, !!this.#pod.spec.hostNetwork)
     }
     try {
-      this.#sandbox = await createSandbox(runtime, this.#pod, attempt, this.#c.sandbox)
+      this.#sandbox = await createSandbox(runtime, this.#pod, attempt, this.#c.sandbox, await this.#handler())
     } catch (cause) {
       await removeSandbox(runtime, this.uid, this.#observed(), this.#c.sandbox, !!this.#pod.spec.hostNetwork).catch(() => {})
       throw cause
@@ -436,7 +446,11 @@ export class PodWorker {
     let env: Map<string, string>
     let profiles: string[]
     try {
-      await images.ensure(container, await this.#pullSecrets(), { event: (t, r, m) => this.#event(t, r, m, name) })
+      await images.ensure(container, {
+        pod: this.uid,
+        configs: (await this.#pullSecrets()).flatMap(configOf),
+        event: (t, r, m) => this.#event(t, r, m, name),
+      })
       env = await containerEnvironment(this.#pod, container, {
         object: this.#c.object,
         services: this.#c.services,
@@ -447,7 +461,7 @@ export class PodWorker {
       profiles = securityProfiles(this.#pod, container)
     } catch (cause) {
       if (cause instanceof ImageError) {
-        const at = images.retryAt(container.image)
+        const at = images.retryAt(this.uid, container.image)
         // Shown as ErrImagePull first, then as the back-off that follows.
         if (cause.reason === 'ErrImagePull') return fail(cause.reason, cause.message, 1000)
         return fail(cause.reason, cause.message, Math.max(100, (at ?? Date.now() + 10_000) - Date.now()))
@@ -479,6 +493,7 @@ export class PodWorker {
       terminationLog,
       profiles,
       memory: totalmem(),
+      ...(this.#sandbox!.runtime ? { runtime: this.#sandbox!.runtime } : {}),
       ...(target ? { targetId: target.id } : {}),
     })
     let id: string

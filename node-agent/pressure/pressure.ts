@@ -6,7 +6,7 @@ import type { Refusal } from '../shutdown.ts'
 import type { ImageCollector } from './image-collector.ts'
 import { evictionMessage, isCritical, ranked } from './ranking.ts'
 import { readSignals } from './signals.ts'
-import { conditionOf, crossed, type PressureCondition, resourceOf, type Signals, type Threshold } from './thresholds.ts'
+import { actedOn, conditionOf, crossed, type PressureCondition, resourceOf, type Signals, type Threshold } from './thresholds.ts'
 import { usages, volumeSizes, writtenBy } from './usage.ts'
 
 /** How often the machine is looked at, ms: kubelet's period. It reads six small files. */
@@ -26,12 +26,15 @@ export interface PressureOptions {
   images: ImageCollector
   data: string
   log: Log
-  hard: Threshold[]
+  thresholds: readonly Threshold[]
+  /** How long containers may take to end that go for a soft threshold, s. */
+  softGrace: number
   /** How long a condition stays when its cause has gone, ms. */
   transition: number
   /** Those that are to run here and have not ended. */
   pods(): any[]
-  evict(pod: any, message: string): Promise<void>
+  /** `grace`: what its containers have at most, s. */
+  evict(pod: any, message: string, grace: number): Promise<void>
   /** The node's conditions are others now. */
   changed(): void
   event(reason: string, message: string): void
@@ -39,6 +42,8 @@ export interface PressureOptions {
 
 export class Pressure {
   readonly #o: PressureOptions
+  /** Since when thresholds are crossed, ms. */
+  readonly #since = new Map<Threshold, number>()
   readonly #lastMet = new Map<PressureCondition, number>()
   #conditions = new Set<PressureCondition>()
   #timer?: ReturnType<typeof setTimeout>
@@ -92,16 +97,18 @@ export class Pressure {
   async #act(): Promise<boolean> {
     if (!this.#o.runtime.connected) return false
     let signals = await this.#signals()
-    let met = crossed(this.#o.hard, signals)
-    this.#note(met)
+    const look = () => crossed(this.#o.thresholds, signals)
+    this.#note(look())
+    let met = actedOn(look(), this.#since, Date.now())
     if (met.some((t) => conditionOf(t.signal) === 'DiskPressure')) {
       // What nobody uses goes before what runs.
       await this.#o.runtime.removeEnded()
       await this.#o.images.collect(Number.POSITIVE_INFINITY)
       signals = await this.#signals()
-      met = crossed(this.#o.hard, signals)
+      met = actedOn(look(), this.#since, Date.now())
     } else await this.#collectImages(signals)
-    const [first] = met.toSorted((a, b) => Number(b.signal.startsWith('memory')) - Number(a.signal.startsWith('memory')))
+    const urgency = (t: Threshold) => Number(t.signal.startsWith('memory')) * 2 + Number(t.grace === undefined)
+    const [first] = met.toSorted((a, b) => urgency(b) - urgency(a))
     const isEvicted = first ? await this.#evictFor(first, signals) : false
     if (this.#looks++ % STORAGE_EVERY === 0) await this.#enforceLimits()
     return isEvicted
@@ -140,7 +147,7 @@ export class Pressure {
       this.#o.log.warn('the node is short, and nobody can be sent away', { signal: threshold.signal })
       return false
     }
-    await this.#o.evict(first.pod, evictionMessage(first, threshold, signals))
+    await this.#o.evict(first.pod, evictionMessage(first, threshold, signals), threshold.grace === undefined ? 0 : this.#o.softGrace)
     return true
   }
 
@@ -148,7 +155,7 @@ export class Pressure {
   async #enforceLimits(): Promise<void> {
     for (const pod of this.#o.pods()) {
       const message = await this.#storageExcess(pod)
-      if (message) await this.#o.evict(pod, message)
+      if (message) await this.#o.evict(pod, message, 0)
     }
   }
 

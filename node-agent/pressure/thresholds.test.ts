@@ -1,7 +1,7 @@
 // When a node is short, who goes first, and in which words.
 import { describe, expect, test } from 'vitest'
 import { evictionMessage, type PodUsage, ranked } from './ranking.ts'
-import { crossed, DEFAULT_HARD, parseThresholds, type Signals } from './thresholds.ts'
+import { actedOn, crossed, DEFAULT_HARD, parseSoftThresholds, parseThresholds, type Signals, type Threshold } from './thresholds.ts'
 
 const Mi = 1024 * 1024
 const plenty = { available: 1000 * Mi, capacity: 1000 * Mi }
@@ -40,6 +40,31 @@ test.each<[string, RegExp]>([
   ['memory.available<much', /neither a quantity nor a percentage/],
   ['memory.available<-1Gi', /neither/],
 ])('%s is refused', (text, words) => expect(() => parseThresholds(text)).toThrow(words))
+
+describe('soft thresholds', () => {
+  const graces = new Map([['memory.available', 90_000]])
+
+  test('each has its grace, or is refused', () => {
+    expect(parseSoftThresholds('memory.available<300Mi', graces)).toEqual([{ signal: 'memory.available', value: '300Mi', grace: 90_000 }])
+    expect(() => parseSoftThresholds('nodefs.available<20%', graces)).toThrow(/grace period must be specified .* nodefs.available/)
+    expect(() => parseSoftThresholds('', new Map([['memory.free', 1]]))).toThrow(/no eviction signal memory.free/)
+  })
+
+  test('they are acted on when they have been crossed all the time, hard ones at once', () => {
+    const [hard] = parseThresholds('memory.available<100Mi') as [Threshold]
+    const [soft] = parseSoftThresholds('memory.available<300Mi', graces) as [Threshold]
+    const since = new Map<Threshold, number>()
+    const look = (now: number, ...met: Threshold[]) => actedOn(met, since, now)
+    expect(look(0, soft)).toEqual([])
+    expect(look(89_999, soft)).toEqual([])
+    expect(look(90_000, soft)).toEqual([soft])
+    // A moment of room begins the count anew.
+    expect(look(91_000)).toEqual([])
+    expect(look(92_000, soft)).toEqual([])
+    expect(look(100_000, hard, soft)).toEqual([hard])
+    expect(look(182_000, hard, soft)).toEqual([hard, soft])
+  })
+})
 
 interface Sketch {
   name: string

@@ -22,6 +22,8 @@ export interface Threshold {
   signal: SignalName
   /** As it was written: `100Mi`, `10%`. */
   value: string
+  /** How long it may be crossed before somebody has to go, ms; a threshold without it is a hard one. */
+  grace?: number
 }
 
 export type PressureCondition = 'MemoryPressure' | 'DiskPressure' | 'PIDPressure'
@@ -61,6 +63,17 @@ export function parseThresholds(text: string): Threshold[] {
     })
 }
 
+/** Soft thresholds, each with its signal's grace (ms). Throws with what is wrong, as kubelet does for one without. */
+export function parseSoftThresholds(text: string, graces: ReadonlyMap<string, number>): Threshold[] {
+  for (const signal of graces.keys())
+    if (!(SIGNALS as readonly string[]).includes(signal)) throw new Error(`there is no eviction signal ${signal}: ${SIGNALS.join(', ')}`)
+  return parseThresholds(text).map((t) => {
+    const grace = graces.get(t.signal)
+    if (grace === undefined) throw new Error(`grace period must be specified for the soft eviction threshold ${t.signal}`)
+    return { ...t, grace }
+  })
+}
+
 /** How much has to be left, in the signal's units. */
 export const leastOf = ({ signal, value }: Threshold, signals: Signals): number =>
   isShare(value) ? (signals[signal].capacity * Number.parseFloat(value)) / 100 : unitsOf(value)
@@ -68,6 +81,16 @@ export const leastOf = ({ signal, value }: Threshold, signals: Signals): number 
 /** The thresholds that are crossed. A machine without a figure (capacity 0) is never short of it. */
 export const crossed = (thresholds: readonly Threshold[], signals: Signals): Threshold[] =>
   thresholds.filter((t) => signals[t.signal].capacity > 0 && signals[t.signal].available < leastOf(t, signals))
+
+/**
+ * Of the thresholds that are crossed those on which it is time to act: hard ones at once, soft ones when they have been crossed for as long as they may.
+ * `since` is kept from look to look: when each was first seen to be crossed, ms.
+ */
+export function actedOn(met: readonly Threshold[], since: Map<Threshold, number>, now: number): Threshold[] {
+  for (const t of since.keys()) if (!met.includes(t)) since.delete(t)
+  for (const t of met) if (!since.has(t)) since.set(t, now)
+  return met.filter((t) => now - since.get(t)! >= (t.grace ?? 0))
+}
 
 const NANO = 1_000_000_000n
 /** An amount as its users write it. */

@@ -21,6 +21,8 @@ export interface ContainerInput {
   terminationLog: string
   /** The container whose processes this one sees. */
   targetId?: string
+  /** One of Docker's runtimes, other than the usual one. */
+  runtime?: string
   /** What its profiles come to: of Docker's own form. */
   profiles?: string[]
   /** Host memory in bytes, for scores. */
@@ -114,6 +116,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
       'io.kubernetes.container.hash': String(pod.metadata.generation ?? 0),
     },
     HostConfig: {
+      ...(input.runtime ? { Runtime: input.runtime } : {}),
       NetworkMode: `container:${sandboxId}`,
       IpcMode: pod.spec.hostIPC ? 'host' : `container:${sandboxId}`,
       ...(pod.spec.hostPID

@@ -62,7 +62,7 @@ export class ObjectList {
   }
 }
 
-export type Referenced = 'secrets' | 'configmaps' | 'persistentvolumeclaims' | 'persistentvolumes'
+export type Referenced = 'secrets' | 'configmaps' | 'persistentvolumeclaims' | 'persistentvolumes' | 'runtimeclasses.node.k8s.io'
 
 /** What pods refer to, subscribed to one by one while some pod refers to them. */
 export class References {

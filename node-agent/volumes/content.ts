@@ -80,12 +80,13 @@ export async function contentFiles(volume: any, pod: any, sources: ContentSource
   return out
 }
 
+export const RUNTIME_CLASSES = 'runtimeclasses.node.k8s.io'
+
 /** Which secrets, config maps and claims a pod refers to, as `resource/namespace/name`. */
 export function referencedBy(pod: any): Set<string> {
   const { secrets, configmaps, persistentvolumeclaims } = referencesOf(pod.spec, pod.metadata.name)
-  return new Set(
-    Object.entries({ secrets, configmaps, persistentvolumeclaims }).flatMap(([resource, names]) =>
-      [...names].map((name) => `${resource}/${pod.metadata.namespace}/${name}`),
-    ),
+  const ofNamespace = Object.entries({ secrets, configmaps, persistentvolumeclaims }).flatMap(([resource, names]) =>
+    [...names].map((name) => `${resource}/${pod.metadata.namespace}/${name}`),
   )
+  return new Set([...ofNamespace, ...(pod.spec.runtimeClassName ? [`${RUNTIME_CLASSES}//${pod.spec.runtimeClassName}`] : [])])
 }

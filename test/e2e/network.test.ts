@@ -65,6 +65,16 @@ spec:
   containers: [{name: c, image: test/busybox:1, command: [sleep, "3600"]}]
 ---`
 
+const shaped = (name: string, annotations: string, command: string) => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, annotations: {${annotations}}}
+spec:
+  nodeName: h1
+  terminationGracePeriodSeconds: 0
+  containers: [{name: c, image: test/busybox:1, command: [sh, -c, "${command}"]}]
+`
+
 const onPort = (name: string, node: string, more: string, port = 28_000) => `
 apiVersion: v1
 kind: Pod
@@ -203,6 +213,7 @@ describe.skipIf(missing)('the network of two hosts', () => {
     await stand?.stop()
   })
 
+  const podIp = (name: string) => cp.k(`get pod ${name} -o jsonpath={.status.podIP}`)
   const fetched = (pod: string, url: string) => cp.kubectl(`exec ${pod} -- wget -q -O - -T 2 -t 1 ${url}`).out.trim()
   /** What node's own resolver says on a host. */
   const asked = (host: Host, method: string, name: string): any =>
@@ -281,7 +292,6 @@ describe.skipIf(missing)('the network of two hosts', () => {
     cp.k('wait pod/who --for=condition=Ready --timeout=60s')
     const portOf = (name: string) => cp.k(`get service ${name} -o jsonpath={.spec.ports[0].nodePort}`)
     const clusterIp = (name: string) => cp.k(`get service ${name} -o jsonpath={.spec.clusterIP}`)
-    const podIp = (name: string) => cp.k(`get pod ${name} -o jsonpath={.status.podIP}`)
     const path = 'cgi-bin/who'
     const [near, far] = [portOf('near'), portOf('far')]
     const fromOutside = (host: Host, port: string) =>
@@ -353,6 +363,43 @@ describe.skipIf(missing)('the network of two hosts', () => {
     cp.k(`delete pod ${mine.split(' ')[0]}`)
     await eventually('another one is there', () => fetched('a2', 'http://crew/') !== mine && fetched('a2', 'http://crew/') !== '')
     expect(often()).toHaveLength(1)
+  })
+
+  test('pods with bounds receive and send no more, and nothing is left of them', async () => {
+    const size = 4_000_000
+    const rate = 8_000_000
+    const bounded = (name: string, annotations: string) =>
+      shaped(name, annotations, `head -c ${size} /dev/zero > /tmp/big; exec httpd -f -p 9000 -h /tmp`)
+    const mbit = `${rate / 1e6}M`
+    cp.k('apply -f -', {
+      input:
+        bounded('receiver', `kubernetes.io/ingress-bandwidth: ${mbit}`) +
+        bounded('sender', `kubernetes.io/egress-bandwidth: ${mbit}`) +
+        bounded('free', ''),
+    })
+    cp.k('wait pod receiver sender free --for=condition=Ready --timeout=60s')
+    const seconds = (from: string, to: string): number => {
+      const begun = Date.now()
+      cp.k(`exec ${to} -- wget -q -t 10 --retry-connrefused -O /dev/null http://${podIp(from)}:9000/big`)
+      return (Date.now() - begun) / 1000
+    }
+    // What may go at once, and nothing else, comes sooner.
+    const bound = (size * 8 - 1_000_000) / rate
+    expect(seconds('sender', 'free')).toBeGreaterThan(bound * 0.9)
+    expect(seconds('free', 'receiver')).toBeGreaterThan(bound * 0.9)
+    // Of the other direction nothing was said.
+    expect(seconds('receiver', 'free')).toBeLessThan(bound / 2)
+    expect(h1.run('ip link')).toMatch(/ bwp[0-9a-f]{12}/)
+    cp.k('delete pod receiver sender free')
+    await eventually('no device is left', () => !h1.run('ip link').includes(' bwp'))
+  })
+
+  test('a bound that is none keeps a pod from starting, and is told', async () => {
+    cp.k('apply -f -', { input: shaped('odd', 'kubernetes.io/egress-bandwidth: fast', 'sleep 3600') })
+    await eventually('an event says so', () =>
+      /"fast\\?" is no quantity/.test(cp.k('get events --field-selector involvedObject.name=odd -o json')),
+    )
+    cp.k('delete pod odd')
   })
 
   test('a daemon that was killed serves again when it is back, without the control plane', async () => {

@@ -90,7 +90,9 @@ describe.skipIf(missing)('machines behind a router', () => {
       [near, far],
       [far, near],
     ] as const)
-      expect(inPod(`asker-${from.name}`, `wget -q -T 20 -O /dev/null http://${ip(`asker-${to.name}`)}:9000/big`)).toMatchObject({ code: 0 })
+      expect(
+        inPod(`asker-${from.name}`, `wget -q -T 20 -t 10 --retry-connrefused -O /dev/null http://${ip(`asker-${to.name}`)}:9000/big`),
+      ).toMatchObject({ code: 0 })
   })
 
   test('policies know pods on the other side', async () => {
@@ -108,6 +110,13 @@ describe.skipIf(missing)('machines behind a router', () => {
     for (const h of [near, far]) h.startDaemon()
     await eventually('it is back', () => hostAsks(near, `http://${ip('web-1')}:8080/`), 60_000)
   })
+
+  test('routes and the device that somebody took away come back by themselves', async () => {
+    near.run('ip route flush proto 107; ip link del kedge.vxlan')
+    expect(hostAsks(near, `http://${ip('web-1')}:8080/`)).toBe(false)
+    await eventually('they are back', () => hostAsks(near, `http://${ip('web-1')}:8080/`), 60_000)
+    expect(near.run('ip -4 route show proto 107')).toContain(`via ${neighbour.ip} dev eth0`)
+  }, 90_000)
 
   test('when the last one behind a router has gone, so has the overlay', async () => {
     far.killDaemon()

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
+import { Registry } from '../rig/registry.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
 const missing = standMissing()
@@ -210,6 +211,58 @@ describe.skipIf(missing)('pods on a host', () => {
     expect([...containers('own'), ...containers('late')]).toEqual([])
   })
 
+  test('images come from a registry with the credentials of the pod, or of the machine; one that is away is asked again', async () => {
+    const registry = await Registry.start(new URL(cp.url).hostname)
+    try {
+      const image = registry.take(host, 'test/busybox:1', 'team/app:1')
+      const asking = (name: string, more = '') =>
+        pod(name, `${more}containers: [{name: c, image: "${image}", imagePullPolicy: Always, command: [sleep, "3600"]}]`)
+      const eventsOf = (name: string) => cp.k(`get events --field-selector involvedObject.name=${name}`)
+      const secret = (name: string, password: string) =>
+        cp.k(
+          `create secret docker-registry ${name} --docker-server=${registry.host} --docker-username=${registry.user} --docker-password=${password}`,
+        )
+      const waiting = (name: string) => cp.k(`get pod ${name} -o jsonpath={.status.containerStatuses[0].state.waiting.reason}`)
+      secret('right', registry.password)
+      secret('wrong', 'guessed')
+      applied(asking('nobody'), asking('ann', 'imagePullSecrets: [{name: wrong}, {name: right}, {name: missing}]\n  '))
+      isReady('ann')
+      expect(eventsOf('ann')).toContain(`Successfully pulled image "${image}"`)
+      await eventually('nobody is told', () => /ErrImagePull|ImagePullBackOff/.test(waiting('nobody')))
+      expect(eventsOf('nobody')).toMatch(/no basic auth credentials|unauthorized/)
+      // Another pod's refusal does not hold up this one, and once the machine may, all may.
+      host.run(`docker --config ${path.join(host.folder, 'data')} login -u ${registry.user} -p ${registry.password} ${registry.host}`)
+      isReady('nobody')
+      await registry.close()
+      applied(asking('later'))
+      await eventually('it waits', () => waiting('later') === 'ImagePullBackOff')
+      await registry.open()
+      isReady('later')
+      cp.k('delete pod nobody ann later')
+    } finally {
+      host.try(`rm -f ${path.join(host.folder, 'data/config.json')}`)
+      await registry.stop()
+    }
+  }, 120_000)
+
+  test('a runtime class says which runtime runs a pod, all of it', async () => {
+    const ofClass = (name: string, handler: string) => `
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: ${name}}
+handler: ${handler}
+---${pod(name, `runtimeClassName: ${name}\n  containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"]}]`)}`
+    applied(ofClass('sandboxed', 'other'), ofClass('unknown', 'nobody-has-it'))
+    isReady('sandboxed')
+    const found = host.run('docker ps -q --filter label=io.kubernetes.pod.name=sandboxed | xargs docker inspect -f {{.HostConfig.Runtime}}')
+    expect(found.trim().split('\n')).toEqual(['other', 'other'])
+    await eventually('it is told', () =>
+      /FailedCreatePodSandBox.*nobody-has-it/.test(cp.k('get events --field-selector involvedObject.name=unknown')),
+    )
+    cp.k('delete pod sandboxed unknown')
+    cp.k('delete runtimeclass sandboxed unknown')
+  })
+
   test('a node that runs short of memory sends away who has more than it asked for, and takes no more of those', async () => {
     const statusOf = (name: string) => JSON.parse(cp.k(`get pod ${name} -o json`)).status
     const sleeping = (name: string, more = '') =>
@@ -259,10 +312,25 @@ describe.skipIf(missing)('pods on a host', () => {
     isReady('counted')
     await eventually('one that asked for nothing is refused', () => statusOf('late').phase === 'Failed')
     expect(statusOf('late').message).toBe('Pod was rejected: The node had condition: [MemoryPressure]. ')
+    // The same bound as a soft one: the node says so, and who has to go may end well, after as long as it may last.
+    const bound = `memory.available<${Math.round(available * 2)}Mi`
+    const soft = ['--eviction-soft', bound, '--eviction-soft-grace-period', 'memory.available=3s', '--eviction-max-pod-grace-period', '5']
+    applied(
+      pod(
+        'polite',
+        `containers: [{name: c, image: "test/busybox:1", resources: {requests: {memory: 1Mi}}, command: [sh, -c, "trap 'exit 7' TERM; dd if=/dev/zero of=/m/x bs=1M count=64; while :; do sleep 0.1; done"], volumeMounts: [{name: m, mountPath: /m}]}]
+  volumes: [{name: m, emptyDir: {medium: Memory}}]`,
+      ).replace('spec:', 'spec:\n  nodeName: h1'),
+    )
+    isReady('polite')
+    host.killDaemon()
+    host.startDaemon(undefined, undefined, {}, soft)
+    await eventually('the polite one had to go', () => statusOf('polite').phase === 'Failed', 60_000)
+    expect(statusOf('polite')).toMatchObject({ reason: 'Evicted', containerStatuses: [{ state: { terminated: { exitCode: 7 } } }] })
     host.killDaemon()
     host.startDaemon()
     await eventually('the node is well again', () => conditionOf() === 'False')
     expect(statusOf('greedy').message).toBe(message)
-    cp.k('delete pod modest overfull greedy late counted')
+    cp.k('delete pod modest overfull greedy late counted polite')
   })
 })

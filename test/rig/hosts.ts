@@ -195,6 +195,10 @@ export class Host {
       '--userland-proxy=false',
       `--cgroup-parent=/kedge-${this.name}`,
       '--log-level=warn',
+      // The rig's registry speaks no TLS.
+      `--insecure-registry=${SUBNET}.0/24`,
+      // Another name for what there is: classes may name it.
+      '--add-runtime=other=runc',
     ]
     this.#spawn(['dockerd', ...flags], 'dockerd.log')
     await eventually(`dockerd on ${this.name}`, () => quietly(`curl -s -m 1 --unix-socket ${this.docker} http://d/_ping`) === 'OK')

@@ -4,7 +4,7 @@ import type { Log } from '../../log.ts'
 import { DiskCopy, ObjectList } from '../../session/objects.ts'
 import type { Session } from '../../session/session.ts'
 import { exec, nft } from '../commands.ts'
-import type { Watched } from '../table-watch.ts'
+import { isTableLost, type Watched } from '../host-watch.ts'
 import { groupsOf, isLimited, POLICY_TABLE, type PolicedPod, type PolicyTable, policyScript, policyTable } from './policy-rules.ts'
 
 const SETTLE = 5
@@ -36,8 +36,7 @@ export interface PolicyOptions {
 }
 
 export class NetworkPolicies implements Watched {
-  readonly table = POLICY_TABLE
-  readonly chain = 'forward'
+  readonly what = 'the policy table'
   readonly #o: PolicyOptions
   readonly #list: ObjectList
   readonly #groups = new Map<string, Group>()
@@ -78,6 +77,8 @@ export class NetworkPolicies implements Watched {
       void this.#sync()
     }, delay)
   }
+
+  readonly isLost = () => isTableLost(POLICY_TABLE, 'forward')
 
   /** The kernel's table is not what was written; false where none was. */
   rewrite(): boolean {
