@@ -23,6 +23,7 @@ import { SlicesByService } from './network/slices.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
+import { EVICTED } from './pods/leaving.ts'
 import { type Leftovers, removeAll, removeUnknown } from './pods/leftovers.ts'
 import { MirrorPods } from './pods/mirror-pods.ts'
 import type { SandboxOptions } from './pods/sandbox.ts'
@@ -31,7 +32,7 @@ import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker, type WorkerContext } from './pods/worker.ts'
 import { ImageCollector, type Shares } from './pressure/image-collector.ts'
-import { EVICTED, Pressure, type PressureOptions } from './pressure/pressure.ts'
+import { Pressure, type PressureOptions } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
 import { Service } from './service.ts'
@@ -241,8 +242,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const ingress = new Ingress({ session, references, data: o.data, log, services, slices, byService, changed: () => reporter.report() })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
   void Promise.all([services.ready(), slices.ready()]).then(() => proxy.allChanged())
-  const forwarding = () => void allowForwarding(identity.podCidr, identity.serviceCidr, log)
-  const host = new HostWatch([proxy, policies, routes], forwarding, log)
+  const forwarding = () => allowForwarding(identity.podCidr, identity.serviceCidr, log)
+  const host = new HostWatch([proxy, policies, routes], () => void forwarding(), log)
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
   const nodeChanged = (_key: string, old: any, now: any) => {
@@ -414,11 +415,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   runtime.on('reset', () => {
     if (o.offline) return
     for (const w of workers.values()) w.wake()
-    void allowForwarding(identity.podCidr, identity.serviceCidr, log)
+    void forwarding()
     reporter.report()
     void removeStrays().catch((cause) => log.error('strays could not be removed', cause))
   })
-  if (!o.offline) await allowForwarding(identity.podCidr, identity.serviceCidr, log)
+  if (!o.offline) await forwarding()
   // What ran before goes on by the saved state until the API answers.
   for (const pod of saved.load()) pods.objects.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod)
   if (o.offline) await runtime.start()
@@ -453,10 +454,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   return {
     close,
     shutDown: async () => {
-      if (!shutdown.begin()) return
+      const seconds = shutdown.begin()
+      if (!seconds) return
       log.info('the machine goes down: its pods end')
-      const { all } = o.shutdownGrace!
-      service?.needs(all + SHUTDOWN_MARGIN)
+      service?.needs(seconds + SHUTDOWN_MARGIN)
       reporter.report()
       await shutdown.end([...workers.values()])
       await status.settled(SETTLING)

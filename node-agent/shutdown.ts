@@ -1,23 +1,13 @@
 // The machine goes down: its pods end in good order before it does, those that others depend on last. systemd stops this daemon before Docker and the
 // network, and waits for it.
 import { type ExecFileException, execFile } from 'node:child_process'
+import type { Leave, Refusal } from './pods/leaving.ts'
 import { isCritical } from './pressure/ranking.ts'
 
 /** How long pods have, s: all of them together, and of it those that are critical. None where `all` is 0. */
 export interface ShutdownGrace {
   all: number
   critical: number
-}
-
-/** Why a pod may not start on this node now: what its status and an event say. */
-export interface Refusal {
-  reason: string
-  message: string
-}
-
-/** What ends a pod before its time: what its status says, and how long its containers have at most, s. */
-export interface Leave extends Refusal {
-  grace: number
 }
 
 interface Leaving {
@@ -72,10 +62,10 @@ export class NodeShutdown {
     return this.#begun ? { reason: 'NodeShutdown', message: 'Pod was rejected as the node is shutting down.' } : undefined
   }
 
-  /** Whether there is anything to wait for; from now on no pod starts here. */
-  begin(): boolean {
+  /** From now on no pod starts here. How long the others have, s; 0 where nobody waits for them. */
+  begin(): number {
     this.#begun = this.#grace.all > 0
-    return this.#begun
+    return this.#grace.all
   }
 
   /** Ends the pods; resolves when they have ended, or their time is over. */

@@ -81,7 +81,7 @@ function withoutFinalizer(resource: string, o: KObject, finalizer: string): Writ
 }
 
 /** Whether anything is to be done about an object: it is on its way out, or not all of its owners are there. One that goes later wakes it. */
-const isOurs = (reader: Reader, o: KObject): boolean =>
+const needsLook = (reader: Reader, o: KObject): boolean =>
   !!o.metadata.deletionTimestamp || !!o.metadata.ownerReferences?.some((r) => ownerState(reader, o, r).state !== 'present')
 
 const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[] => {
@@ -92,7 +92,7 @@ const wake = (change: { old?: KObject; new?: KObject }, reader: Reader): string[
       ...reader.dependents(old!.metadata.uid).map((d) => d.object.metadata.uid),
       ...(old!.metadata.ownerReferences ?? []).map((r) => r.uid),
     ]
-  return isOurs(reader, now) ? [uidOf(change)] : []
+  return needsLook(reader, now) ? [uidOf(change)] : []
 }
 
 export const garbageCollector: Controller<View> = {
@@ -100,7 +100,7 @@ export const garbageCollector: Controller<View> = {
   all: (r) =>
     r
       .resources()
-      .flatMap((resource) => r.list(resource).filter((o) => isOurs(r, o)))
+      .flatMap((resource) => r.list(resource).filter((o) => needsLook(r, o)))
       .map((o) => o.metadata.uid),
   wakes: { '*': wake },
   view: (key, reader) => {

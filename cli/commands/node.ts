@@ -145,8 +145,9 @@ async function runDaemon(v: Record<string, any>): Promise<never> {
   let restart = () => {}
   const ended = new Promise<'told' | 'restart'>((resolve) => {
     restart = () => resolve('restart')
-    // Whoever ends the machine says so more than once; that must not cut short what it takes to end well.
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve('told'))
+    // Told once more, a service still ends well; whoever sits before it may press Ctrl-C twice.
+    process.on('SIGTERM', () => resolve('told'))
+    process.once('SIGINT', () => resolve('told'))
   })
   const installed = process.env.KEDGE_LIB
   const daemon = await startDaemon({ ...options(v), restart, ...(installed ? { installed } : {}) })

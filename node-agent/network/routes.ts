@@ -74,6 +74,8 @@ export class Routes implements Watched {
       const way = ways.get(peer.address)
       if (!way) unreached.push(peer.address)
       else if (way.routed || this.#network === 'vxlan') {
+        // The overlay begins with a range of one's own.
+        if (!own) continue
         far.push(peer)
         wanted.set(peer.podCidr, routeText(peer.podCidr, baseOf(peer.podCidr), OVERLAY))
       } else wanted.set(peer.podCidr, routeText(peer.podCidr, peer.address, way.device))
@@ -82,15 +84,14 @@ export class Routes implements Watched {
     if (own) await syncOverlay(own, far[0] && ways.get(far[0].address)!.device, far)
     const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
     const current = new Map([...text.matchAll(/^(\S+) via \S+ dev \S+/gm)].map((m) => [m[1]!, m[0]]))
-    const there = own ? wanted : new Map([...wanted].filter(([, route]) => !route.endsWith(OVERLAY)))
     await together('ip', [
-      ...[...current.keys()].filter((cidr) => !there.has(cidr)).map((cidr) => `route del ${cidr} proto ${ROUTE_PROTOCOL}`),
-      ...[...there]
+      ...[...current.keys()].filter((cidr) => !wanted.has(cidr)).map((cidr) => `route del ${cidr} proto ${ROUTE_PROTOCOL}`),
+      ...[...wanted]
         .filter(([cidr, route]) => current.get(cidr) !== route)
         .map(([, r]) => `route replace ${r} proto ${ROUTE_PROTOCOL} onlink`),
     ])
     await this.#refuse(own, text)
-    this.#written = [...there.values()]
+    this.#written = [...wanted.values()]
     if (unreached.length) throw new Error(`no route to ${unreached.slice(0, 5).join(', ')}`)
   }
 

@@ -9,12 +9,10 @@ import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
 import type { Room } from '../plan/resize.ts'
 import { podStatus } from '../plan/status.ts'
-import { EVICTED } from '../pressure/pressure.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
 import type { Referenced } from '../session/objects.ts'
-import type { Leave, Refusal } from '../shutdown.ts'
 import { type ContentSources, RUNTIME_CLASSES, referencedBy } from '../volumes/content.ts'
 import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
 import { checkUser, containerEnvironment } from './container-environment.ts'
@@ -22,6 +20,7 @@ import type { EventRecorder } from './events.ts'
 import { runHook } from './hooks.ts'
 import { ImageError, type Images } from './images.ts'
 import { configOf } from './keyring.ts'
+import { EVICTED, type Leave, type Refusal } from './leaving.ts'
 import { linkLogs, unlinkLogs } from './log-links.ts'
 import { PodProbes } from './pod-probes.ts'
 import type { ProbeKind, Verdict } from './probes.ts'
@@ -123,6 +122,8 @@ export class PodWorker {
     if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') {
       this.#finished = pod.status.phase
       this.#ending = { reason: pod.status.reason, message: pod.status.message }
+      // The last daemon may not have lived to see it gone.
+      if (pod.status.reason === EVICTED) this.#most = 0
     }
     this.#lastWords = new TerminationMessages(path.join(podFolder(c.sandbox.data, this.uid), 'containers'), c.runtime, () => this.wake())
     c.hold(this.uid, referencedBy(pod))

@@ -1,8 +1,8 @@
 // Keeps the machine alive when it runs short: says so in the node's conditions, gives back what nobody uses, and sends pods away one by one.
 import { unitsOf } from '../../shared/meta/quantity.ts'
 import type { Log } from '../log.ts'
+import { EVICTED, type Refusal } from '../pods/leaving.ts'
 import type { Runtime } from '../runtime/docker.ts'
-import type { Refusal } from '../shutdown.ts'
 import type { ImageCollector } from './image-collector.ts'
 import { evictionMessage, isCritical, ranked } from './ranking.ts'
 import { readSignals } from './signals.ts'
@@ -17,9 +17,6 @@ const AFTERWARDS = 1000
 const IMAGES_PERIOD = 300_000
 /** After how many looks the local storage of pods with limits is measured. */
 const STORAGE_EVERY = 6
-
-/** Why pods are sent away, and kept away, by a node that is short of something. */
-export const EVICTED = 'Evicted'
 
 export interface PressureOptions {
   runtime: Runtime
@@ -97,15 +94,15 @@ export class Pressure {
   async #act(): Promise<boolean> {
     if (!this.#o.runtime.connected) return false
     let signals = await this.#signals()
-    const look = () => crossed(this.#o.thresholds, signals)
-    this.#note(look())
-    let met = actedOn(look(), this.#since, Date.now())
+    const short = crossed(this.#o.thresholds, signals)
+    this.#note(short)
+    let met = actedOn(short, this.#since, Date.now())
     if (met.some((t) => conditionOf(t.signal) === 'DiskPressure')) {
       // What nobody uses goes before what runs.
       await this.#o.runtime.removeEnded()
       await this.#o.images.collect(Number.POSITIVE_INFINITY)
       signals = await this.#signals()
-      met = actedOn(look(), this.#since, Date.now())
+      met = actedOn(crossed(this.#o.thresholds, signals), this.#since, Date.now())
     } else await this.#collectImages(signals)
     const urgency = (t: Threshold) => Number(t.signal.startsWith('memory')) * 2 + Number(t.grace === undefined)
     const [first] = met.toSorted((a, b) => urgency(b) - urgency(a))
