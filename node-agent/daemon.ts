@@ -13,6 +13,7 @@ import { ApiProxy } from './network/api-proxy.ts'
 import { cniPath } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
+import { hostResolver } from './network/dns/resolver-file.ts'
 import { HostWatch } from './network/host-watch.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
@@ -21,6 +22,7 @@ import { allowForwarding, forbidForwarding, type PodNetwork, Routes } from './ne
 import { ServiceProxy } from './network/service-proxy.ts'
 import { SlicesByService } from './network/slices.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
+import type { WorkerContext } from './pods/context.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
 import { EVICTED } from './pods/leaving.ts'
@@ -30,7 +32,7 @@ import type { SandboxOptions } from './pods/sandbox.ts'
 import { StaticPods } from './pods/static-pods.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
-import { PodWorker, type WorkerContext } from './pods/worker.ts'
+import { PodWorker } from './pods/worker.ts'
 import { ImageCollector, type Shares } from './pressure/image-collector.ts'
 import { Pressure, type PressureOptions } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
@@ -44,6 +46,7 @@ import { NodeShutdown, type ShutdownGrace } from './shutdown.ts'
 import { PodStreams } from './streams/pod-streams.ts'
 import { Upgrader } from './upgrade.ts'
 import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
+import { PodVolumes } from './volumes/volumes.ts'
 
 const ZONE = 'topology.kubernetes.io/zone'
 
@@ -239,7 +242,17 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       ingress.changed(key)
     }
   })
-  const ingress = new Ingress({ session, references, data: o.data, log, services, slices, byService, changed: () => reporter.report() })
+  const ingress = new Ingress({
+    session,
+    references,
+    data: o.data,
+    log,
+    services,
+    slices,
+    byService,
+    nameservers: () => (dns.address ? [dns.address] : hostResolver().servers),
+    changed: () => reporter.report(),
+  })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
   void Promise.all([services.ready(), slices.ready()]).then(() => proxy.allChanged())
   const forwarding = () => allowForwarding(identity.podCidr, identity.serviceCidr, log)
@@ -271,7 +284,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const shutdown = new NodeShutdown(o.shutdownGrace ?? { all: 0, critical: 0 })
   const usual = { thresholds: parseThresholds(DEFAULT_HARD), softGrace: 0, transition: 300_000, images: { high: 85, low: 80 } }
   const bounds = o.pressure ?? usual
-  const collector = new ImageCollector(runtime, o.data, bounds.images, log)
+  const imageVolumes = () =>
+    [...workers.values()].flatMap(({ pod }) => (pod.spec.volumes ?? []).flatMap((v: any) => v.image?.reference ?? []))
+  const collector = new ImageCollector(runtime, o.data, bounds.images, imageVolumes, log)
   const pressure = new Pressure({
     ...bounds,
     runtime,
@@ -287,8 +302,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     },
   })
 
+  const volumes = new PodVolumes(o.data, runtime)
   const context: WorkerContext = {
     runtime,
+    volumes,
     images: new Images(runtime, [path.join(o.data, 'config.json'), path.join(homedir(), '.docker/config.json')], (ref) =>
       collector.pulled(ref),
     ),
@@ -404,7 +421,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     if (!problem) upgrader.ready()
   }, log)
 
-  const leftovers: Leftovers = { runtime, data: o.data, sandbox, log }
+  const leftovers: Leftovers = { runtime, data: o.data, volumes, sandbox, log }
   async function removeStrays(): Promise<void> {
     // Only when the API has said which pods there are.
     await pods.ready()

@@ -67,7 +67,9 @@ function faultsOf(ingress: KObject, reader: Reader): string[] {
     const service = reader.get('services', ns, name)
     const has = service?.spec.ports?.some((p: any) => (port.name ? p.name === port.name : p.port === port.number))
     if (!service) faults.push(`service ${ns}/${name} not found`)
-    else if (!has) faults.push(`service ${ns}/${name} has no port ${port.name ?? port.number}`)
+    // What is outside of the cluster need not list its ports.
+    else if (!has && !(service.spec.type === 'ExternalName' && port.number))
+      faults.push(`service ${ns}/${name} has no port ${port.name ?? port.number}`)
   }
   for (const name of tlsSecrets(ingress)) {
     if (!reader.get('secrets', ns, name)) faults.push(`secret ${ns}/${name} not found`)

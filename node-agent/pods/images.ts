@@ -9,13 +9,15 @@ const MOST_FAILURES = 1000
 
 export class ImageError extends Error {
   readonly reason: string
-  constructor(reason: string, message: string) {
+  readonly image: string
+  constructor(image: string, reason: string, message: string) {
     super(message)
+    this.image = image
     this.reason = reason
   }
 }
 
-interface Puller {
+export interface Puller {
   /** Tells of the pod. */
   event(type: 'Normal' | 'Warning', reason: string, message: string): void
   /** Who waits after a failure: one pod's credentials say nothing of another's. */
@@ -47,12 +49,11 @@ export class Images {
   }
 
   /** Makes sure the image is there. Throws ImageError with kubelet's reasons. */
-  async ensure(container: any, events: Puller): Promise<void> {
-    const { image, imagePullPolicy: policy } = container
+  async ensure(image: string, policy: string | undefined, events: Puller): Promise<void> {
     const key = `${events.pod} ${image}`
     if (policy !== 'Always') {
       const there = await this.#runtime.hasImage(image).catch((e) => {
-        throw new ImageError('InvalidImageName', `Failed to apply default image tag ${JSON.stringify(image)}: ${e.message}`)
+        throw new ImageError(image, 'InvalidImageName', `Failed to apply default image tag ${JSON.stringify(image)}: ${e.message}`)
       })
       if (there) {
         events.event('Normal', 'Pulled', `Container image ${JSON.stringify(image)} already present on machine`)
@@ -60,13 +61,17 @@ export class Images {
       }
       if (policy === 'Never') {
         events.event('Warning', 'ErrImageNeverPull', `Container image ${JSON.stringify(image)} is not present with pull policy of Never`)
-        throw new ImageError('ErrImageNeverPull', `Container image ${JSON.stringify(image)} is not present with pull policy of Never`)
+        throw new ImageError(
+          image,
+          'ErrImageNeverPull',
+          `Container image ${JSON.stringify(image)} is not present with pull policy of Never`,
+        )
       }
     }
     const failed = this.#failures.get(key)
     if (failed && failed.until > Date.now()) {
       events.event('Normal', 'BackOff', `Back-off pulling image ${JSON.stringify(image)}`)
-      throw new ImageError('ImagePullBackOff', `Back-off pulling image ${JSON.stringify(image)}: ErrImagePull: ${failed.message}`)
+      throw new ImageError(image, 'ImagePullBackOff', `Back-off pulling image ${JSON.stringify(image)}: ErrImagePull: ${failed.message}`)
     }
     events.event('Normal', 'Pulling', `Pulling image ${JSON.stringify(image)}`)
     const begun = Date.now()
@@ -81,7 +86,7 @@ export class Images {
       this.#noteFailure(key, { until: Date.now() + delay, delay, message })
       events.event('Warning', 'Failed', `Failed to pull image ${JSON.stringify(image)}: ${message}`)
       events.event('Warning', 'Failed', 'Error: ErrImagePull')
-      throw new ImageError('ErrImagePull', message)
+      throw new ImageError(image, 'ErrImagePull', message)
     }
   }
 

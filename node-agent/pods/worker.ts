@@ -1,60 +1,27 @@
 // One pod on this node, from its first sight to its last trace. A loop that is woken by whatever changes: looks, plans, takes steps, reports.
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
 import path from 'node:path'
 import { timeString } from '../../shared/meta/object.ts'
 import { isStatic } from '../../shared/meta/static-pods.ts'
-import type { Log } from '../log.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
-import type { Room } from '../plan/resize.ts'
 import { podStatus } from '../plan/status.ts'
-import { containerName, containerOptions } from '../runtime/container-options.ts'
-import type { Observed, Runtime } from '../runtime/docker.ts'
+import type { Observed } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
-import type { Referenced } from '../session/objects.ts'
-import { type ContentSources, RUNTIME_CLASSES, referencedBy } from '../volumes/content.ts'
-import { podFolder, refreshVolumes, removeVolumes, setUpVolumes, type VolumePaths } from '../volumes/volumes.ts'
-import { checkUser, containerEnvironment } from './container-environment.ts'
-import type { EventRecorder } from './events.ts'
+import { RUNTIME_CLASSES, referencedBy } from '../volumes/content.ts'
+import type { VolumeSources } from '../volumes/types.ts'
+import { podFolder, type VolumePlaces } from '../volumes/volumes.ts'
+import type { WorkerContext } from './context.ts'
 import { runHook } from './hooks.ts'
-import { ImageError, type Images } from './images.ts'
-import { configOf } from './keyring.ts'
+import { ImageError } from './images.ts'
 import { EVICTED, type Leave, type Refusal } from './leaving.ts'
-import { linkLogs, unlinkLogs } from './log-links.ts'
+import { unlinkLogs } from './log-links.ts'
 import { PodProbes } from './pod-probes.ts'
 import type { ProbeKind, Verdict } from './probes.ts'
 import { Resizing } from './resizing.ts'
-import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox, type SandboxOptions } from './sandbox.ts'
-import { securityProfiles } from './security-profiles.ts'
-import type { StatusWriter } from './status-writer.ts'
+import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox } from './sandbox.ts'
+import { imageWaits, machineSize, pulling, startContainer } from './start.ts'
 import { type Stopping, stopContainers } from './stop.ts'
 import { TerminationMessages } from './termination-messages.ts'
-
-export interface WorkerContext {
-  runtime: Runtime
-  images: Images
-  status: StatusWriter
-  events: EventRecorder
-  log: Log
-  sandbox: SandboxOptions
-  /** Services of a namespace, and `kubernetes`, for the environment. */
-  services(namespace: string): any[]
-  object(resource: Referenced, namespace: string, name: string): Promise<any>
-  hold(uid: string, references: Set<string>): void
-  token(pod: any, audience: string | undefined, seconds: number): Promise<string>
-  /** When the pod's tokens have to be renewed, ms. */
-  tokensDue(uid: string): number
-  /** The pod is gone without a trace. */
-  finished(uid: string): void
-  addressChanged(): void
-  /** What the node has for pods, and what pods other than this one have of it. */
-  room(uid: string): Room
-  /** Why a pod that has not begun may not; undefined when it may. */
-  refusal(pod: any): Refusal | undefined
-  /** Resolves when what network policies say of the pod holds at this address. */
-  policed(pod: any, ip: string): Promise<void>
-}
 
 const ERROR_RETRY = 2000
 const MAX_RETRY = 60_000
@@ -66,8 +33,6 @@ const RESIZE_RETRY = 10_000
 const MAX_POST_START = 300_000
 /** How much longer than its grace it is waited for the end of a pod that is sent away, ms. */
 const LEAVING_PATIENCE = 10_000
-
-const node = () => ({ cpu: String(cpus().length), memory: String(totalmem()) })
 
 export class PodWorker {
   readonly uid: string
@@ -83,7 +48,7 @@ export class PodWorker {
   #sandbox?: Sandbox
   /** The address at which network policies are known to hold. */
   #policed?: string
-  #volumes?: VolumePaths
+  #volumes?: VolumePlaces
   #finished?: 'Succeeded' | 'Failed'
   #ending?: { reason?: string; message?: string; disrupted?: string }
   /** However long the pod says that its containers may take to end, they have no more than this, s. */
@@ -250,14 +215,16 @@ export class PodWorker {
   }
   #observed = () => this.#c.runtime.ofPod(this.uid)
 
-  #sources(): ContentSources {
+  #sources(): VolumeSources {
     const { namespace } = this.#pod.metadata
     return {
       object: (resource, name) => this.#c.object(resource, namespace, name),
       volume: (claim) => this.#volumeOf(claim),
+      image: async (reference, policy) =>
+        this.#c.images.ensure(reference, policy, await pulling(this.#c, this.#pod, (...e) => this.#event(...e))),
       token: (audience, seconds) => this.#c.token(this.#pod, audience, seconds),
       addresses: { podIP: this.#sandbox?.ip ?? '', hostIP: this.#c.sandbox.hostIP },
-      node: node(),
+      node: machineSize(),
     }
   }
 
@@ -289,7 +256,7 @@ export class PodWorker {
       await this.#tearDownSandbox()
       this.#report()
       // The disk may be what there was too little of.
-      if (this.#ending?.reason === EVICTED) await removeVolumes(this.#c.sandbox.data, this.uid)
+      if (this.#ending?.reason === EVICTED) await this.#c.volumes.remove(this.uid)
       return
     }
     if (this.#deadline()) return this.#sync()
@@ -375,7 +342,7 @@ export class PodWorker {
       }
     }
     try {
-      if (!this.#volumes) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
+      if (!this.#volumes) this.#volumes = await this.#c.volumes.setUp(this.#pod, this.#sources())
       if (!this.#sandbox) await this.#newSandbox()
       if (this.ip && this.#policed !== this.ip) {
         await this.#c.policed(this.#pod, this.ip)
@@ -383,13 +350,20 @@ export class PodWorker {
       }
       const hasTokens = this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))
       if (this.#refresh || (hasTokens && this.#c.tokensDue(this.uid) <= Date.now())) {
-        if (this.#refresh) this.#volumes = await setUpVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
-        else await refreshVolumes(this.#c.sandbox.data, this.#pod, this.#sources())
+        if (this.#refresh) this.#volumes = await this.#c.volumes.setUp(this.#pod, this.#sources())
+        else await this.#c.volumes.refresh(this.#pod, this.#sources())
         this.#refresh = false
       }
       if (hasTokens) this.#wakeIn(Math.min(Math.max(this.#c.tokensDue(this.uid) - Date.now(), TOKEN_RETRY), MAX_TOKEN_AGE))
       return true
     } catch (cause) {
+      if (cause instanceof ImageError) {
+        const { retry, ...waits } = imageWaits(this.#c, this.#pod, cause)
+        for (const { name } of [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers]) this.#waiting.set(name, waits)
+        this.#report()
+        this.#wakeIn(retry)
+        return false
+      }
       const missing = cause instanceof ConfigError
       const running = this.#observed().some((o) => !o.sandbox && o.state === 'running')
       this.#event(
@@ -436,111 +410,28 @@ export class PodWorker {
 
   /** Starts one container; false when it could not (its status then says why). */
   async #start(container: any, restarts: number): Promise<boolean> {
-    const { runtime, images } = this.#c
     const { name } = container
     const previous = newest(this.#observed(), name)
-    const fail = (reason: string, message: string, retry: number) => {
-      this.#waiting.set(name, { reason, message })
-      this.#wakeIn(retry)
-      return false
-    }
-    let env: Map<string, string>
-    let profiles: string[]
-    try {
-      await images.ensure(container, {
-        pod: this.uid,
-        configs: (await this.#pullSecrets()).flatMap(configOf),
-        event: (t, r, m) => this.#event(t, r, m, name),
-      })
-      env = await containerEnvironment(this.#pod, container, {
-        object: this.#c.object,
-        services: this.#c.services,
-        addresses: { podIP: this.#sandbox!.ip, hostIP: this.#c.sandbox.hostIP },
-        node: node(),
-      })
-      await checkUser(runtime, this.#pod, container)
-      profiles = securityProfiles(this.#pod, container)
-    } catch (cause) {
-      if (cause instanceof ImageError) {
-        const at = images.retryAt(this.uid, container.image)
-        // Shown as ErrImagePull first, then as the back-off that follows.
-        if (cause.reason === 'ErrImagePull') return fail(cause.reason, cause.message, 1000)
-        return fail(cause.reason, cause.message, Math.max(100, (at ?? Date.now() + 10_000) - Date.now()))
-      }
-      if (cause instanceof ConfigError) {
-        this.#event('Warning', 'Failed', `Error: ${cause.message}`, name)
-        return fail('CreateContainerConfigError', cause.message, 5000)
-      }
-      throw cause
-    }
-    const target = container.targetContainerName ? newest(this.#observed(), container.targetContainerName) : undefined
-    if (container.targetContainerName && target?.state !== 'running') {
-      const message = `unable to find target container ${JSON.stringify(container.targetContainerName)}`
-      return fail('CreateContainerError', message, ERROR_RETRY)
-    }
-    const folder = path.join(podFolder(this.#c.sandbox.data, this.uid), 'containers', name)
-    mkdirSync(folder, { recursive: true })
-    const terminationLog = path.join(folder, `termination-${restarts}`)
-    writeFileSync(terminationLog, '', { mode: 0o666 })
-    const options = containerOptions({
-      pod: this.#pod,
+    const waits = await startContainer(
+      {
+        context: this.#c,
+        pod: this.#pod,
+        sandbox: this.#sandbox!,
+        volumes: this.#volumes!,
+        observed: this.#observed,
+        event: (type, reason, message, of) => this.#event(type, reason, message, of),
+        created: () => afterStart(this.#backoffs, name, previous),
+        running: () => this.#waiting.delete(name),
+        postStart: (hook, of, id) => this.#hook(hook, of, id, MAX_POST_START),
+        stop: (o) => this.#stop([o], this.#grace()),
+      },
       container,
       restarts,
-      sandboxId: this.#sandbox!.id,
-      env,
-      volumes: this.#volumes!,
-      ...(this.#sandbox!.hosts ? { hosts: this.#sandbox!.hosts } : {}),
-      ...(this.#sandbox!.resolvConf ? { resolvConf: this.#sandbox!.resolvConf } : {}),
-      terminationLog,
-      profiles,
-      memory: totalmem(),
-      ...(this.#sandbox!.runtime ? { runtime: this.#sandbox!.runtime } : {}),
-      ...(target ? { targetId: target.id } : {}),
-    })
-    let id: string
-    try {
-      // An attempt that a crash cut short left its name behind.
-      for (const o of this.#observed()) if (!o.sandbox && o.name === name && o.state === 'created') await runtime.remove(o.id)
-      id = await runtime.create(containerName(this.#pod, name, restarts), options)
-    } catch (cause) {
-      const { statusCode, message } = cause as { statusCode?: number; message: string }
-      if (statusCode === 409) await this.#freeName(containerName(this.#pod, name, restarts))
-      this.#event('Warning', 'Failed', `Error: ${message}`, name)
-      return fail('CreateContainerError', message, ERROR_RETRY)
-    }
-    this.#event('Normal', 'Created', `Created container: ${name}`, name)
-    afterStart(this.#backoffs, name, previous)
-    let started: Observed | undefined
-    try {
-      started = await runtime.startContainer(id)
-    } catch (cause) {
-      const { message } = cause as Error
-      await runtime.look(id)
-      this.#event('Warning', 'Failed', `Error: failed to start container ${JSON.stringify(name)}: ${message}`, name)
-      return fail('RunContainerError', message, ERROR_RETRY)
-    }
-    this.#waiting.delete(name)
-    this.#event('Normal', 'Started', `Started container ${name}`, name)
-    linkLogs(this.#pod, name, restarts, id, started?.logPath)
-    const hook = container.lifecycle?.postStart
-    if (hook && started?.state === 'running') {
-      const outcome = await this.#hook(hook, container, started.id, MAX_POST_START)
-      if (outcome) {
-        this.#event('Warning', 'FailedPostStartHook', outcome, name)
-        await this.#stop([started], this.#grace())
-      }
-    }
-    return true
-  }
-
-  async #freeName(name: string): Promise<void> {
-    const list = await this.#c.runtime.docker.listContainers({ all: true, filters: { name: [`^/${name}$`] } as never })
-    for (const c of list) await this.#c.runtime.remove(c.Id)
-  }
-
-  async #pullSecrets(): Promise<any[]> {
-    const { namespace } = this.#pod.metadata
-    return Promise.all((this.#pod.spec.imagePullSecrets ?? []).map((s: any) => this.#c.object('secrets', namespace, s.name)))
+    )
+    if (!waits) return true
+    this.#waiting.set(name, { reason: waits.reason, message: waits.message })
+    this.#wakeIn(waits.retry)
+    return false
   }
 
   #hook = (hook: any, container: any, id: string, timeout: number) =>
@@ -602,7 +493,7 @@ export class PodWorker {
         .filter((o) => !o.sandbox)
         .map((o) => this.#c.runtime.remove(o.id)),
     ])
-    await removeVolumes(this.#c.sandbox.data, this.uid)
+    await this.#c.volumes.remove(this.uid)
     unlinkLogs(this.#pod)
     clearTimeout(this.#timer)
     this.#done = true

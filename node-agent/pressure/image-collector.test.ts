@@ -16,7 +16,7 @@ afterEach(() => rmSync(data, { recursive: true }))
 
 const HOUR = 3_600_000
 /** Images of 100 bytes each, as [reference, hours since its use]; without hours they are not ours. */
-function collector(images: [ref: string, hours?: number][], inUse: string[] = []) {
+function collector(images: [ref: string, hours?: number][], inUse: string[] = [], mounted: string[] = []) {
   mkdirSync(path.join(data, 'state'))
   const known = images.filter(([, hours]) => hours !== undefined).map(([ref, hours]) => [ref, Date.now() - hours! * HOUR])
   writeFileSync(path.join(data, 'state/images.json'), JSON.stringify(known))
@@ -29,7 +29,7 @@ function collector(images: [ref: string, hours?: number][], inUse: string[] = []
       removed.push(ref)
     },
   }
-  return new ImageCollector(runtime as never, data, { high: 85, low: 80 }, quietLog)
+  return new ImageCollector(runtime as never, data, { high: 85, low: 80 }, () => mounted, quietLog)
 }
 
 test('as many as are needed, the oldest first', async () => {
@@ -43,7 +43,7 @@ test('as many as are needed, the oldest first', async () => {
 })
 
 test('none that is in use, new, or was not pulled for a pod', async () => {
-  const c = collector([['used:1', 9], ['fresh:1', 0], ['theirs:1'], ['idle:1', 9]], ['used:1'])
+  const c = collector([['used:1', 9], ['volume:latest', 9], ['fresh:1', 0], ['theirs:1'], ['idle:1', 9]], ['used:1'], ['volume'])
   expect(await c.collect(Number.POSITIVE_INFINITY)).toBe(100)
   expect(removed).toEqual(['idle:1'])
 })

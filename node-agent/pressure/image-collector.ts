@@ -2,7 +2,7 @@
 // owner may have images of other things beside it.
 import path from 'node:path'
 import type { Log } from '../log.ts'
-import type { Runtime } from '../runtime/docker.ts'
+import { type Runtime, withTag } from '../runtime/docker.ts'
 import { DiskCopy } from '../session/objects.ts'
 
 /** How long an image is kept in any case, ms. */
@@ -21,9 +21,12 @@ export class ImageCollector {
   /** When a reference that was pulled was last seen in use, ms. */
   readonly #used = new Map<string, number>()
   readonly #disk: DiskCopy
+  readonly #mounted: () => readonly string[]
 
-  constructor(runtime: Runtime, data: string, shares: Shares, log: Log) {
+  /** `mounted` are the references of images that are volumes: Docker does not know that somebody uses them. */
+  constructor(runtime: Runtime, data: string, shares: Shares, mounted: () => readonly string[], log: Log) {
     this.#runtime = runtime
+    this.#mounted = mounted
     this.#log = log
     this.#shares = shares
     this.#disk = new DiskCopy(path.join(data, 'state'), 'images', log)
@@ -47,9 +50,9 @@ export class ImageCollector {
     if (!this.#used.size) return 0
     const { images, inUse } = await this.#runtime.imagesAndUse()
     const now = Date.now()
-    const all = [...this.#used]
-      .map(([ref, at]) => ({ ref, at, image: images.find((i) => i.refs.includes(ref)) }))
-      .toSorted((a, b) => a.at - b.at)
+    const imageOf = (ref: string) => images.find((i) => i.refs.includes(ref))
+    for (const ref of this.#mounted()) inUse.add(imageOf(withTag(ref))?.id ?? '')
+    const all = [...this.#used].map(([ref, at]) => ({ ref, at, image: imageOf(ref) })).toSorted((a, b) => a.at - b.at)
     let freed = 0
     for (const { ref, at, image } of all) {
       if (!image) this.#used.delete(ref)

@@ -9,7 +9,7 @@ const made = (container: object, pod: object = {}, more: Partial<ContainerInput>
     restarts: 0,
     sandboxId: 'pause',
     env: new Map([['A', 'b']]),
-    volumes: new Map([['v', '/volumes/v']]),
+    mounts: [],
     terminationLog: '/log',
     memory: 8 * 2 ** 30,
     ...more,
@@ -56,18 +56,20 @@ test.each<[string, object, object, object]>([
   expect(made(container, pod).HostConfig).toMatchObject(want)
 })
 
-test('mounts, with parts of volumes and what they pass on', () => {
+test('mounts, and what they pass on', () => {
   const volumeMounts = [
     { name: 'v', mountPath: '/a' },
-    { name: 'v', mountPath: '/b', subPath: 'x', readOnly: true },
-    { name: 'v', mountPath: '/c', subPathExpr: '$(A)', mountPropagation: 'HostToContainer' },
+    { name: 'v', mountPath: '/b', readOnly: true },
+    { name: 'w', mountPath: '/c', mountPropagation: 'HostToContainer' },
     { name: 'v', mountPath: '/d', mountPropagation: 'Bidirectional' },
   ]
-  const { HostConfig } = made({ volumeMounts, terminationMessagePath: '/end' }, {}, { hosts: '/h', resolvConf: '/r' })
+  const place = (path: string, readOnly = false) => ({ path, readOnly })
+  const mounts = [place('/volumes/v'), place('/parts/x'), place('/volumes/w', true), place('/volumes/v')]
+  const { HostConfig } = made({ volumeMounts, terminationMessagePath: '/end' }, {}, { mounts, hosts: '/h', resolvConf: '/r' })
   expect(HostConfig!.Binds).toEqual([
     '/volumes/v:/a:rw',
-    '/volumes/v/x:/b:ro',
-    '/volumes/v/b:/c:rw,rslave',
+    '/parts/x:/b:ro',
+    '/volumes/w:/c:ro,rslave',
     '/volumes/v:/d:rw,rshared',
     '/h:/etc/hosts',
     '/r:/etc/resolv.conf',

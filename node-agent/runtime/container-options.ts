@@ -5,7 +5,6 @@ import { qosClass } from '../../shared/kinds/pod-defaults.ts'
 import { milliOf, unitsOf } from '../../shared/meta/quantity.ts'
 import { expand } from '../plan/expand.ts'
 import type { Bounds } from '../plan/resize.ts'
-import type { VolumePaths } from '../volumes/volumes.ts'
 import { label } from './docker.ts'
 
 export interface ContainerInput {
@@ -14,7 +13,8 @@ export interface ContainerInput {
   restarts: number
   sandboxId: string
   env: Map<string, string>
-  volumes: VolumePaths
+  /** What is mounted: a path of the host for each of its volumeMounts, in their order. */
+  mounts: readonly { path: string; readOnly: boolean }[]
   /** Files bound over /etc/hosts and /etc/resolv.conf. */
   hosts?: string
   resolvConf?: string
@@ -50,12 +50,11 @@ function oomScore(pod: any, container: any, memory: number): number {
   return Math.min(999, Math.max(2, 1000 - Math.floor((1000 * request) / memory)))
 }
 
-function mounts({ container, volumes, env }: ContainerInput): string[] {
-  return (container.volumeMounts ?? []).map((m: any) => {
-    const base = volumes.get(m.name)!
-    const sub = m.subPathExpr ? expand(m.subPathExpr, env) : m.subPath
+function binds({ container, mounts }: ContainerInput): string[] {
+  return (container.volumeMounts ?? []).map((m: any, i: number) => {
+    const { path, readOnly } = mounts[i]!
     const propagation = m.mountPropagation === 'Bidirectional' ? ',rshared' : m.mountPropagation === 'HostToContainer' ? ',rslave' : ''
-    return `${sub ? `${base}/${sub}` : base}:${m.mountPath}:${m.readOnly ? 'ro' : 'rw'}${propagation}`
+    return `${path}:${m.mountPath}:${m.readOnly || readOnly ? 'ro' : 'rw'}${propagation}`
   })
 }
 
@@ -127,7 +126,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
             ? { PidMode: `container:${sandboxId}` }
             : {}),
       Binds: [
-        ...mounts(input),
+        ...binds(input),
         ...(input.hosts ? [`${input.hosts}:/etc/hosts`] : []),
         ...(input.resolvConf ? [`${input.resolvConf}:/etc/resolv.conf`] : []),
         `${input.terminationLog}:${container.terminationMessagePath ?? '/dev/termination-log'}`,

@@ -1,9 +1,11 @@
 // Containers through Docker's API: what runs, told by events and not by polling; create, start, stop, images. Nothing here knows of pods beyond labels.
 
-import { EventEmitter } from 'node:events'
+import { spawn } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Log } from '../log.ts'
 import type { Bounds } from '../plan/resize.ts'
@@ -46,6 +48,11 @@ export interface Observed {
   bounds?: Bounds
 }
 
+interface LayerFolders {
+  UpperDir?: string
+  LowerDir?: string
+}
+
 const PAUSE_IMAGE = 'kedge/pause:1'
 const RETRY = 500
 const MAX_RETRY = 5000
@@ -54,6 +61,16 @@ const time = (t: string | undefined) => (t && t !== never ? t : undefined)
 
 /** A reference as Docker lists it. */
 export const withTag = (ref: string): string => (/[:@][^/]*$/.test(ref) ? ref : `${ref}:latest`)
+
+async function extract(archive: NodeJS.ReadableStream, folder: string): Promise<void> {
+  const tar = spawn('tar', ['-x', '-p', '-C', folder], { stdio: ['pipe', 'ignore', 'pipe'] })
+  let err = ''
+  tar.stderr.on('data', (d) => (err += d))
+  const ended = once(tar, 'close')
+  await pipeline(archive, tar.stdin)
+  const [code] = await ended
+  if (code !== 0) throw new Error(`an image could not be unpacked: ${err.trim().slice(0, 500)}`)
+}
 
 /** Whether a process id still belongs to the container: ids are reused, cgroups are not. */
 function ownsProcess(id: string, pid: number): boolean {
@@ -235,6 +252,24 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     await new Promise<void>((resolve, reject) => {
       this.docker.modem.followProgress(stream, (cause: Error | null) => (cause ? reject(cause) : resolve()))
     })
+  }
+
+  /** The folders that an image is made of, the topmost first; undefined where Docker keeps it in another form. */
+  async layersOf(ref: string): Promise<string[] | undefined> {
+    const { GraphDriver: driver } = (await this.docker.getImage(ref).inspect()) as { GraphDriver?: { Name: string; Data?: LayerFolders } }
+    if (driver?.Name !== 'overlay2' || !driver.Data?.UpperDir) return undefined
+    return [driver.Data.UpperDir, ...(driver.Data.LowerDir ?? '').split(':').filter(Boolean)]
+  }
+
+  /** Writes what an image holds into a folder. */
+  async exportImage(ref: string, folder: string): Promise<void> {
+    // A command has to be named, and is never run.
+    const c = await this.docker.createContainer({ Image: ref, Cmd: ['/'], NetworkDisabled: true })
+    try {
+      await extract(await c.export(), folder)
+    } finally {
+      await c.remove({ force: true, v: true })
+    }
   }
 
   /** With what the container has written (`SizeRw`, bytes), which takes Docker a moment to count. */

@@ -3,6 +3,7 @@ import { referencesOf } from '../../shared/kinds/pod-references.ts'
 import { ConfigError } from '../plan/expand.ts'
 import { type PodAddresses, podField, resourceField } from '../plan/fields.ts'
 import type { VolumeFile } from './atomic-writer.ts'
+import { commonUser } from './ownership.ts'
 
 export interface ContentSources {
   object(resource: 'secrets' | 'configmaps', name: string): Promise<any>
@@ -71,11 +72,16 @@ export async function contentFiles(volume: any, pod: any, sources: ContentSource
     if (s.configMap) await objectFiles('configmaps', s.configMap, s.configMap.name, mode, sources, out)
     if (s.secret) await objectFiles('secrets', s.secret, s.secret.name, mode, sources, out)
     if (s.downwardAPI) downwardFiles(s.downwardAPI, pod, mode, sources, out)
-    if (s.serviceAccountToken)
+    if (s.serviceAccountToken) {
+      const uid = commonUser(pod)
+      // Whose processes they are is known: nobody else needs to read it.
+      const isPrivate = uid !== undefined || pod.spec.securityContext?.fsGroup !== undefined
       out.set(s.serviceAccountToken.path, {
         content: Buffer.from(await sources.token(s.serviceAccountToken.audience, s.serviceAccountToken.expirationSeconds ?? 3600)),
-        mode: pod.spec.securityContext?.runAsUser ? 0o644 : mode,
+        mode: isPrivate ? 0o600 : mode,
+        ...(uid === undefined ? {} : { uid }),
       })
+    }
   }
   return out
 }

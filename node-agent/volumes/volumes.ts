@@ -1,123 +1,107 @@
 // A pod's volumes on disk: set up before its containers start, refreshed while it runs, taken away with it. Every step may be done twice.
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
-import { LOCAL_PROVISIONER, PROVISIONED_BY } from '../../shared/meta/node-annotations.ts'
-import { unitsOf } from '../../shared/meta/quantity.ts'
-import { exec } from '../network/commands.ts'
-import { ConfigError } from '../plan/expand.ts'
-import { writeAtomically } from './atomic-writer.ts'
-import { type ContentSources, contentFiles, isContentVolume } from './content.ts'
-import { localFolder } from './local-volumes.ts'
+import { ConfigError, expand } from '../plan/expand.ts'
+import type { Runtime } from '../runtime/docker.ts'
+import { isContentVolume } from './content.ts'
+import { unmountBelow } from './mounts.ts'
+import { giveToGroup } from './ownership.ts'
+import { mountPart } from './sub-path.ts'
+import { ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
 
-/** Where a volume lies on this host, by its name. */
-export type VolumePaths = Map<string, string>
-
-const isMounted = (at: string) =>
-  readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .some((l) => l.split(' ')[1] === at)
-
-function hostPath({ path: at, type }: { path: string; type?: string }): string {
-  const there = existsSync(at)
-  const fail = (what: string): never => {
-    throw new ConfigError(`hostPath type check failed: ${at} is not ${what}`)
-  }
-  switch (type) {
-    case 'DirectoryOrCreate':
-      if (!there) mkdirSync(at, { recursive: true, mode: 0o755 })
-      break
-    case 'FileOrCreate':
-      if (!there) writeFileSync(at, '', { mode: 0o644 })
-      break
-    case 'Directory':
-      if (!there || !statSync(at).isDirectory()) fail('a directory')
-      break
-    case 'File':
-      if (!there || !statSync(at).isFile()) fail('a file')
-      break
-    case 'Socket':
-      if (!there || !statSync(at).isSocket()) fail('a socket')
-      break
-    case 'CharDevice':
-      if (!there || !statSync(at).isCharacterDevice()) fail('a character device')
-      break
-    case 'BlockDevice':
-      if (!there || !statSync(at).isBlockDevice()) fail('a block device')
-      break
-    default:
-      // Docker would make a directory in its place: kubelet's runtime did too.
-      if (!there) mkdirSync(at, { recursive: true })
-  }
-  return at
+/** Where a volume lies on this host, and whether nobody may write to it. */
+export interface VolumePlace {
+  path: string
+  readOnly: boolean
 }
-
-/** Where a persistent volume lies on this host. */
-function persistent({ metadata, spec }: any): string {
-  if (spec.hostPath) return hostPath(spec.hostPath)
-  if (spec.local && metadata.annotations?.[PROVISIONED_BY] === LOCAL_PROVISIONER) return localFolder(spec.local.path)
-  if (spec.local) return hostPath({ path: spec.local.path, type: existsSync(spec.local.path) ? '' : 'Directory' })
-  const source = Object.keys(spec).find(
-    (k) => typeof spec[k] === 'object' && !['capacity', 'accessModes', 'claimRef', 'nodeAffinity'].includes(k),
-  )
-  throw new ConfigError(`persistent volume ${metadata.name}: volumes of type ${source} are not supported on this node`)
-}
-
-async function emptyDir(at: string, v: any, fsGroup: number | undefined): Promise<void> {
-  mkdirSync(at, { recursive: true })
-  if (v.emptyDir.medium === 'Memory' && !isMounted(at))
-    await exec(
-      'mount',
-      '-t',
-      'tmpfs',
-      '-o',
-      `mode=0777${v.emptyDir.sizeLimit ? `,size=${unitsOf(v.emptyDir.sizeLimit)}` : ''}`,
-      'tmpfs',
-      at,
-    )
-  if (fsGroup !== undefined) chownSync(at, 0, fsGroup)
-  chmodSync(at, fsGroup !== undefined ? 0o2777 : 0o777)
-}
+/** By the volume's name. */
+export type VolumePlaces = ReadonlyMap<string, VolumePlace>
 
 export const podFolder = (data: string, uid: string): string => path.join(data, 'pods', uid)
+const volumeFolder = (data: string, pod: any, name: string) => path.join(podFolder(data, pod.metadata.uid), 'volumes', name)
 
-/** Sets up or refreshes every volume; throws ConfigError with what is missing. */
-export async function setUpVolumes(data: string, pod: any, sources: ContentSources): Promise<VolumePaths> {
-  const out: VolumePaths = new Map()
-  for (const v of pod.spec.volumes ?? []) {
-    const at = path.join(podFolder(data, pod.metadata.uid), 'volumes', v.name)
-    const claim = claimOf(pod.metadata.name, v)
-    if (v.hostPath) out.set(v.name, hostPath(v.hostPath))
-    else if (claim !== undefined) out.set(v.name, persistent(await sources.volume(claim)))
-    else if (isContentVolume(v)) {
-      writeAtomically(at, await contentFiles(v, pod, sources))
-      out.set(v.name, at)
-    } else if (v.emptyDir) {
-      if (!existsSync(at) || v.emptyDir.medium === 'Memory') await emptyDir(at, v, pod.spec.securityContext?.fsGroup)
-      out.set(v.name, at)
-    } else
-      throw new ConfigError(
-        `volume ${v.name}: volumes of type ${Object.keys(v).filter((k) => k !== 'name')[0]} are not supported on this node`,
-      )
+/** What describes a volume, besides its type. */
+const ABOUT = new Set(['name', 'capacity', 'accessModes', 'claimRef', 'nodeAffinity'])
+/** The type that an object has a part for. */
+const typeOf = (o: any): string => Object.keys(o).find((k) => !ABOUT.has(k) && typeof o[k] === 'object' && o[k] !== null) ?? 'unknown'
+
+export class PodVolumes {
+  readonly #data: string
+  readonly #runtime: Runtime
+
+  constructor(data: string, runtime: Runtime) {
+    this.#data = data
+    this.#runtime = runtime
   }
-  return out
-}
 
-/** Refreshes the volumes whose contents can change; missing objects leave what is there. */
-export async function refreshVolumes(data: string, pod: any, sources: ContentSources): Promise<void> {
-  for (const v of pod.spec.volumes ?? [])
-    if (isContentVolume(v))
-      writeAtomically(path.join(podFolder(data, pod.metadata.uid), 'volumes', v.name), await contentFiles(v, pod, sources))
-}
+  /** Sets up or refreshes every volume. Throws ConfigError with what is missing, and ImageError. */
+  async setUp(pod: any, sources: VolumeSources): Promise<VolumePlaces> {
+    const out = new Map<string, VolumePlace>()
+    for (const v of pod.spec.volumes ?? []) out.set(v.name, await this.#setUpOne(pod, v, sources))
+    return out
+  }
 
-/** Nothing of the pod stays on disk. */
-export async function removeVolumes(data: string, uid: string): Promise<void> {
-  const folder = podFolder(data, uid)
-  if (!existsSync(folder)) return
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((l) => l.split(' ')[1] ?? '')
-    .filter((m) => m.startsWith(`${folder}/`))
-  for (const m of mounts.reverse()) await exec('umount', m).catch(() => exec('umount', '-l', m))
-  rmSync(folder, { recursive: true, force: true })
+  async #setUpOne(pod: any, v: any, sources: VolumeSources): Promise<VolumePlace> {
+    const claim = claimOf(pod.metadata.name, v)
+    const persistent = claim === undefined ? undefined : await sources.volume(claim)
+    const type = typeOf(persistent?.spec ?? v)
+    const source = (persistent?.spec ?? v)[type]
+    const setUp = (persistent ? ofPersistentVolume : ofPod)[type]
+    if (!setUp) {
+      const what = persistent ? `persistent volume ${persistent.metadata.name}` : `volume ${v.name}`
+      throw new ConfigError(`${what}: volumes of type ${type} are not supported on this node`)
+    }
+    const wanted: Wanted = {
+      pod,
+      source,
+      volume: v,
+      persistent,
+      at: volumeFolder(this.#data, pod, v.name),
+      readOnly: !!(v.persistentVolumeClaim?.readOnly || source.readOnly),
+      sources,
+      runtime: this.#runtime,
+    }
+    const { path, readOnly = wanted.readOnly, ownership } = await setUp(wanted)
+    if (ownership) this.#give(wanted, path, readOnly)
+    return { path, readOnly }
+  }
+
+  /** To the pod's group, once: afterwards its containers may have changed what they please. */
+  #give({ at, pod }: Wanted, path: string, readOnly: boolean): void {
+    const { fsGroup, fsGroupChangePolicy: policy } = pod.spec.securityContext ?? {}
+    // No volume has a name with a dot.
+    const given = `${at}.given`
+    if (fsGroup === undefined || readOnly || existsSync(given)) return
+    giveToGroup(path, fsGroup, { policy })
+    writeFileSync(given, '')
+  }
+
+  /** Refreshes the volumes whose contents can change; missing objects leave what is there. */
+  async refresh(pod: any, sources: VolumeSources): Promise<void> {
+    for (const v of pod.spec.volumes ?? [])
+      if (isContentVolume(v)) await setUpContent(pod, v, volumeFolder(this.#data, pod, v.name), sources)
+  }
+
+  /** What a container's mounts come from, in their order. Throws ConfigError for a part that leads out of its volume. */
+  async mountsOf(pod: any, container: any, places: VolumePlaces, env: ReadonlyMap<string, string>): Promise<VolumePlace[]> {
+    const parts = path.join(podFolder(this.#data, pod.metadata.uid), 'volume-subpaths')
+    const out: VolumePlace[] = []
+    for (const [i, m] of (container.volumeMounts ?? []).entries()) {
+      const place = places.get(m.name)!
+      const sub = m.subPathExpr ? expand(m.subPathExpr, env) : m.subPath
+      const at = path.join(parts, m.name, container.name, String(i))
+      if (sub) await mountPart(place.path, sub, at)
+      out.push(sub ? { ...place, path: at } : place)
+    }
+    return out
+  }
+
+  /** Nothing of the pod stays on disk. */
+  async remove(uid: string): Promise<void> {
+    const folder = podFolder(this.#data, uid)
+    if (!existsSync(folder)) return
+    await unmountBelow(folder)
+    rmSync(folder, { recursive: true, force: true })
+  }
 }

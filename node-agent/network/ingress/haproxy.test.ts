@@ -38,6 +38,8 @@ describe.skipIf(missing)('the proxy', () => {
   const servers = new Map<string, Server>()
   const endpoints = new Map<string, string[]>()
   const secrets = new Map<string, any>()
+  /** The addresses of names outside. */
+  const external = new Map<string, string[]>()
   let proxy: HaProxy
   let http: number
   let https: number
@@ -75,13 +77,17 @@ describe.skipIf(missing)('the proxy', () => {
     routing({
       ingresses,
       classOf: (name) => (name === 'kedge' ? { spec: { controller: CONTROLLER } } : undefined),
-      service: (_ns, name) => (endpoints.has(name) ? { spec: { ports: [{ port: 80, protocol: 'TCP' }] } } : undefined),
+      service: (namespace, name) => {
+        if (external.has(name)) return { metadata: { namespace, name }, spec: { type: 'ExternalName', externalName: name } }
+        return endpoints.has(name) ? { metadata: { namespace, name }, spec: { ports: [{ port: 80, protocol: 'TCP' }] } } : undefined
+      },
       slices: (_ns, name) =>
         (endpoints.get(name) ?? []).map((e) => ({
           ports: [{ port: Number(e.split(':')[1]), protocol: 'TCP' }],
           endpoints: [{ addresses: [e.split(':')[0]], conditions: { ready: true } }],
         })),
       secret: (_ns, name) => secrets.get(name),
+      external: (name) => external.get(name) ?? [],
     })
   async function configure(ingresses: any[]): Promise<readonly string[]> {
     const r = routingOf(ingresses)
@@ -578,6 +584,20 @@ describe.skipIf(missing)('the proxy', () => {
     while (losses === before) await new Promise((r) => setTimeout(r, 20))
     await configure([manifest('i', { rules: [rule('', '/', 'c')] })])
     expect((await ask('/')).json.who).toBe('c')
+  })
+
+  test('a name outside is a backend like any other, by the port that the ingress names', async () => {
+    const [address, port] = endpoints.get('a')![0]!.split(':') as [string, string]
+    external.set('outside', [address])
+    external.set('unknown', [])
+    const backend = (name: string) => ({ service: { name, port: { number: Number(port) } } })
+    const rules = ['outside', 'unknown'].map((name) => ({
+      host: `${name}.test`,
+      http: { paths: [{ path: '/', pathType: 'Prefix', backend: backend(name) }] },
+    }))
+    await configure([manifest('i', { rules })])
+    const asked = async (host: string) => (await ask('/', { host })).status
+    expect([(await ask('/', { host: 'outside.test' })).json.who, await asked('unknown.test')]).toEqual(['a', 503])
   })
 
   test('the access log says who asked for what, and where it went', async () => {

@@ -1,6 +1,7 @@
 // Ingress on this host: a proxy that runs while there is an ingress for us, at what ingresses, services, slices and certificates say.
 // Endpoints come and go by its socket; all else by new files, which it takes up without losing a request.
 import { createHash } from 'node:crypto'
+import { Resolver } from 'node:dns/promises'
 import { copyFileSync, existsSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { cpus } from 'node:os'
 import path from 'node:path'
@@ -10,6 +11,7 @@ import type { Log } from '../../log.ts'
 import { ObjectList, type References } from '../../session/objects.ts'
 import type { Session } from '../../session/session.ts'
 import type { SlicesByService } from '../slices.ts'
+import { ExternalNames, type Resolve } from './external-names.ts'
 import { fallbackCertificate } from './fallback-certificate.ts'
 import { HaProxy, haproxyBinary } from './haproxy.ts'
 import { type Places, placeCommands, placesFor, proxyFiles } from './haproxy-config.ts'
@@ -28,6 +30,8 @@ const LOOK_AT_LOG = 60_000
 export const REFERRER = 'ingress'
 /** How long it is waited for a secret that is new here, ms. */
 const SECRET_PATIENCE = 3000
+/** How long a nameserver has for its answer, ms. */
+const RESOLVE_WITHIN = 2000
 
 export interface IngressOptions {
   session: Session
@@ -37,6 +41,8 @@ export interface IngressOptions {
   services: ObjectList
   slices: ObjectList
   byService: SlicesByService
+  /** The nameservers by which names outside are found. */
+  nameservers: () => string[]
   /** What `state` says has changed. */
   changed: () => void
   ports?: { http: number; https: number }
@@ -45,6 +51,12 @@ export interface IngressOptions {
 /** Workers do not need the rights of their master. */
 const workersUser = (): string | undefined =>
   existsSync('/etc/passwd') ? ['haproxy', 'nobody'].find((u) => readFileSync('/etc/passwd', 'utf8').includes(`\n${u}:`)) : undefined
+
+const resolveBy = async (nameservers: string[], name: string): ReturnType<Resolve> => {
+  const resolver = new Resolver({ timeout: RESOLVE_WITHIN, tries: 2 })
+  if (nameservers.length) resolver.setServers(nameservers)
+  return resolver.resolve4(name.replace(/\.$/, ''), { ttl: true })
+}
 
 export class Ingress {
   readonly #o: IngressOptions
@@ -57,6 +69,7 @@ export class Ingress {
   #isServing = false
   #filesAt = 0
   #faults = ''
+  readonly #external: ExternalNames
   /** Those that backends are of, be they there or not. */
   #services = new Set<string>()
   #secrets: ReadonlySet<string> = new Set()
@@ -70,6 +83,10 @@ export class Ingress {
     this.#o = o
     this.#folder = path.join(o.data, 'ingress')
     this.#proxy = new HaProxy(this.#folder, () => this.#lost())
+    this.#external = new ExternalNames(
+      (name) => resolveBy(o.nameservers(), name),
+      () => this.#changed(),
+    )
     this.#ingresses = new ObjectList(o.session, 'ingresses.networking.k8s.io', {}, () => this.#changed())
     this.#classes = new ObjectList(o.session, 'ingressclasses.networking.k8s.io', {}, (_key, old, now) => {
       if (isOurClass(old) || isOurClass(now)) this.#changed()
@@ -115,7 +132,7 @@ export class Ingress {
     try {
       const ours = this.#served()
       references.hold(REFERRER, secretsOf(ours))
-      if (!ours.length) await this.#proxy.stop().then(() => this.#set(false))
+      if (!ours.length) await this.#end()
       else if (haproxyBinary()) await this.#apply(await this.#routing(ours))
       this.#retry = RETRY
     } catch (cause) {
@@ -127,10 +144,17 @@ export class Ingress {
     }
   }
 
+  async #end(): Promise<void> {
+    this.#external.keep(new Set())
+    await this.#proxy.stop()
+    this.#set(false)
+  }
+
   async #routing(ours: any[]): Promise<Routing> {
     const { services, byService, references, log } = this.#o
     await this.#newSecrets(secretsOf(ours))
     this.#services = new Set()
+    const outside = new Set<string>()
     const r = routing({
       ingresses: ours,
       classOf: (name) => this.#classes.objects.get(name),
@@ -141,7 +165,12 @@ export class Ingress {
       },
       slices: (namespace, service) => byService.of(`${namespace}/${service}`),
       secret: (namespace, name) => references.peek('secrets', namespace, name),
+      external: (name) => {
+        outside.add(name)
+        return this.#external.addressesOf(name)
+      },
     })
+    this.#external.keep(outside)
     const faults = r.faults.join('\n')
     if (faults && faults !== this.#faults) log.warn('not all that ingresses ask for can be done', { faults: r.faults.slice(0, 20) })
     this.#faults = faults
@@ -207,6 +236,7 @@ export class Ingress {
     clearTimeout(this.#timer)
     clearInterval(this.#logTimer)
     await this.#work
+    this.#external.keep(new Set())
     this.#proxy.release()
   }
 

@@ -56,6 +56,8 @@ export interface RoutingSource {
   service(namespace: string, name: string): any
   slices(namespace: string, service: string): any[]
   secret(namespace: string, name: string): any
+  /** The addresses of a name outside of the cluster, as far as they are known. */
+  external(name: string): readonly string[]
 }
 
 const keyOf = ({ metadata }: any): string => `${metadata.namespace}/${metadata.name}`
@@ -129,11 +131,18 @@ export function routing(source: RoutingSource): Routing {
     const mark = isBare ? '' : `-${createHash('sha1').update(JSON.stringify(options)).digest('hex').slice(0, 8)}`
     const id = name ? `${namespace}.${name}.${wanted.name ?? wanted.number}${mark}` : undefined
     if (!id) return undefined
-    // Where there is no such service there is nothing to answer: 503, as with one that has no endpoints.
-    const all = port ? serving(endpointsOf(source.slices(namespace, name), port.name ?? '', 'TCP')) : []
-    const endpoints = [...new Set(all.map((e) => `${e.ip}:${e.port}`))].sort().slice(0, MAX_ENDPOINTS)
-    if (!backends.has(id)) backends.set(id, { name: id, endpoints, options })
+    if (!backends.has(id)) backends.set(id, { name: id, endpoints: endpointsFor(service, port, wanted), options })
     return id
+  }
+  // Where there is no such service there is nothing to answer: 503, as with one that has no endpoints.
+  const endpointsFor = (service: any, port: any, wanted: any): string[] => {
+    // Such a service need not list its ports.
+    if (service?.spec.type === 'ExternalName')
+      return source.external(service.spec.externalName).map((ip) => `${ip}:${port?.port ?? wanted.number}`)
+    if (!port) return []
+    const { namespace, name } = service.metadata
+    const all = serving(endpointsOf(source.slices(namespace, name), port.name ?? '', 'TCP'))
+    return [...new Set(all.map((e) => `${e.ip}:${e.port}`))].sort().slice(0, MAX_ENDPOINTS)
   }
   const add = (host: string, path: string, match: Route['match'], to: string | undefined) => {
     const key = `${match === 'exact' ? 'exact' : 'other'} ${host}|${path}`

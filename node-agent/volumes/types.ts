@@ -1,0 +1,134 @@
+// The types of volumes that a node has, by their names in the API, each with what makes it there.
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { LOCAL_PROVISIONER, PROVISIONED_BY } from '../../shared/meta/node-annotations.ts'
+import { unitsOf } from '../../shared/meta/quantity.ts'
+import { exec } from '../network/commands.ts'
+import { ConfigError } from '../plan/expand.ts'
+import type { Runtime } from '../runtime/docker.ts'
+import { writeAtomically } from './atomic-writer.ts'
+import { type ContentSources, contentFiles } from './content.ts'
+import { mountImage } from './image-volume.ts'
+import { localFolder } from './local-volumes.ts'
+import { isMounted } from './mounts.ts'
+import { mountNfs } from './nfs.ts'
+
+export interface VolumeSources extends ContentSources {
+  /** Has an image here. Throws ImageError. */
+  image(reference: string, policy: string | undefined): Promise<void>
+}
+
+export interface Wanted {
+  pod: any
+  /** The volume of the pod's spec. */
+  volume: any
+  /** What its type says: in the pod's volume, or in the persistent volume. */
+  source: any
+  persistent?: any
+  /** The pod's own folder for it, which may not be there yet. */
+  at: string
+  readOnly: boolean
+  sources: VolumeSources
+  runtime: Runtime
+}
+
+export interface Made {
+  path: string
+  /** Whatever the pod asks for. */
+  readOnly?: boolean
+  /** Whether the pod's group is to have it. */
+  ownership?: true
+}
+
+export type SetUp = (w: Wanted) => Made | Promise<Made>
+
+function hostPath({ source: { path: at, type } }: Wanted): Made {
+  const there = existsSync(at)
+  const fail = (what: string): never => {
+    throw new ConfigError(`hostPath type check failed: ${at} is not ${what}`)
+  }
+  switch (type) {
+    case 'DirectoryOrCreate':
+      if (!there) mkdirSync(at, { recursive: true, mode: 0o755 })
+      break
+    case 'FileOrCreate':
+      if (!there) writeFileSync(at, '', { mode: 0o644 })
+      break
+    case 'Directory':
+      if (!there || !statSync(at).isDirectory()) fail('a directory')
+      break
+    case 'File':
+      if (!there || !statSync(at).isFile()) fail('a file')
+      break
+    case 'Socket':
+      if (!there || !statSync(at).isSocket()) fail('a socket')
+      break
+    case 'CharDevice':
+      if (!there || !statSync(at).isCharacterDevice()) fail('a character device')
+      break
+    case 'BlockDevice':
+      if (!there || !statSync(at).isBlockDevice()) fail('a block device')
+      break
+    default:
+      // Docker would make a directory in its place: kubelet's runtime did too.
+      if (!there) mkdirSync(at, { recursive: true })
+  }
+  return { path: at }
+}
+
+function local({ source, persistent }: Wanted): Made {
+  const { path } = source
+  if (persistent.metadata.annotations?.[PROVISIONED_BY] === LOCAL_PROVISIONER) return { path: localFolder(path), ownership: true }
+  if (!existsSync(path)) throw new ConfigError(`local volume: path ${JSON.stringify(path)} does not exist`)
+  return { path, ownership: true }
+}
+
+async function emptyDir({ pod, source, at }: Wanted): Promise<Made> {
+  const group: number | undefined = pod.spec.securityContext?.fsGroup
+  const mode = group === undefined ? 0o777 : 0o2777
+  const isNew = !existsSync(at)
+  mkdirSync(at, { recursive: true })
+  if (source.medium === 'Memory') {
+    const options = [`mode=${mode.toString(8)}`, `gid=${group ?? 0}`, ...(source.sizeLimit ? [`size=${unitsOf(source.sizeLimit)}`] : [])]
+    // A machine that was switched off has forgotten it.
+    if (!isMounted(at)) await exec('mount', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', at)
+  } else if (isNew) {
+    chownSync(at, 0, group ?? 0)
+    chmodSync(at, mode)
+  }
+  return { path: at }
+}
+
+/** Config maps and the like: files that change all at once. */
+export async function setUpContent(pod: any, volume: any, at: string, sources: ContentSources): Promise<void> {
+  writeAtomically(at, await contentFiles(volume, pod, sources), pod.spec.securityContext?.fsGroup)
+}
+async function content({ pod, volume, at, sources }: Wanted): Promise<Made> {
+  await setUpContent(pod, volume, at, sources)
+  return { path: at }
+}
+
+async function image({ source, at, sources, runtime }: Wanted): Promise<Made> {
+  await sources.image(source.reference, source.pullPolicy)
+  await mountImage(runtime, source.reference, at)
+  return { path: at, readOnly: true }
+}
+
+async function nfs({ source, persistent, at, readOnly }: Wanted): Promise<Made> {
+  await mountNfs(source, at, persistent?.spec.mountOptions ?? [], readOnly)
+  return { path: at }
+}
+
+/** What a pod's spec has. */
+export const ofPod: Record<string, SetUp> = {
+  hostPath,
+  emptyDir,
+  configMap: content,
+  secret: content,
+  downwardAPI: content,
+  projected: content,
+  image,
+  nfs,
+}
+
+/** What a persistent volume is. */
+export const ofPersistentVolume: Record<string, SetUp> = { hostPath, local, nfs }
