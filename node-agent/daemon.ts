@@ -306,8 +306,13 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const context: WorkerContext = {
     runtime,
     volumes,
-    images: new Images(runtime, [path.join(o.data, 'config.json'), path.join(homedir(), '.docker/config.json')], (ref) =>
-      collector.pulled(ref),
+    images: new Images(
+      runtime,
+      {
+        credentials: [path.join(o.data, 'config.json'), path.join(homedir(), '.docker/config.json')],
+        mirrors: path.join(o.data, 'registries.yaml'),
+      },
+      (ref) => collector.pulled(ref),
     ),
     refusal: (pod) => shutdown.refusal() ?? pressure.refusal(pod),
     status,

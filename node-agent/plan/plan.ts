@@ -45,8 +45,10 @@ function shouldRestart(policy: string, o: Observed): boolean {
 }
 
 /** Registers a crash: may it start now, or when? */
-function nextStart(backoffs: Map<string, Backoff>, name: string, o: Observed): number {
+function nextStart(backoffs: Map<string, Backoff>, name: string, o: Observed, now: number): number {
   const at = endedAt(o)
+  // The clock was put back: when that was, nobody knows.
+  if (at > now) return now
   const known = backoffs.get(name)
   const ran = at - (Date.parse(o.startedAt ?? '') || at)
   if (!known || ran > BACKOFF_RESET) return at
@@ -84,7 +86,7 @@ export function plan(
       return 'running'
     }
     if (o && ended(o) && !restart) return 'ended'
-    const at = o && ended(o) ? nextStart(backoffs, c.name, o) : now
+    const at = o && ended(o) ? nextStart(backoffs, c.name, o, now) : now
     if (at > now) {
       const message = `back-off ${Math.round((backoffs.get(c.name)?.delay ?? BACKOFF_FIRST) / 1000)}s restarting failed container=${c.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`
       out.waiting.set(c.name, { reason: 'CrashLoopBackOff', message })

@@ -51,13 +51,13 @@ export async function containerEnvironment(pod: any, container: any, sources: En
   })
 }
 
-/** Throws ConfigError when a container that must not run as root would, or might. The image has to be here. */
-export async function checkUser(runtime: Runtime, pod: any, container: any): Promise<void> {
+/** Throws ConfigError when a container that must not run as root would, or might. The image is here by that name. */
+export async function checkUser(runtime: Runtime, pod: any, container: any, image: string): Promise<void> {
   const s = { ...pod.spec.securityContext, ...container.securityContext }
   if (!s.runAsNonRoot) return
   if (s.runAsUser === 0) throw new ConfigError("container's runAsUser breaks non-root policy")
   if (s.runAsUser) return
-  const user = ((await runtime.docker.getImage(container.image).inspect()).Config?.User ?? '').split(':')[0]!
+  const user = ((await runtime.docker.getImage(image).inspect()).Config?.User ?? '').split(':')[0]!
   const { name, namespace, uid } = pod.metadata
   if (user === '' || user === '0' || user === 'root')
     throw new ConfigError(

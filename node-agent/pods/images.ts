@@ -1,6 +1,7 @@
 // Images: pulled by the container's policy, one pull per image at a time, with back-off after failures.
 import { type Runtime, withTag } from '../runtime/docker.ts'
 import { type Credential, credentialsFor, ownConfigs } from './keyring.ts'
+import { elsewhere, readMirrors } from './mirrors.ts'
 
 const FIRST = 10_000
 const MAX = 300_000
@@ -26,6 +27,14 @@ export interface Puller {
   configs: readonly string[]
 }
 
+/** What a machine says of registries. */
+interface MachineFiles {
+  /** Docker configurations with credentials. */
+  credentials: readonly string[]
+  /** Where else images may be had. */
+  mirrors: string
+}
+
 export class Images {
   readonly #runtime: Runtime
   readonly #pulling = new Map<string, Promise<void>>()
@@ -34,10 +43,10 @@ export class Images {
   readonly #queue: (() => void)[] = []
 
   readonly #pulled: (ref: string) => void
-  readonly #files: readonly string[]
+  readonly #files: MachineFiles
 
-  /** `pulled` is told each reference that has come; `files` are the machine's own Docker configurations. */
-  constructor(runtime: Runtime, files: readonly string[], pulled: (ref: string) => void) {
+  /** `pulled` is told each reference that has come. */
+  constructor(runtime: Runtime, files: MachineFiles, pulled: (ref: string) => void) {
     this.#runtime = runtime
     this.#files = files
     this.#pulled = pulled
@@ -48,16 +57,16 @@ export class Images {
     return this.#failures.get(`${pod} ${image}`)?.until
   }
 
-  /** Makes sure the image is there. Throws ImageError with kubelet's reasons. */
-  async ensure(image: string, policy: string | undefined, events: Puller): Promise<void> {
+  /** Makes sure the image is there, and says by which name. Throws ImageError with kubelet's reasons. */
+  async ensure(image: string, policy: string | undefined, events: Puller): Promise<string> {
     const key = `${events.pod} ${image}`
     if (policy !== 'Always') {
-      const there = await this.#runtime.hasImage(image).catch((e) => {
+      const there = await this.#nameHere(image).catch((e) => {
         throw new ImageError(image, 'InvalidImageName', `Failed to apply default image tag ${JSON.stringify(image)}: ${e.message}`)
       })
       if (there) {
         events.event('Normal', 'Pulled', `Container image ${JSON.stringify(image)} already present on machine`)
-        return
+        return there
       }
       if (policy === 'Never') {
         events.event('Warning', 'ErrImageNeverPull', `Container image ${JSON.stringify(image)} is not present with pull policy of Never`)
@@ -69,21 +78,22 @@ export class Images {
       }
     }
     const failed = this.#failures.get(key)
-    if (failed && failed.until > Date.now()) {
+    if (failed && failed.until > performance.now()) {
       events.event('Normal', 'BackOff', `Back-off pulling image ${JSON.stringify(image)}`)
       throw new ImageError(image, 'ImagePullBackOff', `Back-off pulling image ${JSON.stringify(image)}: ErrImagePull: ${failed.message}`)
     }
     events.event('Normal', 'Pulling', `Pulling image ${JSON.stringify(image)}`)
-    const begun = Date.now()
+    const begun = performance.now()
     try {
-      await this.#pullWith(image, credentialsFor(image, [...events.configs, ...ownConfigs(this.#files)]))
+      const name = await this.#pullFromAny(image, [...events.configs, ...ownConfigs(this.#files.credentials)])
       this.#failures.delete(key)
-      const s = ((Date.now() - begun) / 1000).toFixed(3)
+      const s = ((performance.now() - begun) / 1000).toFixed(3)
       events.event('Normal', 'Pulled', `Successfully pulled image ${JSON.stringify(image)} in ${s}s (${s}s including waiting)`)
+      return name
     } catch (cause) {
       const message = (cause as Error).message
       const delay = failed ? Math.min(failed.delay * 2, MAX) : FIRST
-      this.#noteFailure(key, { until: Date.now() + delay, delay, message })
+      this.#noteFailure(key, { until: performance.now() + delay, delay, message })
       events.event('Warning', 'Failed', `Failed to pull image ${JSON.stringify(image)}: ${message}`)
       events.event('Warning', 'Failed', 'Error: ErrImagePull')
       throw new ImageError(image, 'ErrImagePull', message)
@@ -93,8 +103,35 @@ export class Images {
   #noteFailure(key: string, failure: { until: number; delay: number; message: string }): void {
     // Pods that have gone leave theirs behind.
     if (this.#failures.size >= MOST_FAILURES)
-      for (const [k, f] of this.#failures) if (f.until + MAX < Date.now() || this.#failures.size >= MOST_FAILURES) this.#failures.delete(k)
+      for (const [k, f] of this.#failures) if (f.until + MAX < performance.now() || this.#failures.size >= MOST_FAILURES) this.#failures.delete(k)
     this.#failures.set(key, failure)
+  }
+
+  #mirrors = () => readMirrors(this.#files.mirrors)
+
+  /** The name by which an image is here, which may be a mirror's: what is named by its digest keeps the name that it came by. */
+  async #nameHere(image: string): Promise<string | undefined> {
+    if (await this.#runtime.hasImage(image)) return image
+    if (!image.includes('@')) return undefined
+    for (const ref of elsewhere(image, await this.#mirrors())) if (await this.#runtime.hasImage(ref)) return ref
+    return undefined
+  }
+
+  /** From its registry's mirrors, or from the registry itself; the name by which it is here then. */
+  async #pullFromAny(image: string, configs: readonly string[]): Promise<string> {
+    const faults: string[] = []
+    for (const ref of [...elsewhere(image, await this.#mirrors()), image]) {
+      try {
+        await this.#pullWith(ref, credentialsFor(ref, configs))
+        if (ref === image || image.includes('@')) return ref
+        await this.#runtime.rename(ref, image)
+        this.#pulled(withTag(image))
+        return image
+      } catch (cause) {
+        faults.push((cause as Error).message)
+      }
+    }
+    throw new Error([...new Set(faults)].join('; '))
   }
 
   /** With one credential after the other, or without any where there is none. */

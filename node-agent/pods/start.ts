@@ -102,14 +102,14 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
   const { context, pod, sandbox } = s
   const { name } = container
   const puller = await pulling(context, pod, (type, reason, message) => s.event(type, reason, message, name))
-  await context.images.ensure(container.image, container.imagePullPolicy, puller)
+  const image = await context.images.ensure(container.image, container.imagePullPolicy, puller)
   const env = await containerEnvironment(pod, container, {
     object: context.object,
     services: context.services,
     addresses: { podIP: sandbox.ip, hostIP: context.sandbox.hostIP },
     node: machineSize(),
   })
-  await checkUser(context.runtime, pod, container)
+  await checkUser(context.runtime, pod, container, image)
   const profiles = securityProfiles(pod, container)
   const target = container.targetContainerName ? newest(s.observed(), container.targetContainerName) : undefined
   if (container.targetContainerName && target?.state !== 'running')
@@ -121,6 +121,7 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
   return containerOptions({
     pod,
     container,
+    image,
     restarts,
     sandboxId: sandbox.id,
     env,
@@ -151,8 +152,8 @@ function waitsFor(s: Starting, container: any, cause: unknown): Waits {
 export function imageWaits(context: WorkerContext, pod: any, { reason, message, image }: ImageError): Waits {
   // Shown as ErrImagePull first, then as the back-off that follows.
   if (reason === 'ErrImagePull') return { reason, message, retry: PULL_SHOWN }
-  const at = context.images.retryAt(pod.metadata.uid, image) ?? Date.now() + PULL_RETRY
-  return { reason, message, retry: Math.max(LEAST_RETRY, at - Date.now()) }
+  const at = context.images.retryAt(pod.metadata.uid, image) ?? performance.now() + PULL_RETRY
+  return { reason, message, retry: Math.max(LEAST_RETRY, at - performance.now()) }
 }
 
 /** Who pulls for a pod: with the credentials of its Secrets, those that are there. */

@@ -25,7 +25,7 @@ export async function stopContainers(
   graceSeconds: number,
   deadline: () => number = () => Number.POSITIVE_INFINITY,
 ): Promise<void> {
-  const begun = Date.now()
+  const begun = performance.now()
   const limit = () => Math.min(begun + graceSeconds * 1000, deadline())
   const inits: any[] = by.pod.spec.initContainers ?? []
   const rank = (o: Observed) => {
@@ -45,22 +45,22 @@ async function stopOne(by: Stopping, o: Observed, limit: () => number, served: P
   const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((c: any) => c.name === o.name)
   const alive = () => runtime.containers.get(o.id)?.state === 'running'
   const hook = container?.lifecycle?.preStop
-  if (hook && alive() && limit() > Date.now()) {
-    const failed = await by.hook(hook, container, o.id, limit() - Date.now())
+  if (hook && alive() && limit() > performance.now()) {
+    const failed = await by.hook(hook, container, o.id, limit() - performance.now())
     if (failed) by.failed(failed, o.name)
   }
   let until = limit
-  if (served.length && limit() > Date.now()) {
+  if (served.length && limit() > performance.now()) {
     let isTurn = false
     const turn = Promise.all(served).then(() => {
       isTurn = true
     })
-    while (!isTurn && alive() && limit() > Date.now()) await Promise.race([turn, pause(Math.min(limit() - Date.now(), 1000))])
-    const least = Date.now() + LAST_MOMENT
+    while (!isTurn && alive() && limit() > performance.now()) await Promise.race([turn, pause(Math.min(limit() - performance.now(), 1000))])
+    const least = performance.now() + LAST_MOMENT
     until = () => Math.max(limit(), least)
   }
-  if (alive() && until() > Date.now()) await runtime.kill(o.id, container?.lifecycle?.stopSignal ?? 'SIGTERM')
-  while (alive() && until() > Date.now()) await pause(Math.min(until() - Date.now(), 1000))
+  if (alive() && until() > performance.now()) await runtime.kill(o.id, container?.lifecycle?.stopSignal ?? 'SIGTERM')
+  while (alive() && until() > performance.now()) await pause(Math.min(until() - performance.now(), 1000))
   if (!alive()) return
   await runtime.kill(o.id, 'SIGKILL')
   for (let i = 0; alive() && i < MOST_AFTER_KILL; i++) {

@@ -17,7 +17,7 @@ export class PodTokens {
     const { namespace, name, uid } = pod.metadata
     const key = `${uid} ${audience ?? ''} ${seconds}`
     const known = this.#held.get(key)
-    if (known && known.renewAt > Date.now()) return known.token
+    if (known && known.renewAt > performance.now()) return known.token
     const account = pod.spec.serviceAccountName ?? 'default'
     try {
       const answer = await this.#api.call('POST', `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`, {
@@ -29,7 +29,7 @@ export class PodTokens {
           boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid },
         },
       })
-      const held = { token: answer.status.token, renewAt: Date.now() + seconds * 800 }
+      const held = { token: answer.status.token, renewAt: performance.now() + seconds * 800 }
       this.#held.set(key, held)
       return held.token
     } catch (cause) {

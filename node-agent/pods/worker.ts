@@ -128,8 +128,8 @@ export class PodWorker {
     this.#event('Warning', reason, message)
     this.wake()
     // A pause ends early when something happens to the pod: the clock counts, not the pauses.
-    const until = Date.now() + grace * 1000 + LEAVING_PATIENCE
-    while (Date.now() < until && this.#observed().some((o) => !o.sandbox && o.state === 'running')) await this.#pause(100)
+    const until = performance.now() + grace * 1000 + LEAVING_PATIENCE
+    while (performance.now() < until && this.#observed().some((o) => !o.sandbox && o.state === 'running')) await this.#pause(100)
   }
   /** It is not wanted any more, and nobody but this node has a say in it. */
   end(): void {
@@ -157,7 +157,7 @@ export class PodWorker {
   }
 
   #wakeIn(ms: number): void {
-    const at = Date.now() + ms
+    const at = performance.now() + ms
     if (at >= this.#wakeAt) return
     this.#wakeAt = at
     clearTimeout(this.#timer)
@@ -349,12 +349,12 @@ export class PodWorker {
         this.#policed = this.ip
       }
       const hasTokens = this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))
-      if (this.#refresh || (hasTokens && this.#c.tokensDue(this.uid) <= Date.now())) {
+      if (this.#refresh || (hasTokens && this.#c.tokensDue(this.uid) <= performance.now())) {
         if (this.#refresh) this.#volumes = await this.#c.volumes.setUp(this.#pod, this.#sources())
         else await this.#c.volumes.refresh(this.#pod, this.#sources())
         this.#refresh = false
       }
-      if (hasTokens) this.#wakeIn(Math.min(Math.max(this.#c.tokensDue(this.uid) - Date.now(), TOKEN_RETRY), MAX_TOKEN_AGE))
+      if (hasTokens) this.#wakeIn(Math.min(Math.max(this.#c.tokensDue(this.uid) - performance.now(), TOKEN_RETRY), MAX_TOKEN_AGE))
       return true
     } catch (cause) {
       if (cause instanceof ImageError) {
@@ -507,7 +507,7 @@ export class PodWorker {
     const seconds: number = this.#pod.metadata.deletionGracePeriodSeconds ?? 30
     const before = this.#leaving
     if (before?.seconds === seconds) return before.ends
-    const ends = Math.min(before?.ends ?? Number.POSITIVE_INFINITY, Date.now() + seconds * 1000)
+    const ends = Math.min(before?.ends ?? Number.POSITIVE_INFINITY, performance.now() + seconds * 1000)
     this.#leaving = { seconds, ends }
     return ends
   }

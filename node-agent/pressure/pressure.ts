@@ -45,7 +45,7 @@ export class Pressure {
   #conditions = new Set<PressureCondition>()
   #timer?: ReturnType<typeof setTimeout>
   #looks = 0
-  #lastImages = 0
+  #lastImages = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(o: PressureOptions) {
@@ -96,13 +96,13 @@ export class Pressure {
     let signals = await this.#signals()
     const short = crossed(this.#o.thresholds, signals)
     this.#note(short)
-    let met = actedOn(short, this.#since, Date.now())
+    let met = actedOn(short, this.#since, performance.now())
     if (met.some((t) => conditionOf(t.signal) === 'DiskPressure')) {
       // What nobody uses goes before what runs.
       await this.#o.runtime.removeEnded()
       await this.#o.images.collect(Number.POSITIVE_INFINITY)
       signals = await this.#signals()
-      met = actedOn(crossed(this.#o.thresholds, signals), this.#since, Date.now())
+      met = actedOn(crossed(this.#o.thresholds, signals), this.#since, performance.now())
     } else await this.#collectImages(signals)
     const urgency = (t: Threshold) => Number(t.signal.startsWith('memory')) * 2 + Number(t.grace === undefined)
     const [first] = met.toSorted((a, b) => urgency(b) - urgency(a))
@@ -112,7 +112,7 @@ export class Pressure {
   }
 
   #note(met: Threshold[]): void {
-    const now = Date.now()
+    const now = performance.now()
     for (const t of met) {
       const condition = conditionOf(t.signal)
       if (!this.#conditions.has(condition)) this.#o.event('EvictionThresholdMet', `Attempting to reclaim ${resourceOf(t.signal)}`)
@@ -125,7 +125,7 @@ export class Pressure {
   }
 
   async #collectImages(signals: Signals): Promise<void> {
-    const now = Date.now()
+    const now = performance.now()
     if (now - this.#lastImages < IMAGES_PERIOD) return
     this.#lastImages = now
     const { available, capacity } = signals['imagefs.available']

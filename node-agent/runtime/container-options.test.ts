@@ -6,6 +6,7 @@ const made = (container: object, pod: object = {}, more: Partial<ContainerInput>
   containerOptions({
     pod: { metadata: { name: 'p', namespace: 'default', uid: 'u' }, spec: { containers: [container], ...pod } },
     container: { name: 'c', image: 'one', ...container },
+    image: 'one',
     restarts: 0,
     sandboxId: 'pause',
     env: new Map([['A', 'b']]),

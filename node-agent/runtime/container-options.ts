@@ -10,6 +10,8 @@ import { label } from './docker.ts'
 export interface ContainerInput {
   pod: any
   container: any
+  /** The name by which its image is here. */
+  image: string
   restarts: number
   sandboxId: string
   env: Map<string, string>
@@ -100,7 +102,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
   const command = container.command?.map((c: string) => expand(c, env))
   const args = container.args?.map((c: string) => expand(c, env))
   return {
-    Image: container.image,
+    Image: input.image,
     // An image's own command is not used once the pod gives one.
     ...(command ? { Entrypoint: command, Cmd: args ?? [] } : args ? { Cmd: args } : {}),
     Env: [...env].map(([k, v]) => `${k}=${v}`),

@@ -254,6 +254,13 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     })
   }
 
+  /** Gives an image another name instead of the one that it has. */
+  async rename(ref: string, other: string): Promise<void> {
+    const [, repo, tag] = /^(.+):([^/:]+)$/.exec(withTag(other))!
+    await this.docker.getImage(withTag(ref)).tag({ repo: repo!, tag: tag! })
+    await this.removeImage(withTag(ref))
+  }
+
   /** The folders that an image is made of, the topmost first; undefined where Docker keeps it in another form. */
   async layersOf(ref: string): Promise<string[] | undefined> {
     const { GraphDriver: driver } = (await this.docker.getImage(ref).inspect()) as { GraphDriver?: { Name: string; Data?: LayerFolders } }

@@ -22,6 +22,8 @@ export interface Identity extends ClusterInfo {
   ca: string
   /** A bearer token good for some minutes. */
   assertion(): Promise<string>
+  /** The server did not believe the last one, and says what time it is (its `Date` header): the next one is made anew, by that. */
+  doubted(date: string | undefined): void
   /** The cluster has gone elsewhere: from now on, and after a restart, it is dialled there. */
   follow(server: string, ca: string | undefined): void
 }
@@ -41,6 +43,8 @@ const save = (file: string, saved: Saved) => writeFileSync(file, JSON.stringify(
 
 function identityOf(saved: Saved, file: string): Identity {
   let current: { token: string; until: number } | undefined
+  /** How far the server's clock is before this machine's, ms: clocks of machines may be wrong, or be put right at any moment. */
+  let ahead = 0
   const identity: Identity = {
     ...saved,
     follow: (server, ca) => {
@@ -48,15 +52,21 @@ function identityOf(saved: Saved, file: string): Identity {
       save(file, saved)
       Object.assign(identity, { server: saved.server, ca: saved.ca })
     },
+    doubted: (date) => {
+      current = undefined
+      const theirs = Date.parse(date ?? '')
+      if (!Number.isNaN(theirs)) ahead = theirs - Date.now()
+    },
     assertion: async () => {
-      const now = Date.now() / 1000
+      const now = performance.now() / 1000
       if (current && current.until > now + 30) return current.token
+      const issued = Math.floor((Date.now() + ahead) / 1000)
       const token = await new SignJWT({})
         .setProtectedHeader({ alg: 'ES256' })
         .setSubject(`system:node:${saved.node}`)
         .setAudience('kedge')
-        .setIssuedAt()
-        .setExpirationTime(`${LIFETIME}s`)
+        .setIssuedAt(issued)
+        .setExpirationTime(issued + LIFETIME)
         .sign(await importPKCS8(saved.key, 'ES256'))
       current = { token, until: now + LIFETIME }
       return token

@@ -188,6 +188,7 @@ export class Session {
     })
     socket.on('unexpected-response', (_req, res) => {
       failure = `the server answered ${res.statusCode}`
+      if (res.statusCode === 401) this.#identity.doubted(res.headers.date)
       const parts: Buffer[] = []
       res.on('data', (d) => parts.push(d))
       res.on('end', () => {

@@ -13,8 +13,8 @@ import { isMounted } from './mounts.ts'
 import { mountNfs } from './nfs.ts'
 
 export interface VolumeSources extends ContentSources {
-  /** Has an image here. Throws ImageError. */
-  image(reference: string, policy: string | undefined): Promise<void>
+  /** Has an image here, and says by which name. Throws ImageError. */
+  image(reference: string, policy: string | undefined): Promise<string>
 }
 
 export interface Wanted {
@@ -31,7 +31,7 @@ export interface Wanted {
   runtime: Runtime
 }
 
-export interface Made {
+interface Made {
   path: string
   /** Whatever the pod asks for. */
   readOnly?: boolean
@@ -108,8 +108,7 @@ async function content({ pod, volume, at, sources }: Wanted): Promise<Made> {
 }
 
 async function image({ source, at, sources, runtime }: Wanted): Promise<Made> {
-  await sources.image(source.reference, source.pullPolicy)
-  await mountImage(runtime, source.reference, at)
+  await mountImage(runtime, await sources.image(source.reference, source.pullPolicy), at)
   return { path: at, readOnly: true }
 }
 

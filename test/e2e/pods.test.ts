@@ -239,8 +239,18 @@ describe.skipIf(missing)('pods on a host', () => {
       await registry.open()
       isReady('later')
       cp.k('delete pod nobody ann later')
+      // A registry that nobody reaches has a mirror, for tags and for digests.
+      const file = path.join(host.folder, 'data/registries.yaml')
+      writeFileSync(file, `mirrors:\n  r.example.test: {endpoint: ["http://127.0.0.1:1", "http://${registry.host}"]}\n`)
+      const digest = host.run(`docker inspect -f '{{index .RepoDigests 0}}' ${image}`).trim().split('@')[1]
+      const mirrored = (name: string, tail: string) => asking(name).replace(image, `r.example.test/team/app${tail}`)
+      applied(mirrored('tagged', ':1'), mirrored('digested', `@${digest}`).replace('Always', 'IfNotPresent'))
+      isReady('tagged')
+      isReady('digested')
+      expect(host.run('docker images --format {{.Repository}}:{{.Tag}}').split('\n')).toContain('r.example.test/team/app:1')
+      cp.k('delete pod tagged digested')
     } finally {
-      host.try(`rm -f ${path.join(host.folder, 'data/config.json')}`)
+      host.try(`rm -f ${path.join(host.folder, 'data/config.json')} ${path.join(host.folder, 'data/registries.yaml')}`)
       await registry.stop()
     }
   }, 120_000)

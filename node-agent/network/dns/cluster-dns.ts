@@ -40,7 +40,7 @@ export class ClusterDns {
   readonly #zone: ClusterZone
   readonly #forwarder: Forwarder
   readonly #file: string
-  readonly #host: { at: number; servers: string[] } = { at: 0, servers: [] }
+  readonly #host: { at: number; servers: string[] } = { at: Number.NEGATIVE_INFINITY, servers: [] }
   #configured: { servers?: string[]; stubs: Map<string, string[]> } = { stubs: new Map() }
   #server?: DnsServer
   #wanted?: string
@@ -106,7 +106,7 @@ export class ClusterDns {
   }
 
   #upstreams(): Upstreams {
-    const now = Date.now()
+    const now = performance.now()
     if (now - this.#host.at > FRESH) {
       const { servers } = hostResolver()
       // A host that asks the cluster would make the cluster ask itself.

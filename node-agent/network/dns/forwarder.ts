@@ -60,7 +60,7 @@ export class Forwarder {
     // The flags that a client sets, and everything behind the header, letter case included.
     const key = `${tcp ? 't' : 'u'}${query.toString('latin1', 2, 4)}${query.toString('latin1', HEADER)}`
     const kept = this.#kept.get(key)
-    if (kept && kept.until > Date.now()) return aged(kept, id)
+    if (kept && kept.until > performance.now()) return aged(kept, id)
     let asking = this.#asking.get(key)
     if (!asking) {
       asking = this.#askAny(query, name, tcp)
@@ -77,7 +77,7 @@ export class Forwarder {
     const seconds = Math.min(ttl, isNegative ? MOST_NEGATIVE_TTL : MOST_TTL)
     if (seconds > 0 && !isTruncated(message) && (codeOf(message) === 0 || codeOf(message) === 3)) {
       if (this.#kept.size >= MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value!)
-      const now = Date.now()
+      const now = performance.now()
       this.#kept.set(key, { message, times: at, at: now, until: now + seconds * 1000 })
     }
     return message
@@ -96,7 +96,7 @@ export class Forwarder {
     if (this.#open >= MOST_OPEN) throw new Error('too many questions are open')
     this.#open++
     try {
-      const now = Date.now()
+      const now = performance.now()
       const isShunned = (s: Upstream) => (this.#shunned.get(s) ?? 0) > now
       const servers = this.#serversFor(name).toSorted((a, b) => Number(isShunned(a)) - Number(isShunned(b)))
       let failure = new Error('there is no resolver to ask: /etc/resolv.conf names none')
@@ -112,7 +112,7 @@ export class Forwarder {
           refused = answer
         } catch (cause) {
           failure = cause as Error
-          this.#shunned.set(server, Date.now() + SHUNNED)
+          this.#shunned.set(server, performance.now() + SHUNNED)
         }
       }
       if (refused) return refused
@@ -126,7 +126,7 @@ export class Forwarder {
 /** What was kept, with the times that are left. */
 function aged({ message, times, at }: Kept, id: number): Buffer {
   const copy = numbered(message, id)
-  const passed = Math.floor((Date.now() - at) / 1000)
+  const passed = Math.floor((performance.now() - at) / 1000)
   if (passed) for (const { offset, ttl } of times) copy.writeUInt32BE(Math.max(0, ttl - passed), offset)
   return copy
 }

@@ -140,10 +140,10 @@ export class DnsServer {
     return answer
   }
 
-  #complainedAt = 0
+  #complainedAt = Number.NEGATIVE_INFINITY
   /** Now and then: while a resolver is away, every question fails. */
   #complain({ message }: Error): void {
-    const now = Date.now()
+    const now = performance.now()
     if (now - this.#complainedAt < COMPLAIN_EVERY) return
     this.#complainedAt = now
     this.#log.warn('a DNS question could not be answered', { cause: message })

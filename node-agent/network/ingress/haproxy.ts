@@ -66,8 +66,8 @@ export class HaProxy {
     await this.#write(files)
     if (await this.#master()) await ask(this.#at('master.sock'), 'reload')
     else await this.#start()
-    for (const end = Date.now() + PATIENCE; (await this.#version()) !== version; await sleep(20)) {
-      if (Date.now() < end && (await this.#master(true))) continue
+    for (const end = performance.now() + PATIENCE; (await this.#version()) !== version; await sleep(20)) {
+      if (performance.now() < end && (await this.#master(true))) continue
       throw new Error(`the proxy does not come up: ${this.#lastWords()}`)
     }
     this.#watch()
@@ -147,8 +147,8 @@ export class HaProxy {
       closeSync(out)
       closeSync(err)
     }
-    for (const end = Date.now() + PATIENCE; !(await this.#master()); await sleep(20))
-      if (Date.now() > end || lastAlert(this.#folder)) throw new Error(`the proxy does not start: ${this.#lastWords()}`)
+    for (const end = performance.now() + PATIENCE; !(await this.#master()); await sleep(20))
+      if (performance.now() > end || lastAlert(this.#folder)) throw new Error(`the proxy does not start: ${this.#lastWords()}`)
   }
 
   /** The process that runs here, by its id; a moment's silence while it replaces itself is borne if `patient`. */

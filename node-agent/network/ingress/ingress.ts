@@ -67,7 +67,7 @@ export class Ingress {
   /** What the proxy has: its files but for the endpoints, and who has which place. Undefined when that is not known. */
   #applied?: { files: string; places: Places }
   #isServing = false
-  #filesAt = 0
+  #filesAt = Number.NEGATIVE_INFINITY
   #faults = ''
   readonly #external: ExternalNames
   /** Those that backends are of, be they there or not. */
@@ -122,7 +122,7 @@ export class Ingress {
     this.#o.log.warn('the ingress proxy has ended; starting it again')
     this.#applied = undefined
     // At once, unless it does nothing but end.
-    this.#changed(Date.now() - this.#filesAt < SHORT_LIFE ? RETRY : SETTLE)
+    this.#changed(performance.now() - this.#filesAt < SHORT_LIFE ? RETRY : SETTLE)
   }
 
   async #sync(): Promise<void> {
@@ -202,11 +202,11 @@ export class Ingress {
     if (this.#applied?.files === files) {
       for (const line of placeCommands(this.#applied.places, places)) await this.#proxy.command(line)
     } else {
-      const wait = this.#filesAt + FILES_APART - Date.now()
+      const wait = this.#filesAt + FILES_APART - performance.now()
       if (this.#applied && wait > 0) return this.#changed(wait)
       const version = `${files}-${Date.now().toString(36)}`
       await this.#proxy.apply(proxyFiles(r, places, settings, fallback, version), version)
-      this.#filesAt = Date.now()
+      this.#filesAt = performance.now()
     }
     this.#applied = { files, places }
     this.#set(true)
