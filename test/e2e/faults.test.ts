@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seeded } from '../api/generate.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
+import { Registry } from '../rig/registry.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
 const missing = standMissing()
@@ -12,6 +13,8 @@ const SECONDS = Number(process.env.KEDGE_FAULT_SECONDS ?? 60)
 const SEED = Number(process.env.KEDGE_SEED ?? (process.env.CI ? 3 : Date.now() % 100_000))
 /** How long a host may take to see that its tables are gone, ms. */
 const SEEN = 60_000
+/** By how much a clock is wrong at most, s. */
+const CLOCK_OFF = 3000
 /** Between two faults, and between two changes, ms. */
 const FAULT_EVERY = 4000
 const CHANGE_EVERY = 700
@@ -37,16 +40,19 @@ metadata: {name: ${name}}
 spec: {selector: {app: ${name}}, ports: [{port: 80, targetPort: 8080}]}
 `
 const configured = 'volumes: [{name: c, configMap: {name: kube-root-ca.crt}}, {name: e, emptyDir: {medium: Memory}}]'
-const pod = (name: string) => `---
+const pod = (name: string, image: string) => `---
 apiVersion: v1
 kind: Pod
 metadata: {name: ${name}, labels: {app: short}}
-spec: {terminationGracePeriodSeconds: 0, restartPolicy: Never, containers: [{name: c, image: "test/busybox:1", command: [sh, -c, "sleep 3"]}]}
+spec: {terminationGracePeriodSeconds: 0, restartPolicy: Never, containers: [{name: c, image: "${image}", imagePullPolicy: ${image.startsWith('test/') ? 'IfNotPresent' : 'Always'}, command: [sh, -c, "sleep 3"]}]}
 `
 
 describe.skipIf(missing)('faults under churn', () => {
   let stand: Stand
   let cp: ControlPlane
+  let registry: Registry
+  /** An image that is asked for each time. */
+  let remote: string
   const random = seeded(SEED)
   // Of its own, that how fast changes go decides no fault.
   const randomChange = seeded(SEED + 1)
@@ -93,6 +99,24 @@ describe.skipIf(missing)('faults under churn', () => {
       await pause(2000)
       h.slow(undefined)
     },
+    'the registry is away': async () => {
+      await registry.close()
+      await pause(1000 + random() * 3000)
+      await registry.open()
+    },
+    'runc is killed': async (h) => {
+      // It lives for moments: whatever it does in this second is cut short.
+      for (let i = 0; i < 20; i++) {
+        h.try('pkill -9 -x runc')
+        await pause(50)
+      }
+    },
+    'the disk is full': async (h) => {
+      h.fillDisk()
+      await pause(1000 + random() * 3000)
+      h.freeDisk()
+    },
+    'the clock jumps': (h) => h.setClock(Math.round((random() * 2 - 1) * CLOCK_OFF)),
     'the control plane is killed': async () => {
       await cp.kill()
       await pause(random() * 1500)
@@ -101,19 +125,26 @@ describe.skipIf(missing)('faults under churn', () => {
   }
 
   beforeAll(async () => {
-    stand = await startStand(2)
+    stand = await startStand(3, { far: 1, disk: '2G', ownClocks: true })
     cp = stand.cp
-    cp.k('apply -f -', { input: deployment('steady', 4, 1, configured) + deployment('moving', 2) })
+    registry = await Registry.start(new URL(cp.url).hostname)
+    remote = registry.take(stand.hosts[0]!, 'test/busybox:1', 'busybox:1')
+    for (const h of stand.hosts)
+      h.run(`docker --config ${h.folder}/data login -u ${registry.user} -p ${registry.password} ${registry.host}`)
+    cp.k('apply -f -', { input: deployment('steady', 6, 1, configured) + deployment('moving', 2) })
     cp.k('create ingress steady --rule=steady.test/*=steady:80')
     for (const d of ['steady', 'moving']) cp.k(`rollout status deployment/${d} --timeout=60s`)
   }, 180_000)
-  afterAll(() => stand?.stop(), 60_000)
+  afterAll(async () => {
+    await registry?.stop()
+    await stand?.stop()
+  }, 60_000)
 
   test(`for ${SECONDS} s, by seed ${SEED}`, { timeout: (SECONDS + 240) * 1000 }, async () => {
     const end = Date.now() + SECONDS * 1000
     let serial = 0
     const changes = [
-      () => cp.kubectl('apply -f -', { input: pod(`short-${serial++}`) }),
+      () => cp.kubectl('apply -f -', { input: pod(`short-${serial}`, serial++ % 3 ? 'test/busybox:1' : remote) }),
       () => cp.kubectl('delete pod -l app=short --field-selector=status.phase!=Running --wait=false'),
       () => cp.kubectl(`scale deployment/moving --replicas=${1 + Math.floor(randomChange() * 5)}`),
       () => cp.kubectl(`set image deployment/moving web=test/web:${1 + Math.floor(randomChange() * 3)}`),
@@ -138,7 +169,7 @@ describe.skipIf(missing)('faults under churn', () => {
     cp.k('delete pod -l app=short --wait=false')
     cp.k('scale deployment/moving --replicas=3')
     for (const d of ['steady', 'moving']) cp.k(`rollout status deployment/${d} --timeout=120s`)
-    await eventually('only what is wanted is there', () => pods().length === 7, 90_000)
+    await eventually('only what is wanted is there', () => pods().length === 9, 90_000)
   })
 
   test('what is wanted and what is there agree, and nothing is left of what has gone', async () => {

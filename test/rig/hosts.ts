@@ -1,7 +1,7 @@
 // Test hosts: machines made of namespaces on this one. Each has its own network, mounts, processes and dockerd, joined by a bridge.
 // They are cut off, slowed, killed and taken away again; what a crashed run left behind is cleared by the next.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { launcher } from '../../cli/processes.ts'
@@ -55,6 +55,13 @@ export async function eventually<T>(
     }
   }
   throw new Error(`${what}: not within ${timeout / 1000} s (${String(last).slice(0, 500)})`)
+}
+
+/** The environment of a process whose clock libfaketime moves. */
+export function fakeTime(): Record<string, string> {
+  const [library] = globSync('/usr/lib/*/faketime/libfaketime.so.1')
+  if (!library) throw new Error('another time needs faketime (Debian package of that name)')
+  return { LD_PRELOAD: library, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
 }
 
 const INIT = `#!/bin/sh
@@ -120,9 +127,13 @@ export class Host {
   #init = 0
   #daemon?: ChildProcess
   #daemonArgs: string[] = []
+  /** A disk of its own, of this size. */
+  readonly #disk?: string
+  #clock = false
 
-  constructor(n: number, far = false) {
+  constructor(n: number, { far = false, disk }: { far?: boolean; disk?: string } = {}) {
     this.name = `h${n}`
+    if (disk) this.#disk = disk
     this.ip = `${far ? FAR_SUBNET : SUBNET}.${10 + n}`
     this.#ns = `${PREFIX}${this.name}`
     this.folder = path.join(ROOT, this.name)
@@ -133,6 +144,11 @@ export class Host {
   }
 
   async start(): Promise<void> {
+    if (this.#disk) {
+      const image = `${this.folder}.img`
+      mkdirSync(this.folder, { recursive: true })
+      sh(`truncate -s ${this.#disk} ${image} && mkfs.ext4 -q -F -m 0 ${image} && mount -o loop ${image} ${this.folder}`)
+    }
     for (const d of ['run', 'docker', 'containerd', 'cni', 'log', 'data']) mkdirSync(path.join(this.folder, d), { recursive: true })
     const init = path.join(ROOT, 'init.sh')
     writeFileSync(init, INIT, { mode: 0o755 })
@@ -241,7 +257,32 @@ export class Host {
         '--eviction-hard=',
         ...(token ? ['--token', token] : []),
       ]
-    this.#daemon = this.#spawn([program, 'node', ...this.#daemonArgs, ...flags], 'node.log', env)
+    this.#daemon = this.#spawn([program, 'node', ...this.#daemonArgs, ...flags], 'node.log', { ...this.#clockEnv(), ...env })
+  }
+
+  /** From its daemon's next start on, what its clock says can be changed. */
+  ownClock(): void {
+    this.#clock = true
+    this.setClock(0)
+  }
+  /** Its daemon's clock is off by so many seconds from now on. */
+  setClock(seconds: number): void {
+    writeFileSync(this.#clockFile, `${seconds < 0 ? '' : '+'}${seconds}\n`)
+  }
+  get #clockFile(): string {
+    return path.join(ROOT, `${this.name}.clock`)
+  }
+  #clockEnv = (): Record<string, string> =>
+    this.#clock ? { ...fakeTime(), FAKETIME_TIMESTAMP_FILE: this.#clockFile, FAKETIME_CACHE_DURATION: '1' } : {}
+
+  /** Leaves nothing free on its own disk. */
+  fillDisk(): void {
+    this.try(
+      `dd if=/dev/zero of=${this.folder}/filler bs=1M 2>/dev/null; dd if=/dev/zero of=${this.folder}/filler.rest bs=1 2>/dev/null count=100000`,
+    )
+  }
+  freeDisk(): void {
+    this.try(`rm -f ${this.folder}/filler ${this.folder}/filler.rest`)
   }
 
   /** kill -9 of the daemon; the host and its containers go on. */
@@ -283,8 +324,8 @@ export class Rig {
   readonly hosts: Host[] = []
   readonly address = `${SUBNET}.1`
 
-  /** The last `far` of the hosts stand behind a router. */
-  static async start(count: number, far = 0): Promise<Rig> {
+  /** The last `far` of the hosts stand behind a router; `disk` is the size of the disk that each has, where not all share this machine's. */
+  static async start(count: number, { far = 0, disk }: { far?: number; disk?: string } = {}): Promise<Rig> {
     clearRig()
     mkdirSync(ROOT, { recursive: true })
     const rig = new Rig()
@@ -298,7 +339,7 @@ export class Rig {
       ip addr add ${SUBNET}.1/24 dev kedge-up; ip link set kedge-up up
       ip route replace ${FAR_SUBNET}.0/24 via ${ROUTER}`)
     for (let n = 1; n <= count; n++) {
-      const host = new Host(n, n > count - far)
+      const host = new Host(n, { far: n > count - far, ...(disk ? { disk } : {}) })
       rig.hosts.push(host)
       await host.start()
     }

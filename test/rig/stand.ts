@@ -1,7 +1,6 @@
 // A cluster of test hosts as the end-to-end tests want it: hosts with images, a control plane, every node Ready.
-import { globSync } from 'node:fs'
 import { ControlPlane } from './control-plane.ts'
-import { type Host, Rig, rigMissing } from './hosts.ts'
+import { fakeTime, type Host, Rig, rigMissing } from './hosts.ts'
 import { testImages } from './images.ts'
 import { nodesReady } from './ready.ts'
 
@@ -19,12 +18,10 @@ export function standMissing(): string | undefined {
   return missing
 }
 
-/** The environment of a process whose clock is off by so many milliseconds: libfaketime's. */
+/** The environment of a process whose clock is off by so many milliseconds. */
 function clockOff(ms: number): Record<string, string> {
-  const library = globSync('/usr/lib/*/faketime/libfaketime.so.1')[0]
-  if (!library) throw new Error('another time needs faketime (Debian package of that name)')
   const seconds = Math.round(ms / 1000)
-  return { LD_PRELOAD: library, FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+  return { ...fakeTime(), FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}` }
 }
 
 export interface StandOptions {
@@ -36,16 +33,24 @@ export interface StandOptions {
   time?: string
   /** How many of the hosts, the last ones, stand behind a router. */
   far?: number
+  /** The size of the disk that each has, where not all share this machine's. */
+  disk?: string
+  /** What the clocks of their daemons say can be changed. */
+  ownClocks?: true
 }
 
-export async function startStand(count: number, { flags = [], joining = count, time, far = 0 }: StandOptions = {}): Promise<Stand> {
-  const rig = await Rig.start(count, far)
+export async function startStand(
+  count: number,
+  { flags = [], joining = count, time, far = 0, disk, ownClocks }: StandOptions = {},
+): Promise<Stand> {
+  const rig = await Rig.start(count, { far, ...(disk ? { disk } : {}) })
   const images = testImages()
   for (const h of rig.hosts) h.loadImages(images)
   const env = time === undefined ? {} : clockOff(Date.parse(time) - Date.now())
   const cp = await ControlPlane.start(rig.address, flags, env)
   try {
     const nodes = rig.hosts.slice(0, joining)
+    if (ownClocks) for (const h of nodes) h.ownClock()
     for (const h of nodes) h.startDaemon(cp.url, cp.joinToken(), env)
     await nodesReady(cp, nodes)
   } catch (cause) {
