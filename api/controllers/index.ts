@@ -1,5 +1,6 @@
 // The controllers that the engine runs, one file each.
 import type { Controller } from '../engine/types.ts'
+import { acmeAccount, acmeCertificates } from './acme.ts'
 import { apiServiceAvailability } from './api-service.ts'
 import { apiServiceRegistration } from './api-service-registration.ts'
 import { attachDetach } from './attach-detach.ts'
@@ -83,6 +84,8 @@ export const controllers: readonly Controller[] = [
   loadBalancer,
   ingressClass,
   ingress,
+  acmeAccount,
+  acmeCertificates,
   localClass,
   localVolume,
   deploy,

@@ -1,5 +1,6 @@
 // What the control plane does for ingresses that the nodes serve: the class there is without anybody making one, the addresses in their status, and a word
 // about what in them leads nowhere.
+import { wantsAcme } from '../../shared/ingress/acme.ts'
 import { CLASS, CONTROLLER, isOurClass, isServed, tlsSecrets } from '../../shared/ingress/class.ts'
 import { optionsOf } from '../../shared/ingress/options.ts'
 import { INGRESS } from '../../shared/meta/node-annotations.ts'
@@ -72,7 +73,8 @@ function faultsOf(ingress: KObject, reader: Reader): string[] {
       faults.push(`service ${ns}/${name} has no port ${port.name ?? port.number}`)
   }
   for (const name of tlsSecrets(ingress)) {
-    if (!reader.get('secrets', ns, name)) faults.push(`secret ${ns}/${name} not found`)
+    // One that is being had will come.
+    if (!reader.get('secrets', ns, name) && !wantsAcme(ingress)) faults.push(`secret ${ns}/${name} not found`)
   }
   return [...new Set(faults)]
 }

@@ -1,4 +1,5 @@
 // The engine's view of the cluster: parsed objects with the indexes that controllers ask by. Filled from rows at a cold start, kept fresh by the log.
+import { ACME_CONFIG } from '../../shared/ingress/acme.ts'
 import { kindOfResource } from '../../shared/kinds/index.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
 import { ROUND } from '../../shared/meta/node-annotations.ts'
@@ -21,7 +22,7 @@ const metadataOnly = new Set(['secrets', 'configmaps', 'leases.coordination.k8s.
 const isOurs = (resource: string): boolean => kindOfResource(resource) !== undefined
 
 /** Config maps that controllers read; all others are their owners' and may be large. */
-const ours = new Set<string>([ROOT_CA, ROUND.name, CONFIG.name])
+const ours = new Set<string>([ROOT_CA, ROUND.name, CONFIG.name, ACME_CONFIG.name])
 
 const PAGE = 500
 /** Objects that are read in one turn of the loop, which takes in one connection each: a thousand daemons come back while this goes on. */

@@ -1,4 +1,5 @@
 // All that controllers may ask for beyond writes.
+import { acmeTasks } from '../acme/tasks.ts'
 import type { Cluster } from '../cluster.ts'
 import { deployTasks } from '../deploy/tasks.ts'
 import { apiServiceTasks } from './aggregation.ts'
@@ -11,4 +12,5 @@ export const engineTasks = (cluster: Cluster, call: Call) => ({
   ...deployTasks(cluster, call),
   ...autoscalingTasks(cluster, call),
   ...tokenTasks(cluster),
+  ...acmeTasks(cluster),
 })

@@ -103,7 +103,8 @@ export class Images {
   #noteFailure(key: string, failure: { until: number; delay: number; message: string }): void {
     // Pods that have gone leave theirs behind.
     if (this.#failures.size >= MOST_FAILURES)
-      for (const [k, f] of this.#failures) if (f.until + MAX < performance.now() || this.#failures.size >= MOST_FAILURES) this.#failures.delete(k)
+      for (const [k, f] of this.#failures)
+        if (f.until + MAX < performance.now() || this.#failures.size >= MOST_FAILURES) this.#failures.delete(k)
     this.#failures.set(key, failure)
   }
 

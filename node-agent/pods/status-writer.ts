@@ -47,7 +47,8 @@ export class StatusWriter {
 
   /** Resolves when nothing waits to be sent, or when the time (ms) is over. */
   async settled(ms: number): Promise<void> {
-    for (const until = performance.now() + ms; this.#pending.size && performance.now() < until; ) await new Promise((r) => setTimeout(r, LOOK))
+    for (const until = performance.now() + ms; this.#pending.size && performance.now() < until; )
+      await new Promise((r) => setTimeout(r, LOOK))
   }
 
   forget(uid: string): void {

@@ -1,13 +1,16 @@
 // Ingress on two hosts, as clients outside see it: real proxy, real pods, certificates; nothing is lost while all of it changes.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { request as secure } from 'node:https'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AcmeServer, acmeMissing } from '../rig/acme-server.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
+import { temporaryFolder } from '../rig/sqld.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
 const missing = standMissing()
@@ -232,6 +235,44 @@ describe.skipIf(missing)('ingress on two hosts', () => {
     await eventually('the service answers', async () => (await ask(h1, 'web.test')).body.startsWith('other-'))
     cp.k('delete service balanced')
     await eventually('the ingress answers', async () => (await ask(h1, 'web.test')).body.startsWith('web-'))
+  })
+
+  test('a name outside of the cluster is a backend', async () => {
+    apply(
+      `---\napiVersion: v1\nkind: Service\nmetadata: {name: outside}\nspec: {type: ExternalName, externalName: web.default.svc.cluster.local}\n`,
+    )
+    const backend = '{service: {name: outside, port: {number: 80}}}'
+    apply(ingress('outside', `{rules: [{host: outside.test, http: {paths: [{path: /, pathType: Prefix, backend: ${backend}}]}}]}`))
+    for (const h of [h1, h2])
+      await eventually(`${h.name} leads there`, async () => (await answers(h, 'outside.test')).body.startsWith('web-'))
+    expect(cp.k('get events --field-selector involvedObject.name=outside')).not.toContain('has no port')
+    cp.k('delete ingress,service outside')
+  })
+
+  test.skipIf(acmeMissing())('certificates are had from an ACME server, and shown at once', { timeout: 400_000 }, async () => {
+    const acme = await AcmeServer.start(new URL(cp.url).hostname, h1.ip, 80)
+    const folder = temporaryFolder('trust')
+    try {
+      const ca = path.join(folder.path, 'acme.pem')
+      writeFileSync(ca, acme.ca)
+      cp.k(
+        `create configmap kedge-acme -n kube-system --from-literal=agreeToTerms=true --from-literal=server=${acme.directory} --from-file=caBundle=${ca}`,
+      )
+      const rules = `rules: [{host: had.test, http: {paths: [${path_('/', 'web')}]}}]`
+      apply(ingress('had', `{${rules}, tls: [{hosts: [had.test], secretName: had}]}`, 'kubernetes.io/tls-acme: "true"'))
+      const data = await eventually('it is there', () => JSON.parse(cp.kubectl('get secret had -o json').out || '{}').data, 60_000)
+      const { serialNumber, subjectAltName } = new X509Certificate(Buffer.from(data['tls.crt'], 'base64'))
+      expect(subjectAltName).toBe('DNS:had.test')
+      for (const h of [h1, h2])
+        await eventually(`${h.name} shows it`, async () => (await answers(h, 'had.test', 'https:/')).certificate === serialNumber)
+      // Nodes answer for these hosts alone, and the rest is redirected as before.
+      expect((await answers(h1, 'had.test')).status).toBe(308)
+      expect(cp.k('get events --field-selector involvedObject.name=had')).toContain('CertificateOrdered')
+      cp.k('delete ingress had')
+    } finally {
+      folder.remove()
+      await acme.stop()
+    }
   })
 
   test('with the last ingress the proxy goes', async () => {

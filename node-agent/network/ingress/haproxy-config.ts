@@ -2,6 +2,7 @@
 // A backend has places for servers; endpoints take and leave them while the proxy runs.
 import { createHash } from 'node:crypto'
 import path from 'node:path'
+import { CHALLENGES } from '../../../shared/ingress/acme.ts'
 import { ANY_HOST, type Backend, type Certificate, type Routing } from './routing.ts'
 
 const FEWEST_PLACES = 8
@@ -100,6 +101,15 @@ function backendLines({ name, options: o }: Backend, places: readonly (string | 
   return lines
 }
 
+const CHALLENGED = 'challenged.list'
+
+/** The answer to any challenge is its token and the account's thumbprint: whoever has another account is not served by it. */
+function challengeLines({ challenges: { hosts, thumbprint } }: Routing, list: string): string[] {
+  if (!hosts.length || !thumbprint) return []
+  const asked = `{ var(txn.host) -m str -f ${list} } { path -m reg '^${CHALLENGES.replaceAll('.', '[.]')}[A-Za-z0-9_-]+$' }`
+  return [`  http-request return status 200 content-type text/plain lf-string %[path,field(4,/)].${thumbprint} if !{ ssl_fc } ${asked}`]
+}
+
 /** Of one length, that no name is a part of another. */
 const certificateFile = (name: string) => path.join('certificates', `${createHash('sha1').update(name).digest('hex')}.pem`)
 
@@ -171,6 +181,7 @@ export function proxyFiles(r: Routing, places: Places, s: ProxySettings, fallbac
     "  http-request set-var(txn.host) 'req.hdr(Host),host_only,lower,regsub(\\.$,)'",
     `  http-request set-var(txn.of) var(txn.host),map_str(${at('hosts.map')})`,
     `  http-request set-var(txn.of) 'var(txn.host),regsub("^[^.]+","*"),map_str(${at('hosts.map')})' unless { var(txn.of) -m found }`,
+    ...challengeLines(r, at(CHALLENGED)),
     ...lookUp('%[var(txn.of)]'),
     ...lookUp(ANY_HOST),
     '  use_backend %[var(txn.to)] if { var(txn.to) -m found }',
@@ -181,6 +192,7 @@ export function proxyFiles(r: Routing, places: Places, s: ProxySettings, fallbac
   ]
   return new Map([
     ['haproxy.cfg', lines(config)],
+    [CHALLENGED, lines(r.challenges.hosts)],
     ['hosts.map', lines([...r.hosts].map(([host, key]) => `${host} ${key}`))],
     ['exact.map', lines(ofMatch('exact').map((x) => `${x.host}|${x.path} ${x.backend}`))],
     ['prefix.map', lines(ofMatch('prefix').map((x) => `${x.host}|${prefix(x.path)} ${x.backend}`))],

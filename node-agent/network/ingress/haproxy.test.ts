@@ -8,6 +8,7 @@ import { type AddressInfo, connect, createServer as listen } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { THUMBPRINT } from '../../../shared/ingress/acme.ts'
 import { CONTROLLER } from '../../../shared/ingress/class.ts'
 import { fallbackCertificate } from './fallback-certificate.ts'
 import { HaProxy, haproxyBinary } from './haproxy.ts'
@@ -40,6 +41,7 @@ describe.skipIf(missing)('the proxy', () => {
   const secrets = new Map<string, any>()
   /** The addresses of names outside. */
   const external = new Map<string, string[]>()
+  const thumbprint = 'x'.repeat(43)
   let proxy: HaProxy
   let http: number
   let https: number
@@ -76,7 +78,8 @@ describe.skipIf(missing)('the proxy', () => {
   const routingOf = (ingresses: any[]) =>
     routing({
       ingresses,
-      classOf: (name) => (name === 'kedge' ? { spec: { controller: CONTROLLER } } : undefined),
+      classOf: (name) =>
+        name === 'kedge' ? { metadata: { annotations: { [THUMBPRINT]: thumbprint } }, spec: { controller: CONTROLLER } } : undefined,
       service: (namespace, name) => {
         if (external.has(name)) return { metadata: { namespace, name }, spec: { type: 'ExternalName', externalName: name } }
         return endpoints.has(name) ? { metadata: { namespace, name }, spec: { ports: [{ port: 80, protocol: 'TCP' }] } } : undefined
@@ -598,6 +601,23 @@ describe.skipIf(missing)('the proxy', () => {
     await configure([manifest('i', { rules })])
     const asked = async (host: string) => (await ask('/', { host })).status
     expect([(await ask('/', { host: 'outside.test' })).json.who, await asked('unknown.test')]).toEqual(['a', 503])
+  })
+
+  test('challenges are answered where a certificate is to be had, and nowhere else', async () => {
+    const of = (name: string, host: string, annotations: object) =>
+      manifest(name, { rules: [rule(host, '/', 'a')], tls: [{ secretName: name, hosts: [host] }] }, annotations)
+    const faults = await configure([of('i', 'one.test', { 'kubernetes.io/tls-acme': 'true' }), of('j', 'two.test', {})])
+    expect(faults).toEqual([expect.stringContaining('secret default/j does not exist')])
+    const asked = async (host: string, path: string) => {
+      const { status, body } = await ask(path, { host })
+      return status === 200 && !body.startsWith('{') ? body : status
+    }
+    expect([
+      await asked('one.test', '/.well-known/acme-challenge/to-ken_1'),
+      await asked('one.test', '/.well-known/acme-challenge/a/b'),
+      await asked('one.test', '/'),
+      await asked('two.test', '/.well-known/acme-challenge/token'),
+    ]).toEqual([`to-ken_1.${thumbprint}`, 308, 308, 308])
   })
 
   test('the access log says who asked for what, and where it went', async () => {

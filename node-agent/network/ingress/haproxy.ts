@@ -114,7 +114,7 @@ export class HaProxy {
     const asWritten = readFileSync(list, 'utf8')
     writeFileSync(list, inDraft(asWritten))
     try {
-      await exec(haproxyBinary()!, '-c', '-q', '-f', draft)
+      await exec(haproxyBinary()!, '-c', '-f', draft)
     } finally {
       writeFileSync(list, asWritten)
       rmSync(draft)

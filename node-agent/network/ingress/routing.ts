@@ -1,7 +1,8 @@
 // What ingresses ask for, as a proxy needs it: which host and path leads to which backend, and which endpoints that has. Pure.
 // Of two that want the same, the older has it. Hosts match whole, then by their wildcard, then those without any; paths exactly, then the longest.
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
-import { isServed, tlsSecrets } from '../../../shared/ingress/class.ts'
+import { challengedHosts, THUMBPRINT, wantsAcme } from '../../../shared/ingress/acme.ts'
+import { CLASS, isServed, tlsSecrets } from '../../../shared/ingress/class.ts'
 import { type IngressOptions, isPathExpression, optionsOf } from '../../../shared/ingress/options.ts'
 import { endpointsOf, serving } from '../service-rules.ts'
 
@@ -47,6 +48,8 @@ export interface Routing {
   routes: readonly Route[]
   backends: ReadonlyMap<string, Backend>
   certificates: readonly Certificate[]
+  /** Where an ACME server may look for the answer to a challenge, and what that ends with. */
+  challenges: { hosts: readonly string[]; thumbprint?: string }
   faults: readonly string[]
 }
 
@@ -184,6 +187,8 @@ export function routing(source: RoutingSource): Routing {
       if (!t.secretName) continue
       const secret = source.secret(ingress.metadata.namespace, t.secretName)
       const pem = secret && pemOf(secret)
+      // One that is being had is no fault while it is not there.
+      if (!secret && wantsAcme(ingress)) continue
       if (!pem) {
         const why = secret ? 'has no certificate with its key' : 'does not exist'
         faults.push(`ingress ${keyOf(ingress)}: secret ${ingress.metadata.namespace}/${t.secretName} ${why}`)
@@ -205,10 +210,13 @@ export function routing(source: RoutingSource): Routing {
     const rules: any[] = ingress.spec.rules?.length ? ingress.spec.rules : [{}]
     for (const host of new Set(rules.map((r) => keyOfHost(r.host)))) add(host, '/', 'prefix', id)
   }
+  const thumbprint = source.classOf(CLASS)?.metadata.annotations?.[THUMBPRINT]
+  const isThumbprint = /^[A-Za-z0-9_-]{43}$/.test(thumbprint ?? '')
+  const challenges = { hosts: challengedHosts(all.map((a) => a.ingress)), ...(isThumbprint ? { thumbprint } : {}) }
   // Where one path of a host is an expression, the longest of them all wins.
   const ofOneKind = [...routes.values()].map(
     (r): Route =>
       r.match === 'prefix' && withRegex.has(r.host) ? { ...r, match: 'regex', path: `${escaped(r.path.replace(/\/$/, ''))}(/|$)` } : r,
   )
-  return { hosts, routes: ofOneKind, backends, certificates: [...certificates.values()], faults }
+  return { hosts, routes: ofOneKind, backends, certificates: [...certificates.values()], challenges, faults }
 }
