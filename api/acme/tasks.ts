@@ -1,12 +1,22 @@
 // What certificates by ACME need beyond the engine's view: the account's key, the server, and the Secrets that both end in. A task may run twice: a Secret
 // that is there is not made again, and an order that was cut short is another one.
 import { exportJWK, generateKeyPair } from 'jose'
-import { ACME_ACCOUNT, ACME_CONFIG, ACME_HOSTS, ACME_NOT_AFTER, CHALLENGES, THUMBPRINT } from '../../shared/ingress/acme.ts'
+import {
+  ACME_ACCOUNT,
+  ACME_CONFIG,
+  ACME_HOSTS,
+  ACME_NOT_AFTER,
+  CHALLENGES,
+  MAKE_ACCOUNT,
+  ORDER_CERTIFICATE,
+  type Outcome,
+  settingsOf,
+  THUMBPRINT,
+} from '../../shared/ingress/acme.ts'
 import { kindByName } from '../../shared/kinds/index.ts'
 import { fromBase64Text, toBase64Text } from '../../shared/meta/base64.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import type { Cluster } from '../cluster.ts'
-import { MAKE_ACCOUNT, ORDER_CERTIFICATE, type Outcome, settingsOf } from '../controllers/acme.ts'
 import { systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
 import { keyFor } from '../registry/delete.ts'

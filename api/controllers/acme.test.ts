@@ -1,10 +1,9 @@
 // When certificates are ordered, renewed and asked for again, on the real engine. What the server does is `test/contract/acme.test.ts`' to show.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ACME_HOSTS, ACME_NOT_AFTER, THUMBPRINT } from '../../shared/ingress/acme.ts'
+import { ACME_HOSTS, ACME_NOT_AFTER, MAKE_ACCOUNT, ORDER_CERTIFICATE, type Outcome, THUMBPRINT } from '../../shared/ingress/acme.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { Controlled } from '../../test/rig/controlled.ts'
 import { acmeTasks } from '../acme/tasks.ts'
-import { MAKE_ACCOUNT, ORDER_CERTIFICATE, type Outcome } from './acme.ts'
 
 const CLASSES = 'ingressclasses.networking.k8s.io'
 const INGRESSES = 'ingresses.networking.k8s.io'

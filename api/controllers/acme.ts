@@ -1,6 +1,19 @@
 // Certificates that ingresses ask for by `kubernetes.io/tls-acme`: when one is to be ordered, renewed, or asked for again after a failure. The account's
 // key comes first, and nodes must know its thumbprint before a server looks for their answers.
-import { ACME_ACCOUNT, ACME_CONFIG, ACME_HOSTS, ACME_NOT_AFTER, acmeHosts, THUMBPRINT, wantsAcme } from '../../shared/ingress/acme.ts'
+import {
+  ACME_ACCOUNT,
+  ACME_CONFIG,
+  ACME_HOSTS,
+  ACME_NOT_AFTER,
+  type AcmeSettings,
+  acmeHosts,
+  MAKE_ACCOUNT,
+  ORDER_CERTIFICATE,
+  type Outcome,
+  settingsOf,
+  THUMBPRINT,
+  wantsAcme,
+} from '../../shared/ingress/acme.ts'
 import { CLASS, isServed, tlsSecrets } from '../../shared/ingress/class.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { type Change, type Controller, type Reader, type Result, splitKey, type Write } from '../engine/types.ts'
@@ -8,10 +21,7 @@ import { type Change, type Controller, type Reader, type Result, splitKey, type 
 const INGRESSES = 'ingresses.networking.k8s.io'
 const CLASSES = 'ingressclasses.networking.k8s.io'
 const COMPONENT = 'acme-controller'
-export const MAKE_ACCOUNT = 'acme-account'
-export const ORDER_CERTIFICATE = 'acme-certificate'
 const ACCOUNT_KEY = 'account'
-const SERVER = 'https://acme-v02.api.letsencrypt.org/directory'
 /** A certificate is renewed when so much of its time is left. Until when it began nobody here knows: 90 days are what the common server gives. */
 const RENEW_BEFORE = 30 * 24 * 3600_000
 /** Of one that lives shorter, a third of what was left when it was first seen. */
@@ -20,25 +30,6 @@ const SHORT = 3
 const [FIRST_RETRY, MAX_RETRY] = [5 * 60_000, 6 * 3600_000]
 /** What came of an order is looked at so soon after it, ms. */
 const LOOK = 1000
-
-export type Outcome = { issued: true } | { failed: string }
-
-export interface AcmeSettings {
-  server: string
-  email?: string
-  /** PEM: all that is trusted, where it is given. */
-  ca?: string
-}
-
-/** What the ConfigMap says; a text where it does not suffice, and undefined where there is none. */
-export function settingsOf(config: KObject | undefined): AcmeSettings | string | undefined {
-  if (!config) return undefined
-  const { server = SERVER, email, agreeToTerms, caBundle } = config.data ?? {}
-  const where = `ConfigMap ${ACME_CONFIG.namespace}/${ACME_CONFIG.name}`
-  if (agreeToTerms !== 'true') return `${where}: agreeToTerms is to be "true" once you agree to the server's terms`
-  if (!URL.canParse(server) || new URL(server).protocol !== 'https:') return `${where}: server ${JSON.stringify(server)} is no https URL`
-  return { server, ...(email ? { email } : {}), ...(caBundle ? { ca: caBundle } : {}) }
-}
 
 const configOf = (reader: Reader) => settingsOf(reader.get('configmaps', ACME_CONFIG.namespace, ACME_CONFIG.name))
 const accountOf = (reader: Reader) => reader.get('secrets', ACME_ACCOUNT.namespace, ACME_ACCOUNT.name)

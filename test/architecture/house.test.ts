@@ -46,6 +46,7 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
     folder: 'api/http',
     may: [
       'shared',
+      'api/acme',
       'api/admission',
       'api/auth',
       'api/cluster.ts',
@@ -58,6 +59,11 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
       'api/version.ts',
     ],
     why: 'http answers requests; it does not know platforms',
+  },
+  {
+    folder: 'api/acme',
+    may: ['shared', 'api/cluster.ts', 'api/ports', 'api/registry'],
+    why: 'what orders certificates keeps them by the registry, and knows no requests',
   },
   {
     folder: 'api/deploy',
