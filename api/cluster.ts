@@ -88,9 +88,24 @@ class StoredGraph implements NodeGraph {
       const claim = volume && decodeBody(volume.body, volume.rv).spec?.claimRef
       return !!claim && this.references(node, 'persistentvolumeclaims', claim.namespace, claim.name)
     }
+    if (resource === 'volumeattachments.storage.k8s.io') {
+      const attachment = await this.#store.get({ resource, ns: '', name })
+      return !!attachment && decodeBody(attachment.body, attachment.rv).spec?.nodeName === node
+    }
     const page = await this.#store.list({ resource: 'pods', ns, fields: [{ key: 'spec.nodeName', operator: '=', values: [node] }] })
     if (page.items.some((i) => referencesOf(decodeBody(i.body, i.rv).spec, i.name)[resource].has(name))) return true
-    return resource === 'secrets' && this.#isCertificate(ns, name)
+    return resource === 'secrets' && ((await this.#isOfVolume(node, ns, name)) || this.#isCertificate(ns, name))
+  }
+
+  /** Whether a volume that a pod there has is mounted with it. */
+  async #isOfVolume(node: string, ns: string, name: string): Promise<boolean> {
+    const { items } = await this.#store.list({ resource: 'persistentvolumes' })
+    for (const i of items) {
+      const { nodeStageSecretRef, nodePublishSecretRef } = decodeBody(i.body, i.rv).spec?.csi ?? {}
+      const isMeant = [nodeStageSecretRef, nodePublishSecretRef].some((r) => r?.namespace === ns && r?.name === name)
+      if (isMeant && (await this.references(node, 'persistentvolumes', '', i.name))) return true
+    }
+    return false
   }
 
   /** Whether an ingress that the nodes serve has its certificate there. */

@@ -45,6 +45,8 @@ import { Session } from './session/session.ts'
 import { NodeShutdown, type ShutdownGrace } from './shutdown.ts'
 import { PodStreams } from './streams/pod-streams.ts'
 import { Upgrader } from './upgrade.ts'
+import { CsiDrivers } from './volumes/csi/drivers.ts'
+import { CsiVolumes } from './volumes/csi/volumes.ts'
 import { LocalVolumes, volumesFolder } from './volumes/local-volumes.ts'
 import { PodVolumes } from './volumes/volumes.ts'
 
@@ -302,7 +304,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     },
   })
 
-  const volumes = new PodVolumes(o.data, runtime)
+  const csi = new CsiDrivers(api, identity.node, log, () => {
+    for (const w of workers.values()) w.wake()
+  })
+  const volumes = new PodVolumes(o.data, runtime, new CsiVolumes(csi, identity.node))
   const context: WorkerContext = {
     runtime,
     volumes,
@@ -449,6 +454,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const pod of pods.objects.values()) workers.set(pod.metadata.uid, new PodWorker(pod, context))
     dns.start()
     host.start()
+    csi.start()
     await staticPods.start()
     session.start()
     void runtime.start()
@@ -464,6 +470,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     staticPods.close()
     mirrors.close()
     localVolumes.close()
+    csi.close()
     host.close()
     proxy.close()
     policies.close()

@@ -47,6 +47,8 @@ function check({ kind, object, old, ctx }: Request): undefined {
     if (fault) throw refuse(fault)
     if (old && old.spec?.nodeName !== node) throw refuse(`can only update pods with spec.nodeName set to itself`)
   }
+  if (kind.kind === 'CSINode' && object.metadata.name !== node)
+    throw refuse(`is not allowed to modify the CSINode of ${JSON.stringify(object.metadata.name)}`)
   if (kind.kind === 'PersistentVolume') {
     const kept = (old?.metadata.finalizers ?? []).filter((f) => f !== KEPT)
     const without = (o: KObject) => ({ ...o, metadata: { ...o.metadata, finalizers: kept, managedFields: [], resourceVersion: '' } })

@@ -5,9 +5,17 @@ import type { Referenced } from '../../shared/kinds/pod-references.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 
-/** Asked whether a pod bound to the node refers to the object; to a volume, by way of its claim; to a secret, also an ingress that all nodes serve. */
+/**
+ * Asked whether a pod bound to the node refers to the object; to a volume, by way of its claim; to a secret, also by way of a volume, or an ingress that all
+ * nodes serve. An attachment is its node's.
+ */
 export interface NodeGraph {
-  references(node: string, resource: Referenced | 'persistentvolumes', ns: string, name: string): Promise<boolean>
+  references(
+    node: string,
+    resource: Referenced | 'persistentvolumes' | 'volumeattachments.storage.k8s.io',
+    ns: string,
+    name: string,
+  ): Promise<boolean>
 }
 
 const readAll = new Set([
@@ -19,6 +27,7 @@ const readAll = new Set([
   'ingresses.networking.k8s.io',
   'ingressclasses.networking.k8s.io',
   'runtimeclasses.node.k8s.io',
+  'csidrivers.storage.k8s.io',
 ])
 const reads = ['get', 'list', 'watch']
 
@@ -47,6 +56,9 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
         ['get', 'create', 'update', 'patch'].includes(a.verb) &&
         (a.name === node || a.name === undefined)
       )
+    case 'csinodes.storage.k8s.io':
+      return ['get', 'create', 'update', 'patch', 'delete'].includes(a.verb) && (a.name === node || a.name === undefined)
+    case 'volumeattachments.storage.k8s.io':
     case 'secrets':
     case 'configmaps':
     case 'persistentvolumeclaims':

@@ -2,10 +2,10 @@
 // the node's status. A volume leaves a node when no pod there has it and the node does not use it.
 
 import { claimsOf } from '../../shared/kinds/pod-claims.ts'
+import { attachmentName, isAttachmentName } from '../../shared/meta/attachments.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Reader, Result, Write } from '../engine/types.ts'
-import { digest } from './owned.ts'
 import { hasEnded } from './pods.ts'
 import { CLAIMS, VOLUMES } from './volume-binder.ts'
 
@@ -23,9 +23,7 @@ interface View {
 }
 
 const uniqueName = (volume: KObject): string => `kubernetes.io/csi/${volume.spec.csi.driver}^${volume.spec.csi.volumeHandle}`
-/** As long as upstream's, which are digests too. */
-const nameFor = (volume: KObject, node: string): string =>
-  `csi-${digest(`${volume.spec.csi.volumeHandle}${volume.spec.csi.driver}${node}`, 16)}`
+const nameFor = ({ spec: { csi } }: KObject, node: string): string => attachmentName(csi.volumeHandle, csi.driver, node)
 
 /** The volumes of drivers that have to attach them, of a pod. */
 function volumesOf(pod: KObject, reader: Reader): KObject[] {
@@ -77,7 +75,7 @@ function reconcile(_key: string, { node, object, wanted, attachments, own }: Vie
 /** By its name, which is made of the volume; where that is gone, by the name's form. */
 function isOurs(a: KObject, reader: Reader): boolean {
   const volume = reader.get(VOLUMES, '', a.spec.source.persistentVolumeName)
-  return volume?.spec.csi ? a.metadata.name === nameFor(volume, a.spec.nodeName) : /^csi-[a-z0-9]{16}$/.test(a.metadata.name)
+  return volume?.spec.csi ? a.metadata.name === nameFor(volume, a.spec.nodeName) : isAttachmentName(a.metadata.name)
 }
 
 const onNode = (pod: KObject | undefined): string[] =>

@@ -126,7 +126,7 @@ test("volumes of drivers are attached where their pods run, and the node's statu
   await c.rest()
   const all = await c.list('volumeattachments.storage.k8s.io')
   expect(all.map((a) => a.spec)).toEqual([{ attacher: DRIVER, nodeName: 'n1', source: { persistentVolumeName: 'v' } }])
-  expect(all[0]!.metadata.name).toMatch(/^csi-[a-z0-9]{16}$/)
+  expect(all[0]!.metadata.name).toMatch(/^csi-[0-9a-f]{64}$/)
   await c.patch(
     'volumeattachments.storage.k8s.io',
     all[0]!.metadata.name,

@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os'
 import path from 'node:path'
 import { ConfigError } from '../plan/expand.ts'
 import { newest } from '../plan/plan.ts'
+import { lackedHere } from '../runtime/capabilities.ts'
 import { containerName, containerOptions } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import { podFolder, type VolumePlaces } from '../volumes/volumes.ts'
@@ -131,6 +132,7 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
     terminationLog,
     profiles,
     memory: totalmem(),
+    lacked: lackedHere(),
     ...(sandbox.runtime ? { runtime: sandbox.runtime } : {}),
     ...(target ? { targetId: target.id } : {}),
   })

@@ -7,6 +7,7 @@ import { afterStart, type Backoff, newest, plan } from '../plan/plan.ts'
 import { podStatus } from '../plan/status.ts'
 import type { Observed } from '../runtime/docker.ts'
 import { run } from '../runtime/exec.ts'
+import type { Referenced } from '../session/objects.ts'
 import { RUNTIME_CLASSES, referencedBy } from '../volumes/content.ts'
 import type { VolumeSources } from '../volumes/types.ts'
 import { podFolder, type VolumePlaces } from '../volumes/volumes.ts'
@@ -142,7 +143,7 @@ export class PodWorker {
     this.#vanished = true
     this.wake()
   }
-  /** A secret or config map that the pod refers to changed. */
+  /** Something that the pod refers to has changed, or that its volumes need. */
   contentChanged(): void {
     this.#refresh = true
     this.wake()
@@ -220,6 +221,7 @@ export class PodWorker {
     return {
       object: (resource, name) => this.#c.object(resource, namespace, name),
       volume: (claim) => this.#volumeOf(claim),
+      get: (resource, ns, name) => this.#held(resource, ns, name),
       image: async (reference, policy) =>
         this.#c.images.ensure(reference, policy, await pulling(this.#c, this.#pod, (...e) => this.#event(...e))),
       token: (audience, seconds) => this.#c.token(this.#pod, audience, seconds),
@@ -228,16 +230,21 @@ export class PodWorker {
     }
   }
 
-  /** Which volume it is, only the claim knows: it is referred to from then on. */
-  readonly #volumeNames = new Set<string>()
+  /** What its volumes turned out to need, as references. */
+  readonly #found = new Set<string>()
+  async #held(resource: Referenced, namespace: string, name: string): Promise<any> {
+    this.#found.add(`${resource}/${namespace}/${name}`)
+    this.#c.hold(this.uid, new Set([...referencedBy(this.#pod), ...this.#found]))
+    return this.#c.object(resource, namespace, name)
+  }
+
+  /** Which volume it is, only the claim knows. */
   async #volumeOf(claim: string): Promise<any> {
     const found = await this.#c.object('persistentvolumeclaims', this.#pod.metadata.namespace, claim)
     if (!found) throw new ConfigError(`persistentvolumeclaim ${JSON.stringify(claim)} not found`)
     const name: string | undefined = found.spec.volumeName
     if (!name || found.status?.phase !== 'Bound') throw new ConfigError(`PVC is not bound: ${claim}`)
-    this.#volumeNames.add(name)
-    this.#c.hold(this.uid, new Set([...referencedBy(this.#pod), ...[...this.#volumeNames].map((v) => `persistentvolumes//${v}`)]))
-    const volume = await this.#c.object('persistentvolumes', '', name)
+    const volume = await this.#held('persistentvolumes', '', name)
     if (!volume) throw new ConfigError(`persistentvolume ${JSON.stringify(name)} not found`)
     return volume
   }

@@ -78,6 +78,13 @@ test('mounts, and what they pass on', () => {
   ])
 })
 
+test('where a machine lacks capabilities, a privileged container gets the rest', () => {
+  const { HostConfig } = made({ securityContext: { privileged: true } }, {}, { lacked: ['SYS_RESOURCE'] })
+  expect(HostConfig).toMatchObject({ CapAdd: ['ALL'], CapDrop: ['SYS_RESOURCE'], DeviceCgroupRules: ['a *:* rwm'], MaskedPaths: [] })
+  expect([HostConfig!.Privileged, HostConfig!.Binds![0]]).toEqual([undefined, '/dev:/dev'])
+  expect(made({}, {}, { lacked: ['SYS_RESOURCE'] }).HostConfig!.CapAdd).toBeUndefined()
+})
+
 test('profiles go along', () => {
   const { HostConfig } = made({ securityContext: { allowPrivilegeEscalation: false } }, {}, { profiles: ['seccomp=unconfined'] })
   expect(HostConfig!.SecurityOpt).toEqual(['no-new-privileges', 'seccomp=unconfined'])

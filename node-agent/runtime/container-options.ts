@@ -27,6 +27,8 @@ export interface ContainerInput {
   runtime?: string
   /** What its profiles come to: of Docker's own form. */
   profiles?: string[]
+  /** Capabilities that nobody has on this machine. */
+  lacked?: readonly string[]
   /** Host memory in bytes, for scores. */
   memory: number
 }
@@ -73,7 +75,18 @@ export function boundsOf(container: any): Bounds {
   }
 }
 
-function security(pod: any, container: any, profiles: string[]) {
+/** Privileged, as far as this machine lets anybody be: all capabilities but those, all devices, and nothing hidden. */
+const allBut = (lacked: readonly string[]) => ({
+  CapAdd: ['ALL'],
+  CapDrop: [...lacked],
+  SecurityOpt: ['seccomp=unconfined', 'apparmor=unconfined', 'label=disable'],
+  DeviceCgroupRules: ['a *:* rwm'],
+  MaskedPaths: [],
+  ReadonlyPaths: [],
+})
+const DEVICES = '/dev:/dev'
+
+function security({ pod, container, profiles = [], lacked = [] }: ContainerInput) {
   const s = { ...pod.spec.securityContext, ...container.securityContext }
   const user = s.runAsUser !== undefined ? `${s.runAsUser}${s.runAsGroup !== undefined ? `:${s.runAsGroup}` : ''}` : undefined
   const groups = [
@@ -81,8 +94,13 @@ function security(pod: any, container: any, profiles: string[]) {
     ...(pod.spec.securityContext?.fsGroup !== undefined ? [pod.spec.securityContext.fsGroup] : []),
   ]
   const options = [...(s.allowPrivilegeEscalation === false ? ['no-new-privileges'] : []), ...profiles]
+  if (s.privileged && lacked.length) {
+    const host = { ...allBut(lacked), ...(s.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}) }
+    return { user, host: { ...host, ...(groups.length ? { GroupAdd: groups.map(String) } : {}) }, binds: [DEVICES] }
+  }
   return {
     user,
+    binds: [],
     host: {
       ...(s.privileged ? { Privileged: true } : {}),
       ...(s.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}),
@@ -98,7 +116,7 @@ function security(pod: any, container: any, profiles: string[]) {
 
 export function containerOptions(input: ContainerInput): ContainerCreateOptions {
   const { pod, container, restarts, sandboxId, env } = input
-  const { user, host } = security(pod, container, input.profiles ?? [])
+  const { user, host, binds: more } = security(input)
   const command = container.command?.map((c: string) => expand(c, env))
   const args = container.args?.map((c: string) => expand(c, env))
   return {
@@ -128,6 +146,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
             ? { PidMode: `container:${sandboxId}` }
             : {}),
       Binds: [
+        ...more,
         ...binds(input),
         ...(input.hosts ? [`${input.hosts}:/etc/hosts`] : []),
         ...(input.resolvConf ? [`${input.resolvConf}:/etc/resolv.conf`] : []),

@@ -62,7 +62,14 @@ export class ObjectList {
   }
 }
 
-export type Referenced = 'secrets' | 'configmaps' | 'persistentvolumeclaims' | 'persistentvolumes' | 'runtimeclasses.node.k8s.io'
+export type Referenced =
+  | 'secrets'
+  | 'configmaps'
+  | 'persistentvolumeclaims'
+  | 'persistentvolumes'
+  | 'runtimeclasses.node.k8s.io'
+  | 'csidrivers.storage.k8s.io'
+  | 'volumeattachments.storage.k8s.io'
 
 /** What pods refer to, subscribed to one by one while some pod refers to them. */
 export class References {

@@ -5,14 +5,18 @@ import { unitsOf } from '../../shared/meta/quantity.ts'
 import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import type { Runtime } from '../runtime/docker.ts'
+import type { Referenced } from '../session/objects.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { type ContentSources, contentFiles } from './content.ts'
+import type { CsiVolumes } from './csi/volumes.ts'
 import { mountImage } from './image-volume.ts'
 import { localFolder } from './local-volumes.ts'
 import { isMounted } from './mounts.ts'
 import { mountNfs } from './nfs.ts'
 
 export interface VolumeSources extends ContentSources {
+  /** An object that a volume turns out to need, held from then on; undefined where there is none. */
+  get(resource: Referenced, namespace: string, name: string): Promise<any>
   /** Has an image here, and says by which name. Throws ImageError. */
   image(reference: string, policy: string | undefined): Promise<string>
 }
@@ -29,9 +33,10 @@ export interface Wanted {
   readOnly: boolean
   sources: VolumeSources
   runtime: Runtime
+  csi: CsiVolumes
 }
 
-interface Made {
+export interface Made {
   path: string
   /** Whatever the pod asks for. */
   readOnly?: boolean
@@ -117,6 +122,8 @@ async function nfs({ source, persistent, at, readOnly }: Wanted): Promise<Made> 
   return { path: at }
 }
 
+const csi: SetUp = (w) => w.csi.setUp(w)
+
 /** What a pod's spec has. */
 export const ofPod: Record<string, SetUp> = {
   hostPath,
@@ -127,7 +134,8 @@ export const ofPod: Record<string, SetUp> = {
   projected: content,
   image,
   nfs,
+  csi,
 }
 
 /** What a persistent volume is. */
-export const ofPersistentVolume: Record<string, SetUp> = { hostPath, local, nfs }
+export const ofPersistentVolume: Record<string, SetUp> = { hostPath, local, nfs, csi }

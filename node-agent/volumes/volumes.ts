@@ -5,6 +5,7 @@ import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError, expand } from '../plan/expand.ts'
 import type { Runtime } from '../runtime/docker.ts'
 import { isContentVolume } from './content.ts'
+import type { CsiVolumes } from './csi/volumes.ts'
 import { unmountBelow } from './mounts.ts'
 import { giveToGroup } from './ownership.ts'
 import { mountPart } from './sub-path.ts'
@@ -29,10 +30,12 @@ const typeOf = (o: any): string => Object.keys(o).find((k) => !ABOUT.has(k) && t
 export class PodVolumes {
   readonly #data: string
   readonly #runtime: Runtime
+  readonly #csi: CsiVolumes
 
-  constructor(data: string, runtime: Runtime) {
+  constructor(data: string, runtime: Runtime, csi: CsiVolumes) {
     this.#data = data
     this.#runtime = runtime
+    this.#csi = csi
   }
 
   /** Sets up or refreshes every volume. Throws ConfigError with what is missing, and ImageError. */
@@ -61,6 +64,7 @@ export class PodVolumes {
       readOnly: !!(v.persistentVolumeClaim?.readOnly || source.readOnly),
       sources,
       runtime: this.#runtime,
+      csi: this.#csi,
     }
     const { path, readOnly = wanted.readOnly, ownership } = await setUp(wanted)
     if (ownership) this.#give(wanted, path, readOnly)
@@ -99,6 +103,7 @@ export class PodVolumes {
 
   /** Nothing of the pod stays on disk. */
   async remove(uid: string): Promise<void> {
+    await this.#csi.tearDown(uid)
     const folder = podFolder(this.#data, uid)
     if (!existsSync(folder)) return
     await unmountBelow(folder)

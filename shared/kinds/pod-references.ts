@@ -23,6 +23,7 @@ export function referencesOf(spec: any, pod = ''): Record<Referenced, Set<string
     for (const source of [v, ...(v.projected?.sources ?? [])]) {
       add(secrets, source.secret?.secretName ?? source.secret?.name)
       add(configmaps, source.configMap?.name)
+      add(secrets, source.csi?.nodePublishSecretRef?.name)
     }
   const serviceaccounts = new Set<string>()
   add(serviceaccounts, spec?.serviceAccountName)

@@ -150,6 +150,9 @@ function message(name: string, o: any): Uint8Array {
   })
 }
 
+/** A message by its name, without anything around it. */
+export const encodeMessage = (name: string, o: object): Uint8Array => message(name, o)
+
 const MAGIC = new Uint8Array([0x6b, 0x38, 0x73, 0x00])
 
 function body({ apiVersion, kind, ...rest }: any): Uint8Array {

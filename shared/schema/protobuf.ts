@@ -1,4 +1,5 @@
 // Decodes Kubernetes' protobuf bodies into the JSON that they stand for.
+import { pluginMessages } from './plugin-messages.ts'
 import { messages } from './protobuf-fields.ts'
 
 /** The bytes are no Kubernetes protobuf, or of a message that is not known here. */
@@ -15,10 +16,10 @@ const cache = new Map<string, Map<number, Field>>()
 export function fieldsOf(message: string): Map<number, Field> {
   const known = cache.get(message)
   if (known) return known
-  const text = messages[message]
+  const text = messages[message] ?? pluginMessages[message]
   if (text === undefined) throw new ProtobufError(`no message ${message}`)
   const out = new Map<number, Field>()
-  for (const part of text.split(', ')) {
+  for (const part of text ? text.split(', ') : []) {
     const [number, name, type] = part.split(' ') as [string, string, string]
     const flag = /^[*%^?]/.test(type) ? (type[0] as Field['flag']) : ''
     out.set(Number(number), { name, type: flag ? type.slice(1) : type, flag })
@@ -200,6 +201,9 @@ export function messageOf(apiVersion: string, kind: string): string {
 
 /** Whether a kind can be written as protobuf. */
 export const hasMessage = (apiVersion: string, kind: string): boolean => messages[messageOf(apiVersion, kind)] !== undefined
+
+/** A message by its name, without anything around it. Throws ProtobufError. */
+export const decodeMessage = (name: string, bytes: Uint8Array): any => message(name, bytes, 0)
 
 const MAGIC = [0x6b, 0x38, 0x73, 0x00]
 

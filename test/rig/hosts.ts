@@ -77,6 +77,9 @@ mount --bind "$2/docker" /var/lib/docker
 mount --bind "$2/containerd" /var/lib/containerd
 mount --bind "$2/cni" /var/lib/cni
 mount --bind "$2/log" /var/log
+mount --bind "$2/kubelet" /var/lib/kubelet
+# As systemd leaves all of a machine's: what a driver of volumes mounts in its container is seen outside of it.
+mount --make-shared /var/lib/kubelet
 mkdir -p /run/netns /run/lock
 echo 1 > /proc/sys/net/ipv4/ip_forward
 echo ready > /run/ready
@@ -149,7 +152,8 @@ export class Host {
       mkdirSync(this.folder, { recursive: true })
       sh(`truncate -s ${this.#disk} ${image} && mkfs.ext4 -q -F -m 0 ${image} && mount -o loop ${image} ${this.folder}`)
     }
-    for (const d of ['run', 'docker', 'containerd', 'cni', 'log', 'data']) mkdirSync(path.join(this.folder, d), { recursive: true })
+    for (const d of ['run', 'docker', 'containerd', 'cni', 'log', 'data', 'kubelet'])
+      mkdirSync(path.join(this.folder, d), { recursive: true })
     const init = path.join(ROOT, 'init.sh')
     writeFileSync(init, INIT, { mode: 0o755 })
     plugIn(this.name, this.ip)

@@ -1,0 +1,164 @@
+// Volumes of CSI drivers, as kubelet handles them: brought to this machine once, shown to each pod, and taken away in the opposite order. What was made is
+// written down beside it, in kubelet's files, before it is made.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { attachmentName, sha256Hex } from '../../../shared/meta/attachments.ts'
+import { ConfigError } from '../../plan/expand.ts'
+import { giveToGroup } from '../ownership.ts'
+import type { Made, Wanted } from '../types.ts'
+import type { Capability, CsiDriver } from './driver.ts'
+import { type CsiDrivers, KUBELET } from './drivers.ts'
+
+const NOTE = 'vol_data.json'
+const FOLDER = 'kubernetes.io~csi'
+
+/** What is remembered of a volume that was made here. */
+interface Note {
+  driverName: string
+  volumeHandle: string
+  /** Only for this pod, and not brought to the machine before. */
+  volumeLifecycleMode: 'Persistent' | 'Ephemeral'
+}
+
+const podFolder = (uid: string) => path.join(KUBELET, 'pods', uid, 'volumes', FOLDER)
+const stagingFolder = ({ driverName, volumeHandle }: Note) =>
+  path.join(KUBELET, 'plugins/kubernetes.io/csi', driverName, sha256Hex(volumeHandle))
+const writeNote = (folder: string, note: Note) => {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, NOTE), JSON.stringify(note))
+}
+const noteOf = (folder: string): Note | undefined => {
+  try {
+    return JSON.parse(readFileSync(path.join(folder, NOTE), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+const foldersIn = (at: string): string[] => (existsSync(at) ? readdirSync(at).map((name) => path.join(at, name)) : [])
+
+/** Folders that nothing may be in any more: what a driver has left mounted, or full, is never removed with them. */
+function removeEmpty(...folders: string[]): void {
+  for (const folder of folders) if (existsSync(folder)) rmdirSync(folder)
+}
+
+export class CsiVolumes {
+  readonly #drivers: CsiDrivers
+  readonly #node: string
+
+  constructor(drivers: CsiDrivers, node: string) {
+    this.#drivers = drivers
+    this.#node = node
+  }
+
+  #driver(name: string): CsiDriver {
+    const found = this.#drivers.get(name)
+    if (!found) throw new ConfigError(`driver name ${name} not found in the list of registered CSI drivers`)
+    return found
+  }
+
+  /** Throws ConfigError while the driver, its attachment or a secret is not there, and with the driver's words. */
+  async setUp(w: Wanted): Promise<Made> {
+    const { pod, source, persistent, volume } = w
+    const driver = this.#driver(source.driver)
+    const about = (await w.sources.get('csidrivers.storage.k8s.io', '', source.driver))?.spec ?? {}
+    const { namespace, uid } = pod.metadata
+    const note: Note = persistent
+      ? { driverName: source.driver, volumeHandle: source.volumeHandle, volumeLifecycleMode: 'Persistent' }
+      : { driverName: source.driver, volumeHandle: `csi-${sha256Hex(`${uid}${volume.name}`)}`, volumeLifecycleMode: 'Ephemeral' }
+    const { volumeHandle: volumeId } = note
+    if (!persistent && !about.volumeLifecycleModes?.includes('Ephemeral'))
+      throw new ConfigError(`volume mode "Ephemeral" not supported by driver ${source.driver}`)
+    if (persistent?.spec.volumeMode === 'Block') throw new ConfigError(`persistent volume ${persistent.metadata.name} is a block device`)
+    const secretsOf = (ref: any) => this.#secrets(w, ref && { namespace, ...ref })
+    const published = persistent && about.attachRequired !== false ? await this.#attached(w) : {}
+    const { fsGroup } = pod.spec.securityContext ?? {}
+    const byDriver = fsGroup !== undefined && (await driver.givesToGroup())
+    const capability: Capability = {
+      fsType: source.fsType ?? '',
+      mountFlags: persistent?.spec.mountOptions ?? [],
+      accessMode: persistent?.spec.accessModes?.[0] ?? 'ReadWriteOnce',
+      ...(byDriver ? { group: fsGroup } : {}),
+    }
+    const common = { volumeId, capability, published, context: source.volumeAttributes ?? {} }
+    const folder = path.join(podFolder(uid), persistent?.metadata.name ?? volume.name)
+    const target = path.join(folder, 'mount')
+    const isNew = !noteOf(folder)
+    try {
+      let staged: string | undefined
+      if (persistent && (await driver.stages())) {
+        staged = path.join(stagingFolder(note), 'globalmount')
+        writeNote(stagingFolder(note), note)
+        mkdirSync(staged, { recursive: true })
+        await driver.stage({ ...common, at: staged, secrets: await secretsOf(source.nodeStageSecretRef) })
+      }
+      writeNote(folder, note)
+      await driver.publish({
+        ...common,
+        ...(staged ? { staged } : {}),
+        target,
+        readOnly: w.readOnly,
+        secrets: await secretsOf(source.nodePublishSecretRef),
+        context: { ...common.context, ...(about.podInfoOnMount ? podInfo(pod, !persistent) : {}) },
+      })
+    } catch (cause) {
+      if (cause instanceof ConfigError) throw cause
+      throw new ConfigError(`rpc error from driver ${source.driver}: ${(cause as Error).message}`)
+    }
+    const policy = about.fsGroupPolicy ?? 'ReadWriteOnceWithFSType'
+    const isGroups =
+      policy === 'File' || (policy === 'ReadWriteOnceWithFSType' && !!source.fsType && capability.accessMode === 'ReadWriteOnce')
+    if (isNew && fsGroup !== undefined && !byDriver && !w.readOnly && isGroups)
+      giveToGroup(target, fsGroup, { policy: pod.spec.securityContext.fsGroupChangePolicy })
+    return { path: target }
+  }
+
+  /** What the attacher says of it, once it is attached. */
+  async #attached({ source, sources }: Wanted): Promise<Record<string, string>> {
+    const name = attachmentName(source.volumeHandle, source.driver, this.#node)
+    const { status } = (await sources.get('volumeattachments.storage.k8s.io', '', name)) ?? {}
+    if (status?.attached) return status.attachmentMetadata ?? {}
+    throw new ConfigError(status?.attachError?.message ?? `volume attachment is being waited for: ${name}`)
+  }
+
+  async #secrets({ sources }: Wanted, ref: { namespace: string; name: string } | undefined): Promise<Record<string, string>> {
+    if (!ref) return {}
+    const found = await sources.get('secrets', ref.namespace, ref.name)
+    if (!found) throw new ConfigError(`secret ${JSON.stringify(ref.name)} not found`)
+    return Object.fromEntries(Object.entries<string>(found.data ?? {}).map(([k, v]) => [k, Buffer.from(v, 'base64').toString()]))
+  }
+
+  /** Takes away what a pod has. Throws while a driver is not there: nobody else knows how. */
+  async tearDown(uid: string): Promise<void> {
+    for (const folder of foldersIn(podFolder(uid))) {
+      const note = noteOf(folder)
+      if (note) await this.#driver(note.driverName).unpublish(note.volumeHandle, path.join(folder, 'mount'))
+      removeEmpty(path.join(folder, 'mount'))
+      rmSync(path.join(folder, NOTE), { force: true })
+      removeEmpty(folder)
+      if (note?.volumeLifecycleMode === 'Persistent') await this.#unstage(note)
+    }
+    const own = path.join(KUBELET, 'pods', uid)
+    removeEmpty(podFolder(uid), path.join(own, 'volumes'), own)
+  }
+
+  /** With the last pod that has it. */
+  async #unstage(note: Note): Promise<void> {
+    const at = stagingFolder(note)
+    if (!existsSync(at)) return
+    const isSame = (n: Note | undefined) => n?.driverName === note.driverName && n.volumeHandle === note.volumeHandle
+    const pods = foldersIn(path.join(KUBELET, 'pods')).map((p) => podFolder(path.basename(p)))
+    if (pods.some((p) => foldersIn(p).some((f) => isSame(noteOf(f))))) return
+    await this.#driver(note.driverName).unstage(note.volumeHandle, path.join(at, 'globalmount'))
+    removeEmpty(path.join(at, 'globalmount'))
+    rmSync(path.join(at, NOTE), { force: true })
+    removeEmpty(at)
+  }
+}
+
+const podInfo = ({ metadata, spec }: any, isEphemeral: boolean) => ({
+  'csi.storage.k8s.io/pod.name': metadata.name,
+  'csi.storage.k8s.io/pod.namespace': metadata.namespace,
+  'csi.storage.k8s.io/pod.uid': metadata.uid,
+  'csi.storage.k8s.io/serviceAccount.name': spec.serviceAccountName ?? 'default',
+  'csi.storage.k8s.io/ephemeral': String(isEphemeral),
+})
