@@ -37,6 +37,7 @@ import { ImageCollector, type Shares } from './pressure/image-collector.ts'
 import { Pressure, type PressureOptions } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
+import { PodCgroups } from './runtime/pod-cgroups.ts'
 import { Service } from './service.ts'
 import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
@@ -99,6 +100,8 @@ export interface DaemonOptions {
   /** The folder with manifests of pods that this machine runs by itself; one in `data` where absent. */
   staticPods?: string
   podNetwork?: PodNetwork
+  /** A cgroup that those of all pods lie in. */
+  cgroupRoot?: string
   /** How long pods have when the machine goes down. */
   shutdownGrace?: ShutdownGrace
   /** When pods are sent away, and when images are. */
@@ -174,8 +177,13 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     },
   )
 
+  const cgroupDriver = async () => {
+    const { CgroupDriver: driver } = await runtime.info()
+    return driver === 'cgroupfs' || driver === 'systemd' ? driver : undefined
+  }
   const sandbox: SandboxOptions = {
     data: o.data,
+    cgroups: new PodCgroups(cgroupDriver, o.cgroupRoot ?? '', log),
     hostIP,
     clusterDomain: identity.clusterDomain,
     clusterDns: () => dns.address,

@@ -44,6 +44,12 @@ const flags: Record<string, Flag> = {
   },
   data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
   'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
+  'cgroup-root': {
+    type: 'string',
+    value: 'PATH',
+    about: "the cgroup that pods' cgroups lie in, where they are plain folders",
+    default: '/',
+  },
   'pod-manifest-path': {
     type: 'string',
     value: 'DIR',
@@ -129,6 +135,7 @@ const options = (v: Record<string, any>) => ({
   dialer: [launcher, 'dial'],
   pressure: pressureOf(v),
   podNetwork: podNetworkOf(v['pod-network']),
+  cgroupRoot: v['cgroup-root'],
   shutdownGrace: {
     all: numberOf(v, 'shutdown-grace-period', 3600),
     critical: numberOf(v, 'shutdown-grace-period-critical-pods', 3600),

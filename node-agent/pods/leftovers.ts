@@ -24,6 +24,7 @@ async function removePod({ runtime, volumes, sandbox, log }: Leftovers, uid: str
   await Promise.all(all.filter((c) => !c.sandbox).map((c) => runtime.remove(c.id).catch(told)))
   await removeSandbox(runtime, uid, all, sandbox, false).catch(told)
   await volumes.remove(uid)
+  await sandbox.cgroups.remove(uid)
   unlinkLogs({ metadata: { namespace, name, uid } })
 }
 

@@ -7,6 +7,7 @@ import { type CniOptions, cniAdd, cniDel } from '../network/cni.ts'
 import { hostResolver } from '../network/dns/resolver-file.ts'
 import { containerName, podLabels } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
+import type { PodCgroups } from '../runtime/pod-cgroups.ts'
 import { podFolder } from '../volumes/volumes.ts'
 
 export interface Sandbox {
@@ -15,6 +16,8 @@ export interface Sandbox {
   netns: string
   /** Which of Docker's runtimes runs it and its containers; the usual one where absent. */
   runtime?: string
+  /** The cgroup that all of the pod is in. */
+  cgroup?: string
   hosts?: string
   resolvConf?: string
 }
@@ -26,6 +29,7 @@ export interface SandboxOptions {
   /** Where the cluster's names are known; undefined where nobody serves them. */
   clusterDns: () => string | undefined
   clusterDomain: string
+  cgroups: PodCgroups
 }
 
 const HEADER =
@@ -84,6 +88,7 @@ export async function createSandbox(
   const own = !pod.spec.hostNetwork
   // Before anything is made: an annotation may be wrong.
   const shape = own ? shapeOf(pod.metadata.annotations) : undefined
+  const cgroup = (await o.cgroups.of(pod))?.parent
   const id = await runtime.create(containerName(pod, 'POD', attempt), {
     ...runtime.pauseOptions(),
     Labels: podLabels(pod, 'POD', 'podsandbox'),
@@ -91,6 +96,7 @@ export async function createSandbox(
     HostConfig: {
       ...(own ? {} : { NetworkMode: 'host' }),
       ...(handler ? { Runtime: handler } : {}),
+      ...(cgroup ? { CgroupParent: cgroup } : {}),
       IpcMode: pod.spec.hostIPC ? 'host' : 'shareable',
       ...(pod.spec.hostPID ? { PidMode: 'host' } : {}),
       LogConfig: { Type: 'none', Config: {} },
@@ -104,7 +110,7 @@ export async function createSandbox(
   if (!started?.pid) throw new Error('the sandbox ended at once')
   const netns = `/proc/${started.pid}/ns/net`
   const ip = own ? await cniAdd(id, netns, o.cni(), shape) : o.hostIP
-  const sandbox: Sandbox = { id, ip, netns, ...(handler ? { runtime: handler } : {}) }
+  const sandbox: Sandbox = { id, ip, netns, ...(handler ? { runtime: handler } : {}), ...(cgroup ? { cgroup } : {}) }
   if (own) {
     sandbox.hosts = path.join(folder, 'hosts')
     sandbox.resolvConf = path.join(folder, 'resolv.conf')

@@ -134,6 +134,7 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
     memory: totalmem(),
     lacked: lackedHere(),
     ...(sandbox.runtime ? { runtime: sandbox.runtime } : {}),
+    ...(sandbox.cgroup ? { cgroup: sandbox.cgroup } : {}),
     ...(target ? { targetId: target.id } : {}),
   })
 }

@@ -351,6 +351,7 @@ export class PodWorker {
     try {
       if (!this.#volumes) this.#volumes = await this.#c.volumes.setUp(this.#pod, this.#sources())
       if (!this.#sandbox) await this.#newSandbox()
+      await this.#c.sandbox.cgroups.keep(this.#resizing.asGranted(this.#pod))
       if (this.ip && this.#policed !== this.ip) {
         await this.#c.policed(this.#pod, this.ip)
         this.#policed = this.ip
@@ -501,6 +502,7 @@ export class PodWorker {
         .map((o) => this.#c.runtime.remove(o.id)),
     ])
     await this.#c.volumes.remove(this.uid)
+    await this.#c.sandbox.cgroups.remove(this.uid)
     unlinkLogs(this.#pod)
     clearTimeout(this.#timer)
     this.#done = true

@@ -87,7 +87,7 @@ export class Pressure {
   }
 
   async #signals(): Promise<Signals> {
-    return readSignals(this.#o.data, await this.#o.runtime.rootFolder(this.#o.data))
+    return readSignals(this.#o.data, (await this.#o.runtime.info()).DockerRootDir || this.#o.data)
   }
 
   /** Whether a pod had to go. */

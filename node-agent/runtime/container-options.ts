@@ -25,6 +25,8 @@ export interface ContainerInput {
   targetId?: string
   /** One of Docker's runtimes, other than the usual one. */
   runtime?: string
+  /** The cgroup that all of the pod is in. */
+  cgroup?: string
   /** What its profiles come to: of Docker's own form. */
   profiles?: string[]
   /** Capabilities that nobody has on this machine. */
@@ -136,6 +138,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
     },
     HostConfig: {
       ...(input.runtime ? { Runtime: input.runtime } : {}),
+      ...(input.cgroup ? { CgroupParent: input.cgroup } : {}),
       NetworkMode: `container:${sandboxId}`,
       IpcMode: pod.spec.hostIPC ? 'host' : `container:${sandboxId}`,
       ...(pod.spec.hostPID

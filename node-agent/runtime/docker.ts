@@ -121,7 +121,7 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
   readonly containers = new Map<string, Observed>()
   #events?: NodeJS.ReadableStream
   #closed = false
-  #root?: string
+  #info?: Promise<{ DockerRootDir?: string; CgroupDriver?: string }>
   connected = false
 
   constructor(socketPath: string, instance: string, log: Log) {
@@ -168,6 +168,7 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     const lost = () => {
       if (this.#events !== stream || this.#closed) return
       this.#events = undefined
+      this.#info = undefined
       this.connected = false
       this.#log.warn('Docker went away')
       void this.start()
@@ -284,10 +285,13 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     return this.docker.getContainer(id).inspect({ size: true } as object)
   }
 
-  /** The folder of Docker's disk; `otherwise` where it does not say. */
-  async rootFolder(otherwise: string): Promise<string> {
-    this.#root ??= (await this.docker.info()).DockerRootDir as string
-    return this.#root || otherwise
+  /** What stays as it is while Docker runs: the folder of its disk, and how it makes cgroups. */
+  info(): Promise<{ DockerRootDir?: string; CgroupDriver?: string }> {
+    this.#info ??= this.docker.info().catch((cause) => {
+      this.#info = undefined
+      throw cause
+    })
+    return this.#info!
   }
 
   /** All images, by the references they have, and the ids of those that some container has: anybody's. */

@@ -187,6 +187,7 @@ describe.skipIf(missing)('faults under churn', () => {
         anyOf: [...new Set(lines(`docker ps -a --format '${uidLabel}'`))],
         interfaces: lines("ip -o link show type veth | grep -v ': eth0'").length,
         addresses: lines(`ls ${h.folder}/data/cni/*/ 2>/dev/null | grep -E '^10\\.'`).length,
+        cgroups: lines(`find /sys/fs/cgroup/*/kedge-${h.name}/kubepods -name 'pod*' -printf '%f\\n' | sort -u`),
         folders: lines(`ls ${h.folder}/data/pods`),
         mounts: [...new Set(lines(`grep -o '${h.folder}/data/pods/[^/ ]*' /proc/mounts`).map((m) => m.split('/').at(-1)))],
         logs: lines('ls /var/log/pods')
@@ -199,6 +200,7 @@ describe.skipIf(missing)('faults under churn', () => {
         anyOf: uids,
         interfaces: uids.length,
         addresses: uids.length,
+        cgroups: uids.map((uid) => `pod${uid}`),
         folders: uids,
         mounts: expect.toSatisfy((m: string[]) => m.every((uid) => uids.includes(uid))),
         logs: uids,

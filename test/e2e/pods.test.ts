@@ -123,6 +123,29 @@ describe.skipIf(missing)('pods on a host', () => {
     cp.k('delete pod default none unknown --grace-period=0 --force')
   })
 
+  test('a pod is bounded as a whole, and shares by its class', async () => {
+    const one = (name: string, resources: string) =>
+      pod(name, `containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"], resources: ${resources}}]`)
+    applied(one('modest', '{}'), one('asking', '{requests: {cpu: 300m}}'), one('sure', '{limits: {cpu: 500m, memory: 64Mi}}'))
+    for (const name of ['modest', 'asking', 'sure']) isReady(name)
+    const uidOf = (name: string) => cp.k(`get pod ${name} -o jsonpath={.metadata.uid}`)
+    const [modest, asking, sure] = ['modest', 'asking', 'sure'].map(uidOf)
+    const value = (file: string) => host.run(`cat /sys/fs/cgroup/${file}`).trim()
+    const top = 'kedge-h1/kubepods'
+    const isOld = host.try('ls /sys/fs/cgroup/cgroup.controllers') === ''
+    const shares = (at: string) => value(isOld ? `cpu/${top}${at}/cpu.shares` : `${top}${at}/cpu.weight`)
+    const memory = (at: string) => value(isOld ? `memory/${top}${at}/memory.limit_in_bytes` : `${top}${at}/memory.max`)
+    const of = (old: number) => String(isOld ? old : 1 + Math.floor(((old - 2) * 9999) / 262_142))
+    expect([shares('/besteffort'), shares(`/besteffort/pod${modest}`)]).toEqual([of(2), of(2)])
+    expect([shares('/burstable'), shares(`/burstable/pod${asking}`)]).toEqual([of(307), of(307)])
+    expect([shares(`/pod${sure}`), memory(`/pod${sure}`)]).toEqual([of(512), String(64 << 20)])
+    applied(one('more', '{requests: {cpu: 200m}}'))
+    isReady('more')
+    expect(shares('/burstable')).toBe(of(512))
+    cp.k('delete pod modest asking sure more')
+    expect(host.run(`find /sys/fs/cgroup -path '*${top}*' -name 'pod*' | wc -l`).trim()).toBe('0')
+  })
+
   test('containers get more or less while they run, or start anew where they ask for that', async () => {
     const resources = (cpu: string, memory: string) => ({ requests: { cpu, memory }, limits: { cpu: '500m', memory: '256Mi' } })
     const container = (name: string, policy: string) =>

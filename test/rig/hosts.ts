@@ -259,6 +259,8 @@ export class Host {
         '/run/docker.sock',
         // How full this machine is, is none of the tests' business.
         '--eviction-hard=',
+        '--cgroup-root',
+        `/kedge-${this.name}`,
         ...(token ? ['--token', token] : []),
       ]
     this.#daemon = this.#spawn([program, 'node', ...this.#daemonArgs, ...flags], 'node.log', { ...this.#clockEnv(), ...env })
