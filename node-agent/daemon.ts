@@ -21,6 +21,7 @@ import type { PolicedPod } from './network/policy/policy-rules.ts'
 import { allowForwarding, forbidForwarding, type PodNetwork, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { SlicesByService } from './network/slices.ts'
+import { WIREGUARD_PORT, wireguardKeys } from './network/wireguard.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
 import type { WorkerContext } from './pods/context.ts'
 import { EventRecorder } from './pods/events.ts'
@@ -100,6 +101,8 @@ export interface DaemonOptions {
   /** The folder with manifests of pods that this machine runs by itself; one in `data` where absent. */
   staticPods?: string
   podNetwork?: PodNetwork
+  /** `host:port` where others reach this machine by WireGuard; without, it dials out alone. */
+  wireguardEndpoint?: string
   /** A cgroup that those of all pods lie in. */
   cgroupRoot?: string
   /** How long pods have when the machine goes down. */
@@ -237,7 +240,14 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const proxyChanged = (service: string) => proxyKnowsAll() && proxy.changed(service)
   const byService = new SlicesByService()
   const routeTable = new RouteTable()
-  const routes = new Routes(identity.node, routeTable, o.podNetwork ?? 'auto', log)
+  const wireguard = o.podNetwork === 'wireguard' && !o.offline ? wireguardKeys(path.join(o.data, 'wireguard.pem')) : undefined
+  const ownWireguard = wireguard && {
+    privateKey: wireguard.privateKey,
+    port: Number(o.wireguardEndpoint?.split(':').at(-1) ?? WIREGUARD_PORT),
+    file: path.join(o.data, 'wireguard.conf'),
+    ...(o.wireguardEndpoint ? { endpoint: o.wireguardEndpoint } : {}),
+  }
+  const routes = new Routes(identity.node, routeTable, o.podNetwork ?? 'auto', log, ownWireguard)
   session.followRoutes(routeTable, () => routes.changed())
   const services = new ObjectList(session, 'services', {}, (key, old, now) => {
     dns.service(old, now)
@@ -429,6 +439,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         runtimeVersion: version,
         managed: upgrader.managed,
         ...(ingress.state ? { ingress: ingress.state } : {}),
+        ...(wireguard ? { wireguard: [wireguard.publicKey, ...(o.wireguardEndpoint ? [o.wireguardEndpoint] : [])].join(' ') } : {}),
         volumes: volumesFolder(o.data),
         pressure: pressure.conditions,
       },

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { INGRESS, MANAGED, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
 import { timeString } from '../shared/meta/object.ts'
 import { equal } from '../shared/schema/field-set.ts'
+import { WIREGUARD } from '../shared/session/wireguard.ts'
 import { gitVersion } from '../shared/version.ts'
 import type { Log } from './log.ts'
 import type { PressureCondition } from './pressure/thresholds.ts'
@@ -21,6 +22,8 @@ export interface NodeFacts {
   volumes: string
   /** Whether it could serve ingresses, or does. */
   ingress?: 'available' | 'serving'
+  /** Its public key, and where others reach it. */
+  wireguard?: string
   /** What it is short of. */
   pressure: ReadonlySet<PressureCondition>
 }
@@ -199,6 +202,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   const own = {
     [MANAGED]: facts.managed ? 'true' : null,
     [INGRESS]: facts.ingress ?? null,
+    [WIREGUARD]: facts.wireguard ?? null,
     [VOLUMES_FOLDER]: facts.volumes,
     [VOLUMES_SIZE]: diskSize(path.dirname(facts.volumes)),
   }

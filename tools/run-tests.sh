@@ -23,6 +23,9 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have /usr/lib/python3/dist-packages/kubernetes || missing="$missing python3-kubernetes"
   have docker-registry || missing="$missing docker-registry"
   have htpasswd || missing="$missing apache2-utils"
+  have wg || missing="$missing wireguard-tools"
+  have wireguard-go || missing="$missing wireguard-go"
+  have mkfs.ext4 || missing="$missing e2fsprogs"
   have faketime || missing="$missing faketime"
   have kubectl || missing="$missing kubernetes-client"
   if [ -n "$missing" ]; then

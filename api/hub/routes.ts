@@ -1,21 +1,25 @@
 // Tells daemons where each node's pods are, and of nothing else about nodes: in a cluster of a thousand every change of a Node is a thousand messages.
 // What changes within a moment travels together, encoded once for all.
+import { isReady } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { HubFrame } from '../../shared/session/frames.ts'
-import { type Route, RouteTable } from '../../shared/session/routes.ts'
+import { type Route, type RouteChange, RouteTable } from '../../shared/session/routes.ts'
+import { WIREGUARD, wireguardText } from '../../shared/session/wireguard.ts'
 import { decodeBody } from '../registry/codec.ts'
 import type { LogEvent, Store } from '../store/store.ts'
 import { FirstRead } from './first-read.ts'
 
 const TOGETHER_MS = 50
 
-function routeOf({ spec, status }: KObject): Route | undefined {
+function routeOf(node: KObject): Route | undefined {
+  const { metadata, spec, status } = node
   const address = status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address
-  return spec?.podCIDR && address ? [spec.podCIDR, address] : undefined
+  if (!spec?.podCIDR || !address) return undefined
+  const wireguard = wireguardText(metadata.annotations?.[WIREGUARD], isReady(node))
+  return wireguard === undefined ? [spec.podCIDR, address] : [spec.podCIDR, address, wireguard]
 }
 
-type Change = [node: string, podCidr: string | null, address: string]
-const frame = (whole: boolean, routes: Change[]): string => JSON.stringify({ t: 'routes', whole, routes } satisfies HubFrame)
+const frame = (whole: boolean, routes: RouteChange[]): string => JSON.stringify({ t: 'routes', whole, routes } satisfies HubFrame)
 
 export class RouteFeed {
   readonly #store: Store
@@ -39,7 +43,7 @@ export class RouteFeed {
     if (have === this.#table.hash) return undefined
     return frame(
       true,
-      [...this.#table.entries()].map(([node, [podCidr, address]]) => [node, podCidr, address]),
+      [...this.#table.entries()].map(([node, route]) => [node, ...route]),
     )
   }
 
@@ -61,7 +65,7 @@ export class RouteFeed {
   #flush(): void {
     this.#timer = undefined
     const routes = new Map(this.#table.entries())
-    const changes = [...this.#changed].map((node): Change => [node, routes.get(node)?.[0] ?? null, routes.get(node)?.[1] ?? ''])
+    const changes = [...this.#changed].map((node): RouteChange => [node, ...(routes.get(node) ?? ([null, ''] as const))])
     this.#changed.clear()
     this.#broadcast(frame(false, changes))
   }

@@ -6,10 +6,12 @@ import { startDaemon } from '../../node-agent/daemon.ts'
 import { runDoctor } from '../../node-agent/doctor/doctor.ts'
 import { quietLog, stderrLog } from '../../node-agent/log.ts'
 import { POD_NETWORKS, type PodNetwork } from '../../node-agent/network/routes.ts'
+import { WIREGUARD_PORT } from '../../node-agent/network/wireguard.ts'
 import { DEFAULT_HARD, parseSoftThresholds, parseThresholds } from '../../node-agent/pressure/thresholds.ts'
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { isMachineStopping } from '../../node-agent/shutdown.ts'
+import { isEndpoint } from '../../shared/session/wireguard.ts'
 import { type Flag, parseFlags } from '../flags.ts'
 import { duration } from '../kube/flags.ts'
 import { nodeCommands, runNodeCommand } from '../machines.ts'
@@ -38,9 +40,14 @@ const flags: Record<string, Flag> = {
   'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
   'pod-network': {
     type: 'string',
-    value: 'auto|vxlan',
+    value: 'auto|vxlan|wireguard',
     about: 'how pods of other machines are reached: auto wraps packets for those behind a router alone; the same on all machines',
     default: 'auto',
+  },
+  'wireguard-endpoint': {
+    type: 'string',
+    value: 'HOST[:PORT]',
+    about: 'where other machines reach this one by WireGuard (UDP); without it this machine dials out alone',
   },
   data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
   'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
@@ -127,6 +134,14 @@ function podNetworkOf(text: string): PodNetwork {
   return found
 }
 
+/** With a port, and one that others can be told of. */
+function endpointOf(text: string): string {
+  const whole = /:\d+$/.test(text) && !/^[0-9a-f:]+:[0-9a-f]*:\d+$/i.test(text) ? text : `${text}:${WIREGUARD_PORT}`
+  if (!isEndpoint(whole))
+    throw new Error(`--wireguard-endpoint is HOST or HOST:PORT (an IPv6 address in brackets), not ${JSON.stringify(text)}`)
+  return whole
+}
+
 const options = (v: Record<string, any>) => ({
   data: v.data,
   name: v.name,
@@ -136,6 +151,7 @@ const options = (v: Record<string, any>) => ({
   pressure: pressureOf(v),
   podNetwork: podNetworkOf(v['pod-network']),
   cgroupRoot: v['cgroup-root'],
+  ...(v['wireguard-endpoint'] ? { wireguardEndpoint: endpointOf(v['wireguard-endpoint']) } : {}),
   shutdownGrace: {
     all: numberOf(v, 'shutdown-grace-period', 3600),
     critical: numberOf(v, 'shutdown-grace-period-critical-pods', 3600),

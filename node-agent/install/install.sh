@@ -19,7 +19,7 @@ CONF=/etc/kedge/node.env
 SYSCTL=/etc/sysctl.d/90-kedge.conf
 SERVICE=kedge-node.service
 
-token='' name='' node_ip='' uninstall='' data_choice='' remove_packages='' scratch='' packages=''
+token='' name='' node_ip='' pod_network='' wireguard_endpoint='' uninstall='' data_choice='' remove_packages='' scratch='' packages=''
 
 say() { printf '%s\n' "$*"; }
 ok() { printf '  ok    %s\n' "$*"; }
@@ -40,6 +40,9 @@ Makes this machine a node of a Kedge cluster.
   --server URL         the cluster, when the token does not say (https://HOST/clusters/NAME)
   --name NAME          the node's name (default: this machine's)
   --node-ip IP         the address that other nodes reach this one by
+  --pod-network NET    auto, vxlan or wireguard, the same on all machines: kedge node --help
+  --wireguard-endpoint HOST[:PORT]
+                       where others reach this machine by WireGuard; without it it dials out alone
   --uninstall          take the daemon, its containers, rules and files away again
     --keep-data          … and keep /var/lib/kedge: a later install goes on as this node
     --remove-data        … with /var/lib/kedge, keys and volumes in it
@@ -50,13 +53,15 @@ TEXT
 parse() {
   while [ $# -gt 0 ]; do
     case $1 in
-      --token | --server | --name | --node-ip)
+      --token | --server | --name | --node-ip | --pod-network | --wireguard-endpoint)
         [ $# -ge 2 ] || die "$1 wants a value"
         case $1 in
           --token) token=$2 ;;
           --server) SERVER=$2 ;;
           --name) name=$2 ;;
           --node-ip) node_ip=$2 ;;
+          --pod-network) pod_network=$2 ;;
+          --wireguard-endpoint) wireguard_endpoint=$2 ;;
         esac
         shift
         ;;
@@ -64,6 +69,8 @@ parse() {
       --server=*) SERVER=${1#*=} ;;
       --name=*) name=${1#*=} ;;
       --node-ip=*) node_ip=${1#*=} ;;
+      --pod-network=*) pod_network=${1#*=} ;;
+      --wireguard-endpoint=*) wireguard_endpoint=${1#*=} ;;
       --uninstall) uninstall=yes ;;
       --keep-data) data_choice=keep ;;
       --remove-data) data_choice=remove ;;
@@ -245,6 +252,11 @@ wanted_packages() {
       ;;
   esac
   have haproxy || packages="$packages haproxy"
+  if [ "$pod_network" = wireguard ]; then
+    have wg || packages="$packages wireguard-tools"
+    # Where the kernel has none, a program does the same.
+    have wireguard-go || modprobe -q wireguard 2>/dev/null || [ -d /sys/module/wireguard ] || packages="$packages wireguard-go"
+  fi
   have gzip || packages="$packages gzip"
 }
 
@@ -305,8 +317,11 @@ put_binary() {
 put_service() {
   mkdir -p "$(dirname "$CONF")"
   flags=''
-  [ -z "$node_ip" ] || flags="--node-ip $node_ip"
-  if [ -n "$node_ip" ] || [ ! -f "$CONF" ]; then printf 'KEDGE_NODE_FLAGS=%s\n' "$flags" >"$CONF.new" && mv -f "$CONF.new" "$CONF"; fi
+  [ -z "$node_ip" ] || flags="$flags --node-ip $node_ip"
+  [ -z "$pod_network" ] || flags="$flags --pod-network $pod_network"
+  [ -z "$wireguard_endpoint" ] || flags="$flags --wireguard-endpoint $wireguard_endpoint"
+  flags=${flags# }
+  if [ -n "$flags" ] || [ ! -f "$CONF" ]; then printf 'KEDGE_NODE_FLAGS=%s\n' "$flags" >"$CONF.new" && mv -f "$CONF.new" "$CONF"; fi
   printf 'net.ipv4.ip_forward = 1\n' >"$SYSCTL"
   sysctl -q -p "$SYSCTL" 2>/dev/null || true
   # Kept by hand of the old version: puts it back when a new one does not come up.

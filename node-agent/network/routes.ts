@@ -1,18 +1,20 @@
-// Pod ranges: routes to other nodes' addresses, direct to neighbours and over VXLAN to those behind a router, and of the own range a word that nobody
-// is there, for addresses whose pod has gone. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
+// Pod ranges: routes to other nodes' addresses, direct to neighbours and over VXLAN to those behind a router, or all by WireGuard; and of the own range a
+// word that nobody is there, for addresses whose pod has gone. Only what this daemon added is ever removed: its routes carry a protocol number of their own.
 import type { RouteTable } from '../../shared/session/routes.ts'
+import { wireguardOf } from '../../shared/session/wireguard.ts'
 import type { Log } from '../log.ts'
 import { answers, exec, sysctl, together } from './commands.ts'
 import type { Watched } from './host-watch.ts'
 import { baseOf, OVERLAY, type Peer, removeOverlay, syncOverlay } from './overlay.ts'
+import { configuration, removeWireGuard, syncWireGuard, tunnels, WIREGUARD_DEVICE, type WireGuardNode } from './wireguard.ts'
 
 export const ROUTE_PROTOCOL = '107'
 const RETRY = 2000
 /** After every route to a pod that is there. */
 const LAST_METRIC = '9999'
 
-/** How packets reach pods on other nodes: `auto` takes the overlay for those behind a router alone. */
-export const POD_NETWORKS = ['auto', 'vxlan'] as const
+/** How packets reach pods on other nodes: `auto` takes VXLAN for those behind a router alone, the others the same for all. */
+export const POD_NETWORKS = ['auto', 'vxlan', 'wireguard'] as const
 export type PodNetwork = (typeof POD_NETWORKS)[number]
 
 /** How a machine is reached: by which device, and whether a router stands between. */
@@ -27,8 +29,24 @@ export const waysOf = (text: string): Map<string, Way> =>
     [...text.matchAll(/^(?:local )?(\d\S+) (via \S+ )?dev (\S+)/gm)].map((m) => [m[1]!, { device: m[3]!, routed: m[2] !== undefined }]),
   )
 
+/** Routes by their ranges, in the words of `ip route show`, and what there is none to. */
+interface Ways {
+  wanted: ReadonlyMap<string, string>
+  unreached: string[]
+}
+
 /** A route in the words of `ip route show`, as far as it is decided here. */
 const routeText = (cidr: string, via: string, device: string): string => `${cidr} via ${via} dev ${device}`
+
+/** A node's own WireGuard, where pods of others are reached by it. */
+export interface OwnWireGuard {
+  privateKey: string
+  port: number
+  /** Where others reach this machine; without, it dials out alone. */
+  endpoint?: string
+  /** The file that `wg` reads. */
+  file: string
+}
 
 export class Routes implements Watched {
   readonly what = 'routes to pods'
@@ -36,12 +54,14 @@ export class Routes implements Watched {
   readonly #table: RouteTable
   readonly #self: string
   readonly #network: PodNetwork
+  readonly #wireguard?: OwnWireGuard
   #timer?: ReturnType<typeof setTimeout>
   #last: Promise<void> = Promise.resolve()
   /** What was written, in the words of `ip route show`. */
   #written: readonly string[] = []
 
-  constructor(self: string, table: RouteTable, network: PodNetwork, log: Log) {
+  constructor(self: string, table: RouteTable, network: PodNetwork, log: Log, wireguard?: OwnWireGuard) {
+    if (wireguard) this.#wireguard = wireguard
     this.#self = self
     this.#table = table
     this.#network = network
@@ -61,11 +81,26 @@ export class Routes implements Watched {
   }
 
   async #sync(): Promise<void> {
-    const peers: Peer[] = []
-    let own: string | undefined
-    for (const [node, [podCidr, address]] of this.#table.entries())
-      if (node === this.#self) own = podCidr
-      else if (!address.startsWith('127.')) peers.push({ podCidr, address })
+    const own = this.#table.get(this.#self)?.[0]
+    const { wanted, unreached } = this.#wireguard ? await this.#throughTunnels(own, this.#wireguard) : await this.#overNetworks(own)
+    const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
+    const current = new Map([...text.matchAll(/^(\S+) via \S+ dev \S+/gm)].map((m) => [m[1]!, m[0]]))
+    await together('ip', [
+      ...[...current.keys()].filter((cidr) => !wanted.has(cidr)).map((cidr) => `route del ${cidr} proto ${ROUTE_PROTOCOL}`),
+      ...[...wanted]
+        .filter(([cidr, route]) => current.get(cidr) !== route)
+        .map(([, r]) => `route replace ${r} proto ${ROUTE_PROTOCOL} onlink`),
+    ])
+    await this.#refuse(own, text)
+    this.#written = [...wanted.values()]
+    if (unreached.length) throw new Error(`no route to ${unreached.slice(0, 5).join(', ')}`)
+  }
+
+  /** Neighbours directly, and those behind a router over VXLAN: routes by their ranges, and the addresses to which there is no way. */
+  async #overNetworks(own: string | undefined): Promise<Ways> {
+    const peers: Peer[] = [...this.#table.entries()]
+      .filter(([node, [, address]]) => node !== this.#self && !address.startsWith('127.'))
+      .map(([, [podCidr, address]]) => ({ podCidr, address }))
     const ways = waysOf(await answers(peers.map((p) => `route get ${p.address}`)))
     const wanted = new Map<string, string>()
     const far: Peer[] = []
@@ -82,17 +117,24 @@ export class Routes implements Watched {
     }
     // Routes follow the device, and go with it.
     if (own) await syncOverlay(own, far[0] && ways.get(far[0].address)!.device, far)
-    const text = await exec('ip', '-4', 'route', 'show', 'proto', ROUTE_PROTOCOL)
-    const current = new Map([...text.matchAll(/^(\S+) via \S+ dev \S+/gm)].map((m) => [m[1]!, m[0]]))
-    await together('ip', [
-      ...[...current.keys()].filter((cidr) => !wanted.has(cidr)).map((cidr) => `route del ${cidr} proto ${ROUTE_PROTOCOL}`),
-      ...[...wanted]
-        .filter(([cidr, route]) => current.get(cidr) !== route)
-        .map(([, r]) => `route replace ${r} proto ${ROUTE_PROTOCOL} onlink`),
-    ])
-    await this.#refuse(own, text)
-    this.#written = [...wanted.values()]
-    if (unreached.length) throw new Error(`no route to ${unreached.slice(0, 5).join(', ')}`)
+    return { wanted, unreached }
+  }
+
+  /** All of them by WireGuard; those that do not have it are not reached. */
+  async #throughTunnels(own: string | undefined, { privateKey, port, endpoint, file }: OwnWireGuard): Promise<Ways> {
+    const wanted = new Map<string, string>()
+    if (!own) return { wanted, unreached: [] }
+    const nodes: WireGuardNode[] = []
+    const without: string[] = []
+    for (const [name, [podCidr, , text]] of this.#table.entries()) {
+      const peer = wireguardOf(text)
+      if (peer) nodes.push({ name, podCidr, ...peer })
+      else if (name !== this.#self) without.push(podCidr)
+    }
+    const { tunnels: list, unreached } = tunnels({ name: this.#self, ...(endpoint ? { endpoint } : {}) }, nodes)
+    await syncWireGuard(file, own, configuration(privateKey, port, endpoint === undefined, list))
+    for (const range of list.flatMap((t) => t.ranges)) wanted.set(range, routeText(range, baseOf(range), WIREGUARD_DEVICE))
+    return { wanted, unreached: [...unreached, ...without] }
   }
 
   /** Who asks for a pod of this node that has gone is told at once, and need not wait for silence to end. */
@@ -120,7 +162,7 @@ export class Routes implements Watched {
     clearTimeout(this.#timer)
     await this.#last
     await exec('ip', 'route', 'flush', 'proto', ROUTE_PROTOCOL).catch(() => {})
-    await removeOverlay()
+    await Promise.all([removeOverlay(), removeWireGuard()])
   }
 }
 

@@ -2,6 +2,7 @@
 // The daemon dials; the hub opens streams; either side closes them. Credit bounds what a slow reader can pile up.
 
 import type { Peer, PeerGroup } from './peers.ts'
+import type { RouteChange } from './routes.ts'
 
 /** What a stream does at the node. */
 export type StreamRequest = PodStream | NodeFetch
@@ -100,7 +101,7 @@ export type HubFrame =
   | { t: 'synced'; id: number; rv: number }
   | { t: 'refused'; id: number; message: string }
   /** Routes that have changed, with null for those that are gone; or the whole table. */
-  | { t: 'routes'; whole: boolean; routes: [node: string, podCidr: string | null, address: string][] }
+  | { t: 'routes'; whole: boolean; routes: readonly RouteChange[] }
   /** Members of groups that have come or changed, and the addresses of those that are gone; or all of them. */
   | { t: 'peers'; groups: [id: number, whole: boolean, members: Peer[], gone: string[]][] }
   | { t: 'open'; stream: number; request: StreamRequest }

@@ -2,8 +2,11 @@
 // comes back to find nothing changed is told nothing.
 import { Tally } from '../meta/tally.ts'
 
-/** The range of a node's pods, and the address that leads there. */
-export type Route = readonly [podCidr: string, address: string]
+/** The range of a node's pods, the address that leads there, and what it says of its WireGuard where it has it (./wireguard.ts). */
+export type Route = readonly [podCidr: string, address: string, wireguard?: string]
+/** As it is told: without a range there is no route any more. */
+export type RouteChange = readonly [node: string, podCidr: string | null, address: string, wireguard?: string]
+const same = (a: Route | undefined, b: Route | undefined): boolean => a?.[0] === b?.[0] && a?.[1] === b?.[1] && a?.[2] === b?.[2]
 
 export class RouteTable {
   readonly #routes = new Map<string, Route>()
@@ -12,6 +15,9 @@ export class RouteTable {
   get hash(): string {
     return this.#tally.hash
   }
+  get(node: string): Route | undefined {
+    return this.#routes.get(node)
+  }
   entries(): IterableIterator<[string, Route]> {
     return this.#routes.entries()
   }
@@ -19,7 +25,7 @@ export class RouteTable {
   /** Sets a node's route, or takes it away; whether that changed anything. */
   set(node: string, route: Route | undefined): boolean {
     const before = this.#routes.get(node)
-    if (before?.[0] === route?.[0] && before?.[1] === route?.[1]) return false
+    if (same(before, route)) return false
     if (before) this.#count(node, before)
     if (route) {
       this.#count(node, route)
@@ -28,16 +34,16 @@ export class RouteTable {
     return true
   }
 
-  /** What the hub tells: all routes there are, or those that are others now; without a range there is none any more. */
-  take(whole: boolean, routes: readonly (readonly [node: string, podCidr: string | null, address: string])[]): void {
+  /** What the hub tells: all routes there are, or those that are others now. */
+  take(whole: boolean, routes: readonly RouteChange[]): void {
     if (whole) {
       const named = new Set(routes.map(([node]) => node))
       for (const node of [...this.#routes.keys()]) if (!named.has(node)) this.set(node, undefined)
     }
-    for (const [node, podCidr, address] of routes) this.set(node, podCidr === null ? undefined : [podCidr, address])
+    for (const [node, podCidr, ...rest] of routes) this.set(node, podCidr === null ? undefined : [podCidr, ...rest])
   }
 
-  #count(node: string, [podCidr, address]: Route): void {
-    this.#tally.count(`${node} ${podCidr} ${address}`)
+  #count(node: string, route: Route): void {
+    this.#tally.count([node, ...route].join(' '))
   }
 }

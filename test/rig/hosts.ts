@@ -130,6 +130,8 @@ export class Host {
   #init = 0
   #daemon?: ChildProcess
   #daemonArgs: string[] = []
+  /** Of `kedge node`, whenever it starts. */
+  flags: string[] = []
   /** A disk of its own, of this size. */
   readonly #disk?: string
   #clock = false
@@ -263,7 +265,7 @@ export class Host {
         `/kedge-${this.name}`,
         ...(token ? ['--token', token] : []),
       ]
-    this.#daemon = this.#spawn([program, 'node', ...this.#daemonArgs, ...flags], 'node.log', { ...this.#clockEnv(), ...env })
+    this.#daemon = this.#spawn([program, 'node', ...this.#daemonArgs, ...this.flags, ...flags], 'node.log', { ...this.#clockEnv(), ...env })
   }
 
   /** From its daemon's next start on, what its clock says can be changed. */
@@ -330,8 +332,11 @@ export class Rig {
   readonly hosts: Host[] = []
   readonly address = `${SUBNET}.1`
 
-  /** The last `far` of the hosts stand behind a router; `disk` is the size of the disk that each has, where not all share this machine's. */
-  static async start(count: number, { far = 0, disk }: { far?: number; disk?: string } = {}): Promise<Rig> {
+  /**
+   * The last `far` of the hosts stand behind a router, which nobody reaches them through where they are `hidden`: it translates their addresses. `disk` is the
+   * size of the disk that each has, where not all share this machine's.
+   */
+  static async start(count: number, { far = 0, hidden, disk }: { far?: number; hidden?: true; disk?: string } = {}): Promise<Rig> {
     clearRig()
     mkdirSync(ROOT, { recursive: true })
     const rig = new Rig()
@@ -344,6 +349,11 @@ export class Rig {
       ip link add kedge-up type veth peer name kv0 netns ${LAN}; ip -n ${LAN} link set kv0 master kbr0 up
       ip addr add ${SUBNET}.1/24 dev kedge-up; ip link set kedge-up up
       ip route replace ${FAR_SUBNET}.0/24 via ${ROUTER}`)
+    if (hidden)
+      sh(`ip netns exec ${LAN} nft 'table ip hide {
+        chain out { type nat hook postrouting priority srcnat; ip saddr ${FAR_SUBNET}.0/24 oifname kbr0 masquerade; }
+        chain in { type filter hook forward priority filter; iifname kbr0 oifname kbr1 ct state new drop; }
+      }'`)
     for (let n = 1; n <= count; n++) {
       const host = new Host(n, { far: n > count - far, ...(disk ? { disk } : {}) })
       rig.hosts.push(host)

@@ -33,6 +33,10 @@ export interface StandOptions {
   time?: string
   /** How many of the hosts, the last ones, stand behind a router. */
   far?: number
+  /** Nobody reaches those; they dial out. */
+  hidden?: true
+  /** Of a host's daemon. */
+  nodeFlags?: (host: Host) => string[]
   /** The size of the disk that each has, where not all share this machine's. */
   disk?: string
   /** What the clocks of their daemons say can be changed. */
@@ -41,15 +45,16 @@ export interface StandOptions {
 
 export async function startStand(
   count: number,
-  { flags = [], joining = count, time, far = 0, disk, ownClocks }: StandOptions = {},
+  { flags = [], joining = count, time, far = 0, hidden, nodeFlags, disk, ownClocks }: StandOptions = {},
 ): Promise<Stand> {
-  const rig = await Rig.start(count, { far, ...(disk ? { disk } : {}) })
+  const rig = await Rig.start(count, { far, ...(hidden ? { hidden } : {}), ...(disk ? { disk } : {}) })
   const images = testImages()
   for (const h of rig.hosts) h.loadImages(images)
   const env = time === undefined ? {} : clockOff(Date.parse(time) - Date.now())
   const cp = await ControlPlane.start(rig.address, flags, env)
   try {
     const nodes = rig.hosts.slice(0, joining)
+    for (const h of nodes) h.flags = nodeFlags?.(h) ?? []
     if (ownClocks) for (const h of nodes) h.ownClock()
     for (const h of nodes) h.startDaemon(cp.url, cp.joinToken(), env)
     await nodesReady(cp, nodes)
