@@ -10,7 +10,7 @@ import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts
 import { RouteTable } from '../shared/session/routes.ts'
 import type { Log } from './log.ts'
 import { ApiProxy } from './network/api-proxy.ts'
-import { cniPath } from './network/cni.ts'
+import { hostNetworking, ownNetworking } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
 import { hostResolver } from './network/dns/resolver-file.ts'
@@ -24,6 +24,7 @@ import { SlicesByService } from './network/slices.ts'
 import { WIREGUARD_PORT, wireguardKeys } from './network/wireguard.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
 import type { WorkerContext } from './pods/context.ts'
+import { Devices, readResources } from './pods/devices.ts'
 import { EventRecorder } from './pods/events.ts'
 import { Images } from './pods/images.ts'
 import { EVICTED } from './pods/leaving.ts'
@@ -103,6 +104,8 @@ export interface DaemonOptions {
   podNetwork?: PodNetwork
   /** `host:port` where others reach this machine by WireGuard; without, it dials out alone. */
   wireguardEndpoint?: string
+  /** Where the host describes its network, for `cni`. */
+  cniConfDir?: string
   /** A cgroup that those of all pods lie in. */
   cgroupRoot?: string
   /** How long pods have when the machine goes down. */
@@ -190,10 +193,16 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     hostIP,
     clusterDomain: identity.clusterDomain,
     clusterDns: () => dns.address,
-    cni: () => {
-      if (!ownRange) throw new Error('this node has no pod range yet')
-      return { podCidr: ownRange, dataDir: path.join(o.data, 'cni') }
-    },
+    networking:
+      o.podNetwork === 'cni'
+        ? hostNetworking(o.cniConfDir ?? '/etc/cni/net.d')
+        : ownNetworking(
+            () => {
+              if (!ownRange) throw new Error('this node has no pod range yet')
+              return ownRange
+            },
+            path.join(o.data, 'cni'),
+          ),
   }
   const references = new References(session, (users) => {
     for (const uid of users) workers.get(uid)?.contentChanged()
@@ -322,6 +331,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     },
   })
 
+  const devices = new Devices(await readResources(path.join(o.data, 'resources.yaml')), o.data, (uid) => {
+    const w = workers.get(uid)
+    return !!w && !(w.ending && !runtime.ofPod(uid).some((c) => !c.sandbox && c.state === 'running'))
+  })
   const csi = new CsiDrivers(api, identity.node, log, () => {
     for (const w of workers.values()) w.wake()
   })
@@ -337,7 +350,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       },
       (ref) => collector.pulled(ref),
     ),
-    refusal: (pod) => shutdown.refusal() ?? pressure.refusal(pod),
+    devices,
+    refusal: (pod) => shutdown.refusal() ?? pressure.refusal(pod) ?? devices.give(pod),
     status,
     events,
     log,
@@ -425,11 +439,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   const reporter = new NodeReporter(async () => {
     if (deleted) return
-    const problem = !runtime.connected
-      ? 'container runtime is down'
-      : !cniPath()
-        ? 'container runtime network not ready: no CNI plugins'
-        : shutdown.problem
+    const problem = !runtime.connected ? 'container runtime is down' : (sandbox.networking.problem() ?? shutdown.problem)
     const version = runtime.connected ? (await runtime.docker.version()).Version : ''
     await writeNodeStatus(
       api,
@@ -441,6 +451,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         ...(ingress.state ? { ingress: ingress.state } : {}),
         ...(wireguard ? { wireguard: [wireguard.publicKey, ...(o.wireguardEndpoint ? [o.wireguardEndpoint] : [])].join(' ') } : {}),
         volumes: volumesFolder(o.data),
+        resources: devices.amounts,
         pressure: pressure.conditions,
       },
       { ok: !problem, message: problem ?? 'kubelet is posting ready status' },

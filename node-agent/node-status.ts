@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import path from 'node:path'
-import { INGRESS, MANAGED, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
+import { INGRESS, MANAGED, RESOURCES, VOLUMES_FOLDER, VOLUMES_SIZE } from '../shared/meta/node-annotations.ts'
 import { timeString } from '../shared/meta/object.ts'
 import { equal } from '../shared/schema/field-set.ts'
 import { WIREGUARD } from '../shared/session/wireguard.ts'
@@ -22,6 +22,8 @@ export interface NodeFacts {
   volumes: string
   /** Whether it could serve ingresses, or does. */
   ingress?: 'available' | 'serving'
+  /** What there is of other resources, by their names. */
+  resources: Record<string, string>
   /** Its public key, and where others reach it. */
   wireguard?: string
   /** What it is short of. */
@@ -202,13 +204,14 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   const own = {
     [MANAGED]: facts.managed ? 'true' : null,
     [INGRESS]: facts.ingress ?? null,
+    [RESOURCES]: Object.keys(facts.resources).sort().join() || null,
     [WIREGUARD]: facts.wireguard ?? null,
     [VOLUMES_FOLDER]: facts.volumes,
     [VOLUMES_SIZE]: diskSize(path.dirname(facts.volumes)),
   }
-  const changed = Object.entries(own).filter(([k, v]) => (node.metadata.annotations?.[k] ?? null) !== v)
-  if (changed.length) await annotateNode(api, facts.name, Object.fromEntries(changed))
-  const amounts = capacity()
+  // What this machine no longer has is nought; what others say of it is theirs.
+  const before = (node.metadata.annotations?.[RESOURCES] ?? '').split(',').filter(Boolean)
+  const amounts = { ...capacity(), ...Object.fromEntries(before.map((name: string) => [name, '0'])), ...facts.resources }
   const status = {
     capacity: amounts,
     allocatable: amounts,
@@ -221,4 +224,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
     daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
   }
   if (!covers(node.status, status)) await api.call('PATCH', `${at}/status`, { status }, 'application/merge-patch+json')
+  // After it: which resources were this machine's is known until they are nought.
+  const changed = Object.entries(own).filter(([k, v]) => (node.metadata.annotations?.[k] ?? null) !== v)
+  if (changed.length) await annotateNode(api, facts.name, Object.fromEntries(changed))
 }

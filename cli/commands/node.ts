@@ -40,9 +40,16 @@ const flags: Record<string, Flag> = {
   'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
   'pod-network': {
     type: 'string',
-    value: 'auto|vxlan|wireguard',
-    about: 'how pods of other machines are reached: auto wraps packets for those behind a router alone; the same on all machines',
+    value: 'auto|vxlan|wireguard|cni',
+    about:
+      'how pods of other machines are reached: auto wraps packets for those behind a router alone, cni leaves it to the host; the same on all machines',
     default: 'auto',
+  },
+  'cni-conf-dir': {
+    type: 'string',
+    value: 'DIR',
+    about: 'with --pod-network cni: where the host describes its network',
+    default: '/etc/cni/net.d',
   },
   'wireguard-endpoint': {
     type: 'string',
@@ -151,6 +158,7 @@ const options = (v: Record<string, any>) => ({
   pressure: pressureOf(v),
   podNetwork: podNetworkOf(v['pod-network']),
   cgroupRoot: v['cgroup-root'],
+  cniConfDir: v['cni-conf-dir'],
   ...(v['wireguard-endpoint'] ? { wireguardEndpoint: endpointOf(v['wireguard-endpoint']) } : {}),
   shutdownGrace: {
     all: numberOf(v, 'shutdown-grace-period', 3600),

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { get } from 'node:https'
 import { isIP } from 'node:net'
 import path from 'node:path'
-import { cniPath } from '../network/cni.ts'
+import { hasPlugins } from '../network/cni.ts'
 import { exec } from '../network/commands.ts'
 import { haproxyBinary, lastAlert } from '../network/ingress/haproxy.ts'
 import { FORWARD_COMMENT, ROUTE_PROTOCOL } from '../network/routes.ts'
@@ -153,7 +153,7 @@ export async function collect(data: string, dockerSocket: string): Promise<Facts
     paths: paths.flat(),
     cgroup: cgroup(),
     docker: await docker(dockerSocket),
-    cni: cniPath() !== undefined,
+    cni: hasPlugins(),
     nft: await nft(),
     proxy: proxy(data),
     forwarding: read('/proc/sys/net/ipv4/ip_forward').trim() === '1',

@@ -1,72 +1,30 @@
-// CNI plugins by exec, per the spec: config on stdin, CNI_* in the environment, JSON back. Our default network is ptp with host-local addresses.
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+// How a pod's sandbox is connected: by our own network, ptp with host-local addresses of the node's range, or by the one that the host's files describe.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { type Shape, shaperOf } from './bandwidth.ts'
+import { type Attachment, addTo, type CniResult, folderOf, type NetworkList, removeFrom } from './cni-chain.ts'
 import { exec } from './commands.ts'
-
-const PATHS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
 
 const [VERSION, NETWORK] = ['1.0.0', 'kedge']
 
-interface CniResult {
-  ips?: { address: string; gateway?: string }[]
+export interface Connected {
+  /** The pod's address, without its prefix. */
+  ip: string
+  /** What the plugins made, where they want to see it again. */
+  made?: CniResult
 }
 
-export interface CniOptions {
-  podCidr: string
-  /** Where host-local keeps its leases. */
-  dataDir: string
-  mtu?: number
+export interface PodNetworking {
+  /** Within bounds, where there are any. Throws with the plugins' words. */
+  add(a: Attachment, shape?: Shape): Promise<Connected>
+  /** Gives the address back; idempotent, and works when the namespace is gone already. `was` is what is known of what `add` came to. */
+  remove(a: Attachment, was?: Connected): Promise<void>
+  /** Why no pod can be connected; undefined when they can. */
+  problem(): string | undefined
 }
 
-/** The folder with the plugins; undefined when they are not installed. */
-export const cniPath = (): string | undefined => PATHS.find((p) => existsSync(`${p}/ptp`))
-
-const config = (o: CniOptions) => ({
-  ipMasq: false,
-  ...(o.mtu ? { mtu: o.mtu } : {}),
-  ipam: { type: 'host-local', ranges: [[{ subnet: o.podCidr }]], dataDir: o.dataDir, routes: [{ dst: '0.0.0.0/0' }] },
-})
-
-function run(plugin: 'ptp' | 'bandwidth', command: 'ADD' | 'DEL', id: string, netns: string, network: object): Promise<CniResult> {
-  const path = cniPath()
-  if (!path) return Promise.reject(new Error(`no CNI plugins in ${PATHS.join(', ')}: install containernetworking-plugins`))
-  return new Promise((resolve, reject) => {
-    const p = spawn(`${path}/${plugin}`, [], {
-      env: {
-        CNI_COMMAND: command,
-        CNI_CONTAINERID: id,
-        CNI_NETNS: netns,
-        CNI_IFNAME: 'eth0',
-        CNI_PATH: path,
-        PATH: process.env.PATH ?? '',
-      },
-    })
-    let out = ''
-    let err = ''
-    p.stdout.on('data', (d) => (out += d))
-    p.stderr.on('data', (d) => (err += d))
-    p.on('error', reject)
-    p.on('close', (code) => {
-      if (code === 0) return resolve(out.trim() ? JSON.parse(out) : {})
-      let message = err || out
-      try {
-        message = JSON.parse(out).msg ?? message
-      } catch {
-        // Some faults come as plain text.
-      }
-      reject(new Error(`CNI ${command} by ${plugin} failed: ${message.trim() || `exit status ${code}`}`))
-    })
-    p.stdin.on('error', () => {})
-    p.stdin.end(JSON.stringify({ cniVersion: VERSION, name: NETWORK, type: plugin, ...network }))
-  })
-}
-
-/** Connects a network namespace, within bounds where there are any; the pod's address without its prefix. */
-export async function cniAdd(id: string, netns: string, o: CniOptions, shape?: Shape): Promise<string> {
-  const r = await run('ptp', 'ADD', id, netns, config(o))
-  if (shape) await run('bandwidth', 'ADD', id, netns, { ...shape, prevResult: { cniVersion: VERSION, ...r } })
-  const address = r.ips?.[0]?.address
+function connected(result: CniResult): string {
+  const address = result.ips?.[0]?.address
   if (!address) throw new Error('CNI ADD gave no address')
   return address.split('/')[0]!
 }
@@ -77,13 +35,77 @@ async function interfaceOf(ip: string): Promise<string | undefined> {
   return / dev (veth\S+)/.exec(text)?.[1]
 }
 
-/** Gives the address back; idempotent, and works when the namespace is gone already. `ip` where it is known. */
-export async function cniDel(id: string, netns: string, o: CniOptions, ip?: string): Promise<void> {
-  // Asked before the address can be another's.
-  const device = ip && (await interfaceOf(ip))
-  await run('ptp', 'DEL', id, netns, config(o))
-  const shaper = shaperOf(NETWORK, id)
-  if (existsSync(`/sys/class/net/${shaper}`)) await exec('ip', 'link', 'del', shaper).catch(() => {})
-  // A runtime that was killed may have lost a process that keeps the namespace, and with it the interface, alive.
-  if (device) await exec('ip', 'link', 'del', device).catch(() => {})
+/** Whether the plugins are installed that our own network is made of. */
+export const hasPlugins = (): boolean => folderOf('ptp') !== undefined
+
+/** Our own. `range` is the node's, and throws while there is none; `dataDir` is where host-local keeps its leases. */
+export function ownNetworking(range: () => string, dataDir: string): PodNetworking {
+  const list = (shape?: Shape): NetworkList => ({
+    cniVersion: VERSION,
+    name: NETWORK,
+    plugins: [
+      {
+        type: 'ptp',
+        ipMasq: false,
+        ipam: { type: 'host-local', ranges: [[{ subnet: range() }]], dataDir, routes: [{ dst: '0.0.0.0/0' }] },
+      },
+      ...(shape ? [{ type: 'bandwidth', ...shape }] : []),
+    ],
+  })
+  return {
+    add: async (a, shape) => ({ ip: connected(await addTo(list(shape), a)) }),
+    remove: async (a, was) => {
+      // Asked before the address can be another's.
+      const device = was && (await interfaceOf(was.ip))
+      await removeFrom(list(), a)
+      const shaper = shaperOf(NETWORK, a.id)
+      if (existsSync(`/sys/class/net/${shaper}`)) await exec('ip', 'link', 'del', shaper).catch(() => {})
+      // A runtime that was killed may have lost a process that keeps the namespace, and with it the interface, alive.
+      if (device) await exec('ip', 'link', 'del', device).catch(() => {})
+    },
+    problem: () => (hasPlugins() ? undefined : 'container runtime network not ready: no CNI plugins'),
+  }
+}
+
+/** The first network that a folder describes, by the names of its files. Throws with what is wrong. */
+export function readNetwork(folder: string): NetworkList {
+  const files = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((f) => /\.(conflist|conf|json)$/.test(f))
+        .sort()
+    : []
+  for (const file of files) {
+    const at = path.join(folder, file)
+    let found: any
+    try {
+      found = JSON.parse(readFileSync(at, 'utf8'))
+    } catch (cause) {
+      throw new Error(`${at}: ${(cause as Error).message}`)
+    }
+    const plugins = found.plugins ?? (found.type ? [found] : undefined)
+    const isWell = typeof found.name === 'string' && plugins?.length && plugins.every((p: any) => /^[\w.-]+$/.test(p?.type ?? ''))
+    if (!isWell) throw new Error(`${at} describes no network`)
+    return { cniVersion: found.cniVersion ?? '0.2.0', name: found.name, plugins }
+  }
+  throw new Error(`no network is described in ${folder}`)
+}
+
+/** The host's, by the first of the folder's files, as it is when a pod comes or goes. */
+export function hostNetworking(folder: string): PodNetworking {
+  const offered = (shape?: Shape) => (shape ? { bandwidth: shape } : {})
+  return {
+    add: async (a, shape) => {
+      const made = await addTo(readNetwork(folder), a, offered(shape))
+      return { ip: connected(made), made }
+    },
+    remove: (a, was) => removeFrom(readNetwork(folder), a, was?.made),
+    problem: () => {
+      try {
+        const missing = readNetwork(folder).plugins.find((p) => !folderOf(p.type))
+        return missing && `container runtime network not ready: no CNI plugin ${missing.type}`
+      } catch (cause) {
+        return `container runtime network not ready: ${(cause as Error).message}`
+      }
+    },
+  }
 }

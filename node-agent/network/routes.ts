@@ -13,8 +13,8 @@ const RETRY = 2000
 /** After every route to a pod that is there. */
 const LAST_METRIC = '9999'
 
-/** How packets reach pods on other nodes: `auto` takes VXLAN for those behind a router alone, the others the same for all. */
-export const POD_NETWORKS = ['auto', 'vxlan', 'wireguard'] as const
+/** How packets reach pods on other nodes: `auto` takes VXLAN for those behind a router alone, the others the same for all; `cni` leaves it to the host's own. */
+export const POD_NETWORKS = ['auto', 'vxlan', 'wireguard', 'cni'] as const
 export type PodNetwork = (typeof POD_NETWORKS)[number]
 
 /** How a machine is reached: by which device, and whether a router stands between. */
@@ -69,6 +69,7 @@ export class Routes implements Watched {
   }
 
   changed(delay = 20): void {
+    if (this.#network === 'cni') return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#last = this.#last

@@ -4,6 +4,7 @@ import type { Room } from '../plan/resize.ts'
 import type { Runtime } from '../runtime/docker.ts'
 import type { Referenced } from '../session/objects.ts'
 import type { PodVolumes } from '../volumes/volumes.ts'
+import type { Devices } from './devices.ts'
 import type { EventRecorder } from './events.ts'
 import type { Images } from './images.ts'
 import type { Refusal } from './leaving.ts'
@@ -14,6 +15,7 @@ export interface WorkerContext {
   runtime: Runtime
   images: Images
   volumes: PodVolumes
+  devices: Devices
   status: StatusWriter
   events: EventRecorder
   log: Log

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { shapeOf } from '../network/bandwidth.ts'
-import { type CniOptions, cniAdd, cniDel } from '../network/cni.ts'
+import type { Connected, PodNetworking } from '../network/cni.ts'
 import { hostResolver } from '../network/dns/resolver-file.ts'
 import { containerName, podLabels } from '../runtime/container-options.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
@@ -14,6 +14,8 @@ export interface Sandbox {
   id: string
   ip: string
   netns: string
+  /** What connects it, where that wants to be told again. */
+  made?: Connected['made']
   /** Which of Docker's runtimes runs it and its containers; the usual one where absent. */
   runtime?: string
   /** The cgroup that all of the pod is in. */
@@ -25,7 +27,7 @@ export interface Sandbox {
 export interface SandboxOptions {
   data: string
   hostIP: string
-  cni: () => CniOptions
+  networking: PodNetworking
   /** Where the cluster's names are known; undefined where nobody serves them. */
   clusterDns: () => string | undefined
   clusterDomain: string
@@ -109,8 +111,15 @@ export async function createSandbox(
   const started = await runtime.startContainer(id)
   if (!started?.pid) throw new Error('the sandbox ended at once')
   const netns = `/proc/${started.pid}/ns/net`
-  const ip = own ? await cniAdd(id, netns, o.cni(), shape) : o.hostIP
-  const sandbox: Sandbox = { id, ip, netns, ...(handler ? { runtime: handler } : {}), ...(cgroup ? { cgroup } : {}) }
+  const { ip, made }: Connected = own ? await o.networking.add({ id, netns, pod: pod.metadata }, shape) : { ip: o.hostIP }
+  const sandbox: Sandbox = {
+    id,
+    ip,
+    netns,
+    ...(handler ? { runtime: handler } : {}),
+    ...(cgroup ? { cgroup } : {}),
+    ...(made ? { made } : {}),
+  }
   if (own) {
     sandbox.hosts = path.join(folder, 'hosts')
     sandbox.resolvConf = path.join(folder, 'resolv.conf')
@@ -143,8 +152,13 @@ export async function removeSandbox(
       .filter((c) => c.sandbox)
       .map(async (s) => {
         // The address goes back before its namespace does, so that nobody gets it twice.
-        const ip = remembered?.id === s.id ? remembered.ip : undefined
-        if (!hostNetwork) await cniDel(s.id, s.pid ? `/proc/${s.pid}/ns/net` : '', o.cni(), ip)
+        const was = remembered?.id === s.id ? remembered : undefined
+        const attachment = {
+          id: s.id,
+          netns: s.pid ? `/proc/${s.pid}/ns/net` : '',
+          pod: { namespace: s.podNamespace, name: s.podName, uid },
+        }
+        if (!hostNetwork) await o.networking.remove(attachment, was)
         await runtime.remove(s.id)
       }),
   )

@@ -17,6 +17,8 @@ export interface ContainerInput {
   env: Map<string, string>
   /** What is mounted: a path of the host for each of its volumeMounts, in their order. */
   mounts: readonly { path: string; readOnly: boolean }[]
+  /** Devices of the host that it gets, by their paths. */
+  devices?: readonly string[]
   /** Files bound over /etc/hosts and /etc/resolv.conf. */
   hosts?: string
   resolvConf?: string
@@ -155,6 +157,9 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
         ...(input.resolvConf ? [`${input.resolvConf}:/etc/resolv.conf`] : []),
         `${input.terminationLog}:${container.terminationMessagePath ?? '/dev/termination-log'}`,
       ],
+      ...(input.devices?.length
+        ? { Devices: input.devices.map((p) => ({ PathOnHost: p, PathInContainer: p, CgroupPermissions: 'rwm' })) }
+        : {}),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
       OomScoreAdj: oomScore(pod, container, input.memory),
       ...boundsOf(container),

@@ -13,6 +13,9 @@ export const ROUND = { namespace: 'kube-system', name: 'kedge-nodes' }
 /** `available` where a node could serve ingresses, `serving` where it does. */
 export const INGRESS = 'kedge.dev/ingress'
 
+/** Which of the node's resources are the machine's own to say, by their names. */
+export const RESOURCES = 'kedge.dev/resources'
+
 /** The folder of the node's local volumes, and how much it may hold in all, as a quantity. */
 export const VOLUMES_FOLDER = 'kedge.dev/local-volumes'
 export const VOLUMES_SIZE = 'kedge.dev/local-volumes-size'

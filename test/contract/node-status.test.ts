@@ -9,6 +9,7 @@ import { databases, type TestDatabase } from './databases.ts'
 let db: TestDatabase
 let c: TestCluster
 let writes: string[] = []
+let resources: Record<string, string> = {}
 const facts = { name: 'n', ip: '192.0.2.1', runtimeVersion: '20', managed: false, volumes: '/tmp/volumes', pressure: new Set<never>() }
 const well = { ok: true, message: 'well' }
 const ask = async (method: string, path: string, body?: unknown, type = 'application/json') => {
@@ -28,7 +29,7 @@ const node = () => ask('GET', '/api/v1/nodes/n')
 const change = (path: string, body: object) => ask('PATCH', `/api/v1/nodes/n${path}`, body, 'application/merge-patch+json')
 const report = async (ready = well, known?: any) => {
   writes = []
-  await writeNodeStatus(api, facts, ready, known)
+  await writeNodeStatus(api, { ...facts, resources }, ready, known)
   return writes
 }
 
@@ -39,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => db.close())
 
 test('a Node is made once, and not written again while nothing has changed', async () => {
-  expect(await report()).toEqual(['POST ', 'PATCH /n', 'PATCH /n/status'])
+  expect(await report()).toEqual(['POST ', 'PATCH /n/status', 'PATCH /n'])
   expect(await report()).toEqual([])
   expect(await report(well, await node())).toEqual([])
 })
@@ -58,4 +59,21 @@ test('what is not so any more is written, and what others keep stays', async () 
   expect(now.find((x: any) => x.type === 'Ready')).toMatchObject({ status: 'True', message: 'well' })
   expect(now.find((x: any) => x.type === 'Ready').lastTransitionTime).not.toBe(unknown.lastTransitionTime)
   expect(await report({ ok: false, message: 'container runtime is down' })).toEqual(['PATCH /n/status'])
+})
+
+test('resources of the machine come and go; those that others name are theirs', async () => {
+  const capacity = async () => {
+    const { capacity, allocatable } = (await node()).status
+    expect(allocatable).toEqual(capacity)
+    return Object.fromEntries(Object.entries(capacity).filter(([name]) => name.startsWith('example.com/')))
+  }
+  const dongles = { 'example.com/dongle': '4' }
+  await change('/status', { status: { capacity: dongles, allocatable: dongles } })
+  resources = { 'example.com/gpu': '2' }
+  await report()
+  expect(await capacity()).toEqual({ ...dongles, 'example.com/gpu': '2' })
+  resources = {}
+  expect(await report()).toEqual(['PATCH /n/status', 'PATCH /n'])
+  expect(await capacity()).toEqual({ ...dongles, 'example.com/gpu': '0' })
+  expect(await report()).toEqual([])
 })

@@ -123,6 +123,31 @@ describe.skipIf(missing)('pods on a host', () => {
     cp.k('delete pod default none unknown --grace-period=0 --force')
   })
 
+  test('devices that the machine’s owner names go to one container each', async () => {
+    const file = path.join(host.folder, 'data/resources.yaml')
+    writeFileSync(file, 'resources: [{name: example.com/zero, devices: [{paths: [/dev/loop-control], env: {WHICH: one}}]}]')
+    host.killDaemon()
+    host.startDaemon()
+    const capacity = () => JSON.parse(cp.k('get node h1 -o json')).status.allocatable['example.com/zero']
+    await eventually('the node has it', () => capacity() === '1')
+    const asking = (name: string) =>
+      pod(name, `containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"], resources: {limits: {example.com/zero: 1}}}]`)
+    applied(asking('first'))
+    isReady('first')
+    expect(cp.k('exec first -- sh -c |ls /dev/loop-control; echo $WHICH|').trim().split('\n')).toEqual(['/dev/loop-control', 'one'])
+    applied(asking('second'))
+    await eventually('there is no second one', () =>
+      /Insufficient example.com\/zero/.test(cp.k('get events --field-selector involvedObject.name=second')),
+    )
+    cp.k('delete pod first --grace-period=1')
+    isReady('second')
+    cp.k('delete pod second --grace-period=1')
+    rmSync(file)
+    host.killDaemon()
+    host.startDaemon()
+    await eventually('it has gone', () => capacity() === '0')
+  })
+
   test('a pod is bounded as a whole, and shares by its class', async () => {
     const one = (name: string, resources: string) =>
       pod(name, `containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"], resources: ${resources}}]`)
