@@ -104,6 +104,8 @@ export interface DaemonOptions {
   podNetwork?: PodNetwork
   /** `host:port` where others reach this machine by WireGuard; without, it dials out alone. */
   wireguardEndpoint?: string
+  /** Ranges of this machine's addresses at which node ports are answered. */
+  nodePortAddresses?: string[]
   /** Where the host describes its network, for `cni`. */
   cniConfDir?: string
   /** A cgroup that those of all pods lie in. */
@@ -210,7 +212,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
   const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
   const proxy = new ServiceProxy(
-    { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr },
+    { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr, ...(o.nodePortAddresses ? { nodePorts: o.nodePortAddresses } : {}) },
     {
       services: () => services.objects.keys(),
       // DNS is not in the table where this host serves it itself.

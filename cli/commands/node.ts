@@ -11,6 +11,7 @@ import { DEFAULT_HARD, parseSoftThresholds, parseThresholds } from '../../node-a
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { isMachineStopping } from '../../node-agent/shutdown.ts'
+import { parseCidr } from '../../shared/meta/address.ts'
 import { isEndpoint } from '../../shared/session/wireguard.ts'
 import { type Flag, parseFlags } from '../flags.ts'
 import { duration } from '../kube/flags.ts'
@@ -58,6 +59,11 @@ const flags: Record<string, Flag> = {
   },
   data: { type: 'string', value: 'DIR', about: 'where keys, volumes and state live', default: '/var/lib/kedge' },
   'docker-socket': { type: 'string', value: 'PATH', about: "Docker's socket", default: '/var/run/docker.sock' },
+  'nodeport-addresses': {
+    type: 'string',
+    value: 'RANGES',
+    about: 'where node ports are answered, of the addresses of this machine, as 192.0.2.0/24,198.51.100.7/32; everywhere by default',
+  },
   'cgroup-root': {
     type: 'string',
     value: 'PATH',
@@ -141,6 +147,13 @@ function podNetworkOf(text: string): PodNetwork {
   return found
 }
 
+function rangesOf(text: string): string[] {
+  const all = text.split(',').map((r) => r.trim())
+  const wrong = all.find((r) => parseCidr(r)?.width !== 32)
+  if (wrong !== undefined) throw new Error(`--nodeport-addresses: ${JSON.stringify(wrong)} is no IPv4 range, as 192.0.2.0/24`)
+  return all
+}
+
 /** With a port, and one that others can be told of. */
 function endpointOf(text: string): string {
   const whole = /:\d+$/.test(text) && !/^[0-9a-f:]+:[0-9a-f]*:\d+$/i.test(text) ? text : `${text}:${WIREGUARD_PORT}`
@@ -159,6 +172,7 @@ const options = (v: Record<string, any>) => ({
   podNetwork: podNetworkOf(v['pod-network']),
   cgroupRoot: v['cgroup-root'],
   cniConfDir: v['cni-conf-dir'],
+  ...(v['nodeport-addresses'] ? { nodePortAddresses: rangesOf(v['nodeport-addresses']) } : {}),
   ...(v['wireguard-endpoint'] ? { wireguardEndpoint: endpointOf(v['wireguard-endpoint']) } : {}),
   shutdownGrace: {
     all: numberOf(v, 'shutdown-grace-period', 3600),

@@ -10,6 +10,8 @@ const DEFAULT_AFFINITY = 10_800
 export interface Ranges {
   podCidr: string
   serviceCidr: string
+  /** Where node ports are answered, of the machine's addresses; all but loopback where it is empty. */
+  nodePorts?: readonly string[]
 }
 
 /** Elements by set or map name: key → value (empty for sets). */
@@ -39,8 +41,9 @@ const endpointMaps = (of: string) =>
  * The table without elements, with chains for up to `most` endpoints, and for affinity that lasts so long (s). They are all made at once:
  * nft 1.0.6 cannot add a rule that refers to these maps once they are in the kernel.
  */
-export function baseTable({ podCidr, serviceCidr }: Ranges, most: number, affinities: Iterable<number> = []): string {
+export function baseTable({ podCidr, serviceCidr, nodePorts = [] }: Ranges, most: number, affinities: Iterable<number> = []): string {
   const lasting = [...affinities]
+  const toPort = nodePorts.length ? `fib daddr type local ip daddr { ${nodePorts.join(', ')} }` : TO_NODE
   const chains = Array.from({ length: most }, (_, i) => endpointChains(i + 1, podCidr, lasting)).join('\n')
   return `add table ip ${TABLE}
 delete table ip ${TABLE}
@@ -62,8 +65,8 @@ ${['', 'local-'].map(endpointMaps).join('\n')}
  chain mark-masquerade { ct mark set ct mark or ${MASQUERADE}; }
  set guarded { type ipv4_addr . inet_proto . inet_service; }
  set sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }
- chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${FROM_OUTSIDE(podCidr)} ${KEY} vmap @outside; ${KEY} vmap @services; ${FROM_OUTSIDE(podCidr)} ${TO_NODE} ${NODE_KEY} vmap @node-outside; ${TO_NODE} ${NODE_KEY} vmap @node-ports; dnat ip to ${KEY} map @host-address-ports; ${TO_NODE} dnat ip to ${NODE_KEY} map @host-ports; }
- chain check { ${KEY} vmap @no-endpoints; ${TO_NODE} ${NODE_KEY} vmap @no-endpoints-node; }
+ chain dispatch { ${KEY} @guarded ${KEY} . ip saddr != @sources drop; ${FROM_OUTSIDE(podCidr)} ${KEY} vmap @outside; ${KEY} vmap @services; ${FROM_OUTSIDE(podCidr)} ${toPort} ${NODE_KEY} vmap @node-outside; ${toPort} ${NODE_KEY} vmap @node-ports; dnat ip to ${KEY} map @host-address-ports; ${TO_NODE} dnat ip to ${NODE_KEY} map @host-ports; }
+ chain check { ${KEY} vmap @no-endpoints; ${toPort} ${NODE_KEY} vmap @no-endpoints-node; }
  chain unknown { fib daddr type local return; ip daddr @cluster-ips reject; ip daddr ${serviceCidr} reject; }
  chain input { type filter hook input priority -110; policy accept; ct state new jump check; }
  chain forward { type filter hook forward priority -110; policy accept; ct state new jump check; ct state new jump unknown; }

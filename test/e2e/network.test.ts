@@ -402,6 +402,25 @@ describe.skipIf(missing)('the network of two hosts', () => {
     cp.k('delete pod odd')
   })
 
+  test('node ports are answered at the addresses that the daemon is given for them', async () => {
+    const port = 30_901
+    const extra = '10.88.0.201'
+    cp.k(`create service nodeport narrow --tcp=80:8080 --node-port=${port}`)
+    cp.k('set selector service narrow app=web')
+    h1.run(`ip addr add ${extra}/24 dev eth0`)
+    const at = (ip: string) => h2.try(`curl -s -o /dev/null -m 2 -w %{http_code} http://${ip}:${port}/`)
+    for (const ip of [h1.ip, extra]) await eventually(`${ip} answers`, () => at(ip) === '200')
+    h1.killDaemon()
+    h1.startDaemon(undefined, undefined, {}, ['--nodeport-addresses', `${h1.ip}/32`])
+    await eventually('the other address does not answer', () => at(extra) !== '200')
+    await eventually('the one that was named does', () => at(h1.ip) === '200')
+    h1.killDaemon()
+    h1.startDaemon()
+    await eventually('all answer again', () => at(extra) === '200')
+    h1.run(`ip addr del ${extra}/24 dev eth0`)
+    cp.k('delete service narrow')
+  })
+
   test('a daemon that was killed serves again when it is back, without the control plane', async () => {
     await cp.kill()
     h2.killDaemon()
