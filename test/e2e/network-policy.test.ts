@@ -1,4 +1,5 @@
-// Network policies as a matrix: nine pods of three namespaces on two hosts, each to each, over two TCP ports and one of UDP; before, under and after each.
+// Network policies as a matrix: nine pods of three namespaces on three hosts, one of them behind a router, each to each, over two TCP ports and one of UDP;
+// before, under and after each.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
@@ -28,7 +29,7 @@ spec:
 
 const cluster = [
   ...NAMESPACES.map((ns) => `---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ${ns}, labels: {ns: ${ns}}}\n`),
-  ...NAMESPACES.flatMap((ns, i) => PODS.map((p, k) => podManifest(ns, p, (i + k) % 2 ? 'h2' : 'h1'))),
+  ...NAMESPACES.flatMap((ns, i) => PODS.map((p, k) => podManifest(ns, p, `h${1 + ((i + k) % 3)}`))),
   '---\napiVersion: v1\nkind: Service\nmetadata: {name: svc, namespace: x}\nspec: {selector: {pod: a}, ports: [{port: 80}]}\n',
 ].join('')
 
@@ -135,11 +136,10 @@ const policies: [title: string, specs: string[], passes: (t: Try) => boolean][] 
   ],
 ]
 
-describe.skipIf(missing)('network policies on two hosts', () => {
+describe.skipIf(missing)('network policies on three hosts', () => {
   let stand: Stand
   let cp: ControlPlane
-  let h1: Host
-  let h2: Host
+  let hosts: Host[]
   const ips = new Map<string, string>()
   const probers = new Map<string, Prober>()
   let service: string
@@ -180,15 +180,15 @@ describe.skipIf(missing)('network policies on two hosts', () => {
   }
 
   beforeAll(async () => {
-    stand = await startStand(2)
+    stand = await startStand(3, { far: 1 })
     cp = stand.cp
-    ;[h1, h2] = stand.hosts as [Host, Host]
+    hosts = stand.hosts
     apply(cluster)
     for (const ns of NAMESPACES) cp.k(`wait pod -n ${ns} --all --for=condition=Ready --timeout=60s`)
     for (const name of NAMES) {
       const { metadata, spec, status } = getPod(nsOf(name), nameOf(name))
       ips.set(name, status.podIP)
-      probers.set(name, await Prober.in(spec.nodeName === 'h1' ? h1 : h2, metadata.uid, [80, 81], [80]))
+      probers.set(name, await Prober.in(hosts.find((h) => h.name === spec.nodeName)!, metadata.uid, [80, 81], [80]))
     }
     service = JSON.parse(cp.k('get service -n x svc -o json')).spec.clusterIP
   }, 180_000)
@@ -246,7 +246,7 @@ describe.skipIf(missing)('network policies on two hosts', () => {
           podManifest(
             'x',
             n,
-            i % 2 ? 'h2' : 'h1',
+            `h${1 + (i % 3)}`,
             `nc -w 2 IP(w/a) 80 </dev/null 2>/dev/null | grep -q x && echo leak || echo held; sleep 3600`,
             'kind: caged',
           ),
@@ -283,18 +283,16 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     const reaches = (h: Host, ip: string) => h.try(`timeout 1 bash -c 'cat </dev/tcp/${ip}/80'`) === 'x'
     const at = (node: string) =>
       NAMES.filter((n) => nsOf(n) === 'x' && getPod('x', nameOf(n)).spec.nodeName === node).map((n) => ips.get(n)!)
-    expect(at('h1').map((ip) => [reaches(h1, ip), reaches(h2, ip)])).toEqual(at('h1').map(() => [true, false]))
+    expect(at('h1').map((ip) => hosts.map((h) => reaches(h, ip)))).toEqual(at('h1').map(() => [true, false, false]))
   })
 
   test('rules outlast the daemon, and what changed meanwhile is made good', async () => {
     apply(policyManifest('p', `{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {ns: w}}}]}]}`))
     await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'w')
-    h1.killDaemon()
-    h2.killDaemon()
+    for (const h of hosts) h.killDaemon()
     expect(await refused()).toEqual(expected((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'w'))
     apply(policyManifest('p', `{podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {ns: z}}}]}]}`))
-    h1.startDaemon()
-    h2.startDaemon()
+    for (const h of hosts) h.startDaemon()
     await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'z')
   })
 
@@ -303,9 +301,9 @@ describe.skipIf(missing)('network policies on two hosts', () => {
     await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'w')
     const address = JSON.parse(cp.k('get service svc -n x -o json')).spec.clusterIP
     const asks = (h: Host) => h.try(`timeout 1 bash -c 'cat </dev/tcp/${address}/80'`) === 'x'
-    const [home] = [h1, h2].filter((h) => h.name === getPod('x', 'a').spec.nodeName)
+    const home = hosts.find((h) => h.name === getPod('x', 'a').spec.nodeName)
     expect(asks(home!)).toBe(true)
-    for (const h of [h1, h2]) h.run('nft flush ruleset')
+    for (const h of hosts) h.run('nft flush ruleset')
     expect(asks(home!)).toBe(false)
     await eventually('the service is back', () => asks(home!), 60_000)
     await becomes((t) => nsOf(t.to) !== 'x' || nsOf(t.from) === 'w')
