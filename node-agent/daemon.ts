@@ -46,6 +46,7 @@ import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { Session } from './session/session.ts'
 import { NodeShutdown, type ShutdownGrace } from './shutdown.ts'
+import { Summary } from './stats/summary.ts'
 import { PodStreams } from './streams/pod-streams.ts'
 import { Upgrader } from './upgrade.ts'
 import { CsiDrivers } from './volumes/csi/drivers.ts'
@@ -174,7 +175,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
 
   const dialers = new PodDialers(o.dialer ?? [], log)
-  const streams = new PodStreams({ runtime, dialers, log, runningAs: (uid) => mirrors.staticUid(uid) ?? uid })
+  const ownPods = () => [...workers.values()].map((w) => w.pod)
+  const own = { summary: () => summary, pods: ownPods }
+  const streams = new PodStreams({ runtime, dialers, own, log, runningAs: (uid) => mirrors.staticUid(uid) ?? uid })
   const session = new Session(
     identity,
     log,
@@ -341,6 +344,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const w of workers.values()) w.wake()
   })
   const volumes = new PodVolumes(o.data, runtime, new CsiVolumes(csi, identity.node))
+  const summary = new Summary({ node: identity.node, runtime, volumes, pods: ownPods, data: o.data })
   const context: WorkerContext = {
     runtime,
     volumes,

@@ -124,7 +124,8 @@ async function placeOf(a: Asked): Promise<Place> {
   const object = await podOf({ ...a, r: { ...a.r, name } })
   if (kind.kind === 'Node') {
     const address = object.status?.addresses?.find((x: any) => x.type === 'InternalIP')?.address ?? name
-    if (!port) throw unavailable(`the daemon of node ${JSON.stringify(name)} has no port of its own: name one`)
+    // Its daemon is asked itself: it listens nowhere.
+    if (!port) return { targets: [{ node: name, address, port: 0 }], tls: false, host: name }
     return { targets: [{ node: name, address, port: portOf(port, 0) }], tls, host: `${address}:${port}` }
   }
   const address = proxyable(object.status?.podIP)

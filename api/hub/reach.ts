@@ -9,6 +9,8 @@ function routeOf(sessions: Sessions, { targets }: NodeCall): { node: string; add
   const near = targets.find((t) => t.node !== undefined && sessions.isConnected(t.node))
   if (near) return { node: near.node!, address: near.address, port: near.port }
   const [target] = targets
+  // No other daemon answers for this one.
+  if (target?.port === 0) throw unavailable(`node ${JSON.stringify(target.node)} has no open session: its daemon is not connected`)
   const [node] = sessions.connected()
   if (!target) throw unavailable('there is nothing that could be reached')
   if (node === undefined) throw unavailable('no node has an open session: nothing in the cluster can be reached')

@@ -1,59 +1,12 @@
-// What pods have of a machine's memory, processes and disk. From cgroups and files; Docker is asked for layers only when the disk is short.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+// What pods have of a machine's memory, processes and disk, to rank them by. Docker is asked for layers only when the disk is short.
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { exec } from '../network/commands.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
+import { memoryOf, processesOf } from '../stats/cgroups.ts'
+import { folderSize } from '../volumes/folder-size.ts'
 import { podFolder } from '../volumes/volumes.ts'
 import type { PodUsage } from './ranking.ts'
 import type { resourceOf } from './thresholds.ts'
-
-const number = (file: string): number => Number(readFileSync(file, 'utf8')) || 0
-
-/** The folder of a process's cgroup that counts this; the one hierarchy of version 2, or version 1's own. */
-function cgroupFolder(pid: number, controller: 'memory' | 'pids'): { at: string; v2: boolean } | undefined {
-  try {
-    for (const line of readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')) {
-      const [, controllers, at] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
-      if (at === undefined) continue
-      if (controllers!.split(',').includes(controller)) return { at: path.join('/sys/fs/cgroup', controller, at), v2: false }
-      const unified = path.join('/sys/fs/cgroup', at)
-      if (controllers === '' && existsSync(path.join(unified, 'cgroup.controllers'))) return { at: unified, v2: true }
-    }
-  } catch {
-    // It has just ended.
-  }
-  return undefined
-}
-
-/** Bytes that a process's container cannot do without: what it has, without files that the kernel may forget. */
-function workingSet(pid: number): number {
-  const group = cgroupFolder(pid, 'memory')
-  if (!group) return 0
-  try {
-    const used = number(path.join(group.at, group.v2 ? 'memory.current' : 'memory.usage_in_bytes'))
-    const stat = readFileSync(path.join(group.at, 'memory.stat'), 'utf8')
-    const idle = Number(new RegExp(`^${group.v2 ? '' : 'total_'}inactive_file (\\d+)`, 'm').exec(stat)?.[1] ?? 0)
-    return Math.max(0, used - idle)
-  } catch {
-    return 0
-  }
-}
-
-function processes(pid: number): number {
-  const group = cgroupFolder(pid, 'pids')
-  try {
-    return group ? number(path.join(group.at, 'pids.current')) : 0
-  } catch {
-    return 0
-  }
-}
-
-/** Bytes (or inodes) of a folder, without what is mounted in it. */
-async function folderSize(at: string, inodes: boolean): Promise<number> {
-  if (!existsSync(at)) return 0
-  const text = await exec('du', '-s', '-x', ...(inodes ? ['--inodes'] : ['--block-size=1']), at).catch(() => '0')
-  return Number.parseInt(text, 10) || 0
-}
 
 const fileSize = (file: string): number => {
   try {
@@ -97,9 +50,9 @@ export async function usages(
       containers.set(
         o.name,
         resource === 'memory'
-          ? workingSet(o.pid)
+          ? (memoryOf(o.pid)?.workingSet ?? 0)
           : resource === 'pids'
-            ? processes(o.pid)
+            ? processesOf(o.pid)
             : resource === 'inodes'
               ? 0
               : await writtenBy(runtime, o),

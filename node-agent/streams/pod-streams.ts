@@ -7,6 +7,7 @@ import type { Observed, Runtime } from '../runtime/docker.ts'
 import { failure, serveAttach, serveExec, serveLogs } from '../runtime/exec.ts'
 import type { NodeStream } from '../session/session.ts'
 import { serveFetch } from './http.ts'
+import { type OwnAnswers, serveOwn } from './own.ts'
 import { forwardOverChannels, forwardOverSpdy } from './port-forward.ts'
 import { channelsOverSpdy } from './spdy-channels.ts'
 
@@ -15,6 +16,7 @@ type LogRequest = Extract<StreamRequest, { kind: 'logs' }>
 export interface PodStreamsOptions {
   runtime: Runtime
   dialers: PodDialers
+  own: OwnAnswers
   log: Log
   /** The UID that the pod's containers carry: a static pod's own where the API says its mirror's. */
   runningAs(uid: string): string
@@ -45,7 +47,8 @@ export class PodStreams {
   /** Until the stream ends; failures are told through it. */
   async serve(asked: StreamRequest, pipe: NodeStream): Promise<void> {
     const { log, runtime } = this.#o
-    if (asked.kind === 'http') return serveFetch(asked, pipe)
+    // Nothing listens on port 0: it is the daemon itself that is asked.
+    if (asked.kind === 'http') return asked.port === 0 ? serveOwn(asked, pipe, this.#o.own) : serveFetch(asked, pipe)
     const request = { ...asked, uid: this.#o.runningAs(asked.uid) }
     let stream = pipe
     try {

@@ -4,9 +4,11 @@ import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError, expand } from '../plan/expand.ts'
 import type { Runtime } from '../runtime/docker.ts'
+import { fileSystem } from '../stats/machine.ts'
 import { isContentVolume } from './content.ts'
 import type { CsiVolumes } from './csi/volumes.ts'
-import { unmountBelow } from './mounts.ts'
+import { folderSize } from './folder-size.ts'
+import { isMounted, unmountBelow } from './mounts.ts'
 import { giveToGroup } from './ownership.ts'
 import { mountPart } from './sub-path.ts'
 import { ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
@@ -18,6 +20,12 @@ export interface VolumePlace {
 }
 /** By the volume's name. */
 export type VolumePlaces = ReadonlyMap<string, VolumePlace>
+
+/** What a volume has in use, as kubelet's summary tells it. */
+export interface VolumeUse extends NonNullable<ReturnType<typeof fileSystem>> {
+  name: string
+  pvcRef?: { name: string; namespace: string }
+}
 
 export const podFolder = (data: string, uid: string): string => path.join(data, 'pods', uid)
 const volumeFolder = (data: string, pod: any, name: string) => path.join(podFolder(data, pod.metadata.uid), 'volumes', name)
@@ -31,6 +39,8 @@ export class PodVolumes {
   readonly #data: string
   readonly #runtime: Runtime
   readonly #csi: CsiVolumes
+  /** Of the pods that have them. */
+  readonly #places = new Map<string, VolumePlaces>()
 
   constructor(data: string, runtime: Runtime, csi: CsiVolumes) {
     this.#data = data
@@ -42,6 +52,7 @@ export class PodVolumes {
   async setUp(pod: any, sources: VolumeSources): Promise<VolumePlaces> {
     const out = new Map<string, VolumePlace>()
     for (const v of pod.spec.volumes ?? []) out.set(v.name, await this.#setUpOne(pod, v, sources))
+    this.#places.set(pod.metadata.uid, out)
     return out
   }
 
@@ -101,8 +112,27 @@ export class PodVolumes {
     return out
   }
 
+  /** Bytes and inodes of a pod's volumes; of the host's own folders nothing is said. */
+  async usageOf(pod: any): Promise<VolumeUse[]> {
+    const out: VolumeUse[] = []
+    for (const v of pod.spec.volumes ?? []) {
+      const place = this.#places.get(pod.metadata.uid)?.get(v.name)
+      const disk = place && !v.hostPath ? fileSystem(place.path) : undefined
+      if (!disk) continue
+      const claim = claimOf(pod.metadata.name, v)
+      const pvcRef = claim === undefined ? {} : { pvcRef: { name: claim, namespace: pod.metadata.namespace } }
+      // A folder on a disk that it shares with others is counted by itself.
+      const own = isMounted(place!.path)
+        ? {}
+        : { usedBytes: await folderSize(place!.path, false), inodesUsed: await folderSize(place!.path, true) }
+      out.push({ name: v.name, ...disk, ...own, ...pvcRef })
+    }
+    return out
+  }
+
   /** Nothing of the pod stays on disk. */
   async remove(uid: string): Promise<void> {
+    this.#places.delete(uid)
     await this.#csi.tearDown(uid)
     const folder = podFolder(this.#data, uid)
     if (!existsSync(folder)) return

@@ -59,7 +59,7 @@ type PodStream =
       limitBytes?: number
     }
 
-/** An HTTP request that the daemon makes from its machine: to webhooks, aggregated APIs, whatever listens in the cluster. */
+/** An HTTP request that the daemon makes from its machine: to webhooks, aggregated APIs, whatever listens in the cluster. With port 0 it answers itself. */
 export interface NodeFetch {
   kind: 'http'
   address: string

@@ -50,9 +50,12 @@ const asOurs = (text: string): string =>
 /** kubectl walks a Go map here, in another order each time. */
 const unordered = /^(label .*--list|logs .*--all-containers|describe (cm|configmap|secret|-f .*settings))\b/
 
+/** From one moment to the next others are in use. */
+const measured = (text: string) => text.replace(/\d+(m|Mi|%)/g, 'N$1').replace(/ +/g, ' ')
+
 /** What an invocation printed, as it can be compared. */
 export const comparable = (line: string, done: Outcome): Outcome => {
-  const out = asOurs(done.out)
+  const out = line.startsWith('top ') ? measured(asOurs(done.out)) : asOurs(done.out)
   return { ...done, out: unordered.test(line) ? out.split('\n').sort().join('\n') : out, err: asOurs(done.err) }
 }
 

@@ -1,0 +1,51 @@
+// What this daemon answers itself to requests for its node (nodes/NAME/proxy without a port), by kubelet's paths.
+import { EXPOSITION_TYPE, exposition } from '../../shared/exposition.ts'
+import { Channel, type NodeAnswer, type NodeFetch } from '../../shared/session/frames.ts'
+import { failure } from '../runtime/exec.ts'
+import type { NodeStream } from '../session/session.ts'
+import type { Summary } from '../stats/summary.ts'
+
+interface Answer {
+  status: number
+  type: string
+  body: string
+}
+const plain = (status: number, body: string): Answer => ({ status, type: 'text/plain; charset=utf-8', body })
+const json = (value: unknown): Answer => ({ status: 200, type: 'application/json', body: JSON.stringify(value) })
+
+export interface OwnAnswers {
+  summary(): Summary
+  /** The pods of this node, as they are known here. */
+  pods(): any[]
+}
+
+async function answerTo(method: string, path: string, o: OwnAnswers): Promise<Answer> {
+  const url = new URL(path, 'http://node')
+  if (method !== 'GET' && method !== 'HEAD') return plain(405, '405 method not allowed\n')
+  switch (url.pathname) {
+    case '/healthz':
+      return plain(200, 'ok')
+    case '/pods':
+      return json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: o.pods() })
+    case '/stats/summary':
+      return json(await o.summary().read(url.searchParams.get('only_cpu_and_memory') === 'true'))
+    case '/metrics/resource':
+      return { status: 200, type: EXPOSITION_TYPE, body: exposition(o.summary().resourceMetrics()) }
+    default:
+      return plain(404, '404 page not found\n')
+  }
+}
+
+/** Answers through the stream; nothing is read from it. */
+export async function serveOwn({ method, path }: NodeFetch, stream: NodeStream, o: OwnAnswers): Promise<void> {
+  try {
+    const { status, type, body } = await answerTo(method, path, o)
+    const bytes = Buffer.from(method === 'HEAD' ? '' : body)
+    const head: NodeAnswer = { status, headers: [['content-type', type]] }
+    await stream.write(Channel.error, Buffer.from(JSON.stringify(head)))
+    if (bytes.length) await stream.write(Channel.stdout, bytes)
+    stream.end()
+  } catch (cause) {
+    stream.end(failure(500, 'InternalError', (cause as Error).message))
+  }
+}

@@ -1,0 +1,32 @@
+// Metrics as Prometheus reads them (text format 0.0.4).
+
+export interface Sample {
+  labels?: Record<string, string>
+  value: number
+  /** Milliseconds since 1970; of now where absent. */
+  at?: number
+}
+export interface Family {
+  name: string
+  help: string
+  type: 'counter' | 'gauge'
+  samples: readonly Sample[]
+}
+
+export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+const escaped = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')
+const labelText = (labels: Record<string, string> = {}): string => {
+  const all = Object.entries(labels).map(([k, v]) => `${k}="${escaped(v)}"`)
+  return all.length ? `{${all.join(',')}}` : ''
+}
+
+/** Families without samples are left out. */
+export const exposition = (families: readonly Family[]): string =>
+  families
+    .filter((f) => f.samples.length)
+    .map(({ name, help, type, samples }) => {
+      const lines = samples.map((s) => `${name}${labelText(s.labels)} ${s.value}${s.at === undefined ? '' : ` ${Math.round(s.at)}`}`)
+      return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
+    })
+    .join('')
