@@ -1,14 +1,12 @@
 // The daemon: puts session, runtime, workers and network together. Containers outlive it; at a start it adopts what runs.
-import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
-import { cpus, homedir, networkInterfaces, totalmem } from 'node:os'
+import { cpus, homedir, totalmem } from 'node:os'
 import path from 'node:path'
 import { apiServiceIp } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts'
 import { RouteTable } from '../shared/session/routes.ts'
-import type { Log } from './log.ts'
+import type { Daemon, DaemonOptions } from './daemon-options.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { hostNetworking, ownNetworking } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
@@ -18,11 +16,12 @@ import { HostWatch } from './network/host-watch.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
-import { allowForwarding, forbidForwarding, type PodNetwork, Routes } from './network/routes.ts'
+import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
 import { ServiceProxy } from './network/service-proxy.ts'
 import { SlicesByService } from './network/slices.ts'
 import { WIREGUARD_PORT, wireguardKeys } from './network/wireguard.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
+import { instanceOf, ownAddress } from './own-address.ts'
 import type { WorkerContext } from './pods/context.ts'
 import { Devices, readResources } from './pods/devices.ts'
 import { EventRecorder } from './pods/events.ts'
@@ -35,8 +34,8 @@ import { StaticPods } from './pods/static-pods.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { PodTokens } from './pods/tokens.ts'
 import { PodWorker } from './pods/worker.ts'
-import { ImageCollector, type Shares } from './pressure/image-collector.ts'
-import { Pressure, type PressureOptions } from './pressure/pressure.ts'
+import { ImageCollector } from './pressure/image-collector.ts'
+import { Pressure } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
 import { Runtime } from './runtime/docker.ts'
 import { PodCgroups } from './runtime/pod-cgroups.ts'
@@ -45,7 +44,7 @@ import { createApi } from './session/api.ts'
 import { type Identity, openIdentity } from './session/identity.ts'
 import { DiskCopy, ObjectList, References } from './session/objects.ts'
 import { Session } from './session/session.ts'
-import { NodeShutdown, type ShutdownGrace } from './shutdown.ts'
+import { NodeShutdown } from './shutdown.ts'
 import { Summary } from './stats/summary.ts'
 import { PodStreams } from './streams/pod-streams.ts'
 import { Upgrader } from './upgrade.ts'
@@ -82,74 +81,6 @@ const apiSlice = ({ ip, port }: { ip: string; port: number }) => ({
   endpoints: [{ addresses: [ip], conditions: { ready: true } }],
   ports: [{ name: 'https', port, protocol: 'TCP' }],
 })
-
-export interface DaemonOptions {
-  data: string
-  server?: string
-  token?: string
-  caFile?: string
-  name: string
-  nodeIp?: string
-  dockerSocket: string
-  log: Log
-  /** Looks at what is here without dialling or starting anything: for purging. */
-  offline?: boolean
-  /** The folder with its versions, where install.sh put it down. */
-  installed?: string
-  /** What starts `serveDials` of network/dial.ts in a process of its own; without it nothing is forwarded. */
-  dialer?: string[]
-  /** Ends the process: what started it starts the version that is current. */
-  restart?: () => void
-  /** The folder with manifests of pods that this machine runs by itself; one in `data` where absent. */
-  staticPods?: string
-  podNetwork?: PodNetwork
-  /** `host:port` where others reach this machine by WireGuard; without, it dials out alone. */
-  wireguardEndpoint?: string
-  /** Ranges of this machine's addresses at which node ports are answered. */
-  nodePortAddresses?: string[]
-  /** Where the host describes its network, for `cni`. */
-  cniConfDir?: string
-  /** A cgroup that those of all pods lie in. */
-  cgroupRoot?: string
-  /** How long pods have when the machine goes down. */
-  shutdownGrace?: ShutdownGrace
-  /** When pods are sent away, and when images are. */
-  pressure?: Pick<PressureOptions, 'thresholds' | 'softGrace' | 'transition'> & { images: Shares }
-}
-
-export interface Daemon {
-  /** Stops the daemon and leaves the containers running. */
-  close(): Promise<void>
-  /** The machine goes down: ends its pods. The daemon is to be closed then. */
-  shutDown(): Promise<void>
-  /** Stops the daemon and takes containers, rules and routes away with it. */
-  purge(): Promise<void>
-}
-
-/** The address that other machines reach this one by: the one it dials the control plane from, unless that is loopback. */
-async function ownAddress(server: string): Promise<string> {
-  const url = new URL(server)
-  const dialled = await new Promise<string>((resolve) => {
-    const s = connect({ host: url.hostname, port: Number(url.port || 443) }, () => {
-      resolve(s.localAddress ?? '')
-      s.destroy()
-    })
-    s.on('error', () => resolve(''))
-    s.setTimeout(3000, () => s.destroy())
-  })
-  if (dialled && !dialled.startsWith('127.') && !dialled.includes(':')) return dialled
-  const first = Object.entries(networkInterfaces())
-    .filter(([name]) => !/^(docker|br-|veth|cni|kedge)/.test(name))
-    .flatMap(([, list]) => list ?? [])
-    .find((i) => i.family === 'IPv4' && !i.internal)
-  return first?.address ?? '127.0.0.1'
-}
-
-function instanceOf(data: string): string {
-  const file = path.join(data, 'instance')
-  if (!existsSync(file)) writeFileSync(file, randomUUID())
-  return readFileSync(file, 'utf8').trim()
-}
 
 /** Joins if need be, and runs until it is closed. */
 export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
