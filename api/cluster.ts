@@ -21,6 +21,8 @@ import { Rbac, rbacResources } from './auth/rbac.ts'
 import { ServiceAccounts } from './auth/service-accounts.ts'
 import { Tokens } from './auth/tokens.ts'
 import { ListCache } from './http/list-cache.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { storageFamilies } from './metrics/storage.ts'
 import type { Clock, Random } from './ports/clock.ts'
 import type { Database } from './ports/database.ts'
 import type { Hub } from './ports/hub.ts'
@@ -47,6 +49,8 @@ export interface Cluster {
   authority: ClusterAuthority
   log: Log
   clock: Clock
+  /** Of this process. */
+  metrics: Metrics
   /** 32 bytes that its Secrets are encrypted with: they go along when it moves. */
   sealKey: Uint8Array
   /** Drops what a change makes stale in this process. */
@@ -154,6 +158,8 @@ export function createCluster(o: ClusterOptions): Cluster {
     allowed: (user, a) => authorizer.allows(user, a),
   }
   const sensitive = new Set(rbacResources)
+  const metrics = new Metrics()
+  metrics.add(() => storageFamilies(store))
   const lists = o.head ? { cache: new ListCache(), head: o.head } : undefined
   return {
     env,
@@ -164,6 +170,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     authority,
     log: o.log,
     clock: o.clock,
+    metrics,
     sealKey: o.sealKey,
     ...(lists ? { lists } : {}),
     observe: (event) => {

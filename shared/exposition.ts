@@ -5,11 +5,13 @@ export interface Sample {
   value: number
   /** Milliseconds since 1970; of now where absent. */
   at?: number
+  /** Of a histogram: which of its series. */
+  part?: 'bucket' | 'sum' | 'count'
 }
 export interface Family {
   name: string
   help: string
-  type: 'counter' | 'gauge'
+  type: 'counter' | 'gauge' | 'histogram'
   samples: readonly Sample[]
 }
 
@@ -26,7 +28,9 @@ export const exposition = (families: readonly Family[]): string =>
   families
     .filter((f) => f.samples.length)
     .map(({ name, help, type, samples }) => {
-      const lines = samples.map((s) => `${name}${labelText(s.labels)} ${s.value}${s.at === undefined ? '' : ` ${Math.round(s.at)}`}`)
+      const lines = samples.map(
+        (s) => `${name}${s.part ? `_${s.part}` : ''}${labelText(s.labels)} ${s.value}${s.at === undefined ? '' : ` ${Math.round(s.at)}`}`,
+      )
       return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
     })
     .join('')

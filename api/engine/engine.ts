@@ -4,6 +4,7 @@
 import type { Cluster } from '../cluster.ts'
 import { controllers as all } from '../controllers/index.ts'
 import type { LocalHub } from '../hub/local-hub.ts'
+import { WorkQueues } from '../metrics/work-queues.ts'
 import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
 import { applyWrite, type Tasks } from './apply.ts'
@@ -41,7 +42,8 @@ const mayJoin = (w: Write, before: Write): boolean => {
 
 interface Lane {
   controller: Controller
-  dirty: Set<string>
+  /** Since when each key waits, ms. */
+  dirty: Map<string, number>
   active: Set<string>
   failures: Map<string, number>
   due: Map<string, number>
@@ -92,8 +94,9 @@ export async function startEngine({
     },
   )
   const lanes = controllers.map(
-    (controller): Lane => ({ controller, dirty: new Set(), active: new Set(), failures: new Map(), due: new Map(), resting: new Map() }),
+    (controller): Lane => ({ controller, dirty: new Map(), active: new Set(), failures: new Map(), due: new Map(), resting: new Map() }),
   )
+  const queues = new WorkQueues(() => lanes.map((l) => ({ name: l.controller.name, depth: l.dirty.size, active: l.active.size })))
   let active = 0
   let closed = false
   let loaded = false
@@ -109,7 +112,8 @@ export async function startEngine({
       if (rests > clock.now()) return void setDue(lane, key, rests)
       lane.resting.delete(key)
     }
-    lane.dirty.add(key)
+    queues.wait(lane.controller.name)
+    if (!lane.dirty.has(key)) lane.dirty.set(key, clock.now())
     schedulePump()
   }
   const schedulePump = () => {
@@ -146,9 +150,10 @@ export async function startEngine({
       for (const lane of lanes) {
         if (active >= CONCURRENCY) break
         if (lane.controller.oneByOne && lane.active.size) continue
-        for (const key of lane.dirty) {
+        for (const [key, since] of lane.dirty) {
           if (lane.active.has(key)) continue
           lane.dirty.delete(key)
+          queues.waited(lane.controller.name, clock.now() - since)
           void run(lane, key)
           more = true
           break
@@ -165,8 +170,8 @@ export async function startEngine({
     active++
     forgetDue(lane, key)
     const { controller } = lane
+    const begun = clock.now()
     try {
-      const begun = clock.now()
       const theirs = takenUntil(controller, cache)
       if (theirs > begun) return void (await setDue(lane, key, theirs))
       const view = controller.view(key, cache)
@@ -181,6 +186,7 @@ export async function startEngine({
       if (result.memory !== undefined) cache.remember(controller.name, key, result.memory)
       if (result.requeueAt !== undefined) await setDue(lane, key, result.requeueAt)
     } catch (cause) {
+      queues.again(controller.name)
       const code = (cause as { code?: number }).code
       if (code === 409 || code === 404) {
         // Someone else was faster: the view was old.
@@ -196,6 +202,7 @@ export async function startEngine({
         await setDue(lane, key, clock.now() + Math.min(MIN_BACKOFF * 2 ** Math.min(n, 12), MAX_BACKOFF))
       }
     } finally {
+      queues.worked(controller.name, clock.now() - begun)
       lane.active.delete(key)
       active--
       pump()
@@ -306,14 +313,16 @@ export async function startEngine({
   }
 
   const unsubscribe = hub.fanOut.subscribe(observe)
+  const unmeasured = cluster.metrics.add(() => queues.families())
   await cache.load(store).catch((cause) => {
     unsubscribe()
+    unmeasured()
     throw cause
   })
   loaded = true
   for (const node of lost.keys()) if (!cache.get('nodes', '', node)) lost.delete(node)
   for (const e of early.splice(0)) observe(e)
-  for (const lane of lanes) for (const key of lane.controller.all(cache)) lane.dirty.add(key)
+  for (const lane of lanes) for (const key of lane.controller.all(cache)) lane.dirty.set(key, clock.now())
   const [rows] = await store.database.read([{ sql: 'SELECT controller, key, due FROM wakeups', args: [] }])
   for (const [name, key, due] of rows ?? []) lanes.find((l) => l.controller.name === name)?.due.set(key as string, due as number)
   rearm()
@@ -340,6 +349,7 @@ export async function startEngine({
     close: async () => {
       closed = true
       unsubscribe()
+      unmeasured()
       void alarm.set(undefined)
       while (active > 0) await new Promise((r) => setTimeout(r, 5))
     },

@@ -2,13 +2,16 @@
 
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
+import { EXPOSITION_TYPE } from '../../shared/exposition.ts'
 import { apiVersionOf, isBuiltIn } from '../../shared/kinds/index.ts'
+import type { KindTable } from '../../shared/kinds/table.ts'
 import { genericNotFound, StatusError, tooLarge, unauthorized } from '../../shared/status/index.ts'
 import { KEDGE_VERSION } from '../../shared/version.ts'
 import { anonymous, authenticate, impersonate, withAuthenticated } from '../auth/authentication.ts'
 import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
+import type { Served } from '../metrics/metrics.ts'
 import type { Audit } from '../ports/audit.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
@@ -50,6 +53,20 @@ const open = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])
 const published = new Set(['/.well-known/openid-configuration', '/openid/v1/jwks'])
 const textAnswer = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
+
+/** Paths that are no resources and are told apart; all others are one. */
+const PLAIN_PATHS = new Set(['/healthz', '/livez', '/readyz', '/version', '/metrics', '/api', '/apis', '/openapi/v2', '/openapi/v3'])
+
+/** A request as metrics tell it from others: by what there is, whatever somebody asks for. */
+function servedOf(kinds: KindTable, path: string, a: Attributes): Served {
+  const [, version = ''] = /^\/(?:api|apis\/[^/]+)\/([^/]+)/.exec(path) ?? []
+  const group = a.group ?? ''
+  const kind = a.resource === undefined ? undefined : kinds.byResource(group, version, a.resource)
+  if (!kind) return { verb: a.verb, group: '', version: '', resource: '', subresource: PLAIN_PATHS.has(path) ? path : '', scope: '' }
+  const scope = a.name !== undefined ? 'resource' : a.namespace !== undefined ? 'namespace' : 'cluster'
+  const subresource = a.subresource !== undefined && kind.subresources?.[a.subresource] ? a.subresource : ''
+  return { verb: a.verb, group, version, resource: kind.plural, subresource, scope }
+}
 
 /** How old the knowledge of definitions may be that says that something is not there, ms. */
 const RECHECK = 200
@@ -102,6 +119,21 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
     const certified = header || !shown ? undefined : await cluster.authority.client(shown.id, shown.der)
     return certified ? withAuthenticated(certified) : authenticate(authenticators, header)
   }
+
+  app.use('*', async (c, next) => {
+    const begun = performance.now()
+    const about = servedOf(env.kinds, c.req.path, asked(c))
+    const isStream = about.verb === 'watch' || longRunning(c)
+    const leave = isStream ? undefined : cluster.metrics.enter(!['GET', 'HEAD'].includes(c.req.method))
+    try {
+      await next()
+    } finally {
+      leave?.()
+    }
+    const length = c.res.headers.get('content-length')
+    const seconds = isStream ? undefined : (performance.now() - begun) / 1000
+    cluster.metrics.served(about, c.res.status, seconds, length === null ? undefined : Number(length))
+  })
 
   app.use('*', async (c, next) => {
     if (c.req.url.length > MAX_URL) throw tooLarge('the request URL is too long')
@@ -246,6 +278,10 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
     guarded(() => textAnswer('ok')),
   )
   app.get('/readyz', ready)
+  app.get(
+    '/metrics',
+    guarded(async () => new Response(await cluster.metrics.text(), { headers: { 'content-type': EXPOSITION_TYPE } })),
+  )
 
   app.get(
     '/openapi/v3',

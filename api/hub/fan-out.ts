@@ -253,6 +253,10 @@ export class FanOut {
     for (const set of this.#watchers.values()) n += set.size
     return n
   }
+  /** How many there are of each resource. */
+  get watchers(): [resource: string, count: number][] {
+    return [...this.#watchers].map(([resource, set]) => [resource, set.size])
+  }
 
   /** Events after `request.rv`, then live ones, until the timeout. A version that is gone ends it with an ERROR event of 410. */
   watch(request: WatchRequest): ReadableStream<Uint8Array> {

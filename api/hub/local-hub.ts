@@ -1,4 +1,5 @@
 // The Hub port inside one process: Node's server, or a cluster's Durable Object.
+import type { Family } from '../../shared/exposition.ts'
 import { StatusError } from '../../shared/status/index.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -13,6 +14,8 @@ import { type SessionEvents, Sessions } from './sessions.ts'
 export interface LocalHub extends Hub {
   fanOut: FanOut
   sessions: Sessions
+  /** Who listens, for metrics. */
+  families(): Family[]
   close(): void
 }
 
@@ -44,6 +47,21 @@ export async function createLocalHub(
     open: async (node, r) => sessions.open(node, r),
     reach: (call) => reach(sessions, call),
     connected: () => sessions.connected(),
+    families: () => [
+      {
+        name: 'apiserver_longrunning_requests',
+        help: '[STABLE] Gauge of all active long-running apiserver requests broken out by verb and resource.',
+        type: 'gauge',
+        samples: fanOut.watchers.map(([resource, value]) => ({ labels: { component: 'apiserver', resource, verb: 'WATCH' }, value })),
+      },
+      {
+        name: 'kedge_node_sessions',
+        help: 'Nodes whose daemons are connected.',
+        type: 'gauge',
+        samples: [{ value: sessions.connected().length }],
+      },
+      { name: 'kedge_hub_version', help: 'The newest version that was told.', type: 'gauge', samples: [{ value: fanOut.head }] },
+    ],
     close: () => {
       fanOut.close()
       sessions.close()

@@ -39,7 +39,7 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
   { folder: 'api/hub', may: ['shared', 'api/auth', 'api/ports', 'api/registry', 'api/store'], why: 'the hub fans out what the store has' },
   {
     folder: 'api/engine',
-    may: ['shared', 'api/cluster.ts', 'api/controllers', 'api/hub', 'api/ports', 'api/registry', 'api/store'],
+    may: ['shared', 'api/cluster.ts', 'api/controllers', 'api/hub', 'api/metrics', 'api/ports', 'api/registry', 'api/store'],
     why: 'the engine writes through the registry, never past it',
   },
   {
@@ -52,6 +52,7 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
       'api/cluster.ts',
       'api/deploy',
       'api/hub',
+      'api/metrics',
       'api/ports',
       'api/registry',
       'api/settings.ts',
@@ -60,6 +61,7 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
     ],
     why: 'http answers requests; it does not know platforms',
   },
+  { folder: 'api/metrics', may: ['shared', 'api/store'], why: 'metrics are counted by others and known to nobody' },
   {
     folder: 'api/acme',
     may: ['shared', 'api/cluster.ts', 'api/ports', 'api/registry'],

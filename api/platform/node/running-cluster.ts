@@ -16,6 +16,7 @@ import { createSeal } from '../../store/seal.ts'
 import type { LogEvent } from '../../store/store.ts'
 import { outboundFor } from './outbound.ts'
 import { stderrLog, systemClock, systemRandom } from './ports.ts'
+import { processFamilies } from './process-metrics.ts'
 import type { Place, SideThread } from './side-thread.ts'
 import { timerAlarm } from './timer-alarm.ts'
 
@@ -102,6 +103,8 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
   )
   hub.fanOut.subscribe((e) => cluster.observe(e))
   const { fanOut } = hub
+  cluster.metrics.add(hub.families)
+  cluster.metrics.add(processFamilies)
   const aside = o.side.thread.join(
     {
       database: o.side.database,

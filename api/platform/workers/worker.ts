@@ -113,6 +113,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
       at.place.settings.maxWatches,
     )
     hub.fanOut.subscribe((e) => cluster.observe(e))
+    cluster.metrics.add(hub.families)
     // Sockets outlive the object's sleep: their sessions are taken up again, and each daemon says where it stands.
     for (const ws of ctx.getWebSockets()) {
       const { node } = (ws.deserializeAttachment() ?? {}) as Attachment
@@ -253,6 +254,8 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
     /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(path) ||
     /\/pods\/[^/]+\/(log|exec|attach|portforward)$/.test(path) ||
     path.includes('/namespaces/kube-node-lease/leases/') ||
+    // What hub and engine count; each of the stateless handlers would tell of itself alone.
+    path === '/metrics' ||
     path === '/kedge/v1/session' ||
     path === '/kedge/v1/moving' ||
     path.startsWith('/kedge/v1/nodes/')
