@@ -107,7 +107,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   const dialers = new PodDialers(o.dialer ?? [], log)
   const ownPods = () => [...workers.values()].map((w) => w.pod)
-  const own = { summary: () => summary, pods: ownPods }
+  const own = { summary: () => summary, source: () => measured, pods: ownPods }
   const streams = new PodStreams({ runtime, dialers, own, log, runningAs: (uid) => mirrors.staticUid(uid) ?? uid })
   const session = new Session(
     identity,
@@ -275,7 +275,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const w of workers.values()) w.wake()
   })
   const volumes = new PodVolumes(o.data, runtime, new CsiVolumes(csi, identity.node))
-  const summary = new Summary({ node: identity.node, runtime, volumes, pods: ownPods, data: o.data })
+  const measured = { node: identity.node, runtime, volumes, pods: ownPods, data: o.data }
+  const summary = new Summary(measured)
   const context: WorkerContext = {
     runtime,
     volumes,

@@ -13,6 +13,8 @@ const TOP = 'kubepods'
 const PERIOD = 100_000
 const [LEAST_SHARES, MOST_SHARES] = [2, 262_144]
 const LEAST_QUOTA = 1000
+/** How often, and how far apart (ms), it is tried to take away a cgroup whose processes are ending. */
+const [TRIES, PAUSE] = [20, 50]
 
 export type CgroupDriver = 'cgroupfs' | 'systemd'
 
@@ -77,6 +79,23 @@ export function boundFiles({ shares, quota, memory }: PodBounds, version: 1 | 2)
 }
 const weightOf = (shares: number) => 1 + Math.floor(((shares - 2) * 9999) / 262_142)
 
+/**
+ * Takes a cgroup away with those below it; false while somebody is in one. Nobody should be any more: a runtime that was killed may have lost a process, or
+ * left its cgroup behind.
+ */
+function removeTree(at: string): boolean {
+  if (!existsSync(at)) return true
+  try {
+    for (const e of readdirSync(at, { withFileTypes: true })) if (e.isDirectory()) removeTree(path.join(at, e.name))
+    // A process of another namespace is shown as 0, which would be this one's own group.
+    for (const pid of readFileSync(path.join(at, 'cgroup.procs'), 'utf8').split('\n').map(Number)) if (pid > 1) process.kill(pid, 'SIGKILL')
+    rmdirSync(at)
+    return true
+  } catch {
+    return !existsSync(at)
+  }
+}
+
 export class PodCgroups {
   readonly #driver: () => Promise<CgroupDriver | undefined>
   readonly #root: string
@@ -121,13 +140,7 @@ export class PodCgroups {
     for (const { parent, folder } of TIERS.map((tier) => podCgroup(uid, tier, driver, this.#root))) {
       const there = hierarchies.map((h) => path.join(h, folder)).filter((f) => existsSync(f))
       if (there.length && driver === 'systemd') await exec('systemctl', 'stop', parent).catch(() => {})
-      for (const f of there) {
-        try {
-          rmdirSync(f)
-        } catch {
-          // The service manager was faster.
-        }
-      }
+      for (let i = 0; i < TRIES && there.some((f) => !removeTree(f)); i++) await new Promise((r) => setTimeout(r, PAUSE))
     }
   }
 

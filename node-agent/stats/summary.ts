@@ -1,6 +1,4 @@
-// What this machine and its pods have in use, in kubelet's form (k8s.io/kubelet/pkg/apis/stats/v1alpha1) and as kubelet's resource metrics. Measured when
-// somebody asks.
-import type { Family, Sample } from '../../shared/exposition.ts'
+// What this machine and its pods have in use, in kubelet's form (k8s.io/kubelet/pkg/apis/stats/v1alpha1). Measured when somebody asks.
 import { timeString } from '../../shared/meta/object.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import type { PodVolumes } from '../volumes/volumes.ts'
@@ -9,7 +7,6 @@ import { fileSystem, machineMemory, machineProcessor, machineStart, trafficOf } 
 import { type Counter, Meter, type Rates } from './meter.ts'
 
 const NODE = 'node'
-const NS = 1e9
 
 export interface SummarySource {
   node: string
@@ -22,6 +19,13 @@ export interface SummarySource {
 }
 
 const isRunning = (o: Observed) => o.state === 'running' && o.pid > 0
+
+/** What runs of a pod: its containers and its sandbox. */
+export function runningOf(runtime: Runtime, pod: any): { containers: Observed[]; sandbox?: Observed } {
+  const all = runtime.ofPod(pod.metadata.uid).filter(isRunning)
+  const sandbox = all.find((o) => o.sandbox)
+  return { containers: all.filter((o) => !o.sandbox), ...(sandbox ? { sandbox } : {}) }
+}
 
 export class Summary {
   readonly #s: SummarySource
@@ -43,13 +47,6 @@ export class Summary {
     return out
   }
 
-  /** The newest container of each name, of a pod; and its sandbox. */
-  #running(pod: any): { containers: Observed[]; sandbox?: Observed } {
-    const all = this.#s.runtime.ofPod(pod.metadata.uid).filter(isRunning)
-    const sandbox = all.find((o) => o.sandbox)
-    return { containers: all.filter((o) => !o.sandbox), ...(sandbox ? { sandbox } : {}) }
-  }
-
   /** `brief`: processors and memory alone, without a look at any disk. */
   async read(brief: boolean): Promise<object> {
     const rates = await this.#meter.measure()
@@ -57,7 +54,7 @@ export class Summary {
     const time = timeString(now)
     const pods = []
     for (const pod of this.#s.pods()) {
-      const { containers, sandbox } = this.#running(pod)
+      const { containers, sandbox } = runningOf(this.#s.runtime, pod)
       if (!containers.length) continue
       const uses = containers.map((o) => this.#container(o, rates, time))
       const all = [...containers, ...(sandbox ? [sandbox] : [])]
@@ -112,51 +109,6 @@ export class Summary {
       ...(use ? { memory: memory(use, time) } : {}),
     }
   }
-
-  /** `/metrics/resource`, with kubelet's names and labels. */
-  resourceMetrics(): Family[] {
-    const at = Date.now()
-    const families: Record<string, Sample[]> = { containerCpu: [], containerMemory: [], containerStart: [], podCpu: [], podMemory: [] }
-    for (const pod of this.#s.pods()) {
-      const { containers, sandbox } = this.#running(pod)
-      if (!containers.length) continue
-      const of = { namespace: pod.metadata.namespace, pod: pod.metadata.name }
-      for (const o of containers) {
-        const labels = { container: o.name, ...of }
-        families.containerCpu!.push({ labels, value: (processorOf(o.pid) ?? 0) / NS, at })
-        families.containerMemory!.push({ labels, value: memoryOf(o.pid)?.workingSet ?? 0, at })
-        families.containerStart!.push({ labels, value: Date.parse(o.startedAt ?? '') / 1000 || 0 })
-      }
-      const all = [...containers, ...(sandbox ? [sandbox] : [])]
-      families.podCpu!.push({ labels: of, value: all.reduce((n, o) => n + (processorOf(o.pid) ?? 0), 0) / NS, at })
-      families.podMemory!.push({ labels: of, value: added(all.flatMap((o) => memoryOf(o.pid) ?? [])).workingSet, at })
-    }
-    const family = (name: string, type: Family['type'], help: string, samples: Sample[]): Family => ({
-      name,
-      type,
-      help: `[STABLE] ${help}`,
-      samples,
-    })
-    return [
-      family(
-        'container_cpu_usage_seconds_total',
-        'counter',
-        'Cumulative cpu time consumed by the container in core-seconds',
-        families.containerCpu!,
-      ),
-      family('container_memory_working_set_bytes', 'gauge', 'Current working set of the container in bytes', families.containerMemory!),
-      family('container_start_time_seconds', 'gauge', 'Start time of the container since unix epoch in seconds', families.containerStart!),
-      family('node_cpu_usage_seconds_total', 'counter', 'Cumulative cpu time consumed by the node in core-seconds', [
-        { value: machineProcessor() / NS, at },
-      ]),
-      family('node_memory_working_set_bytes', 'gauge', 'Current working set of the node in bytes', [
-        { value: machineMemory().workingSet, at },
-      ]),
-      family('pod_cpu_usage_seconds_total', 'counter', 'Cumulative cpu time consumed by the pod in core-seconds', families.podCpu!),
-      family('pod_memory_working_set_bytes', 'gauge', 'Current working set of the pod in bytes', families.podMemory!),
-      family('resource_scrape_error', 'gauge', '1 if there was an error while getting container metrics, 0 otherwise', [{ value: 0 }]),
-    ]
-  }
 }
 
 /** What several have together; a rate only where all have one. */
@@ -179,7 +131,7 @@ const memory = ({ usage, workingSet, rss, pageFaults, majorPageFaults }: MemoryU
   majorPageFaults,
 })
 
-const added = (all: readonly MemoryUse[]): MemoryUse =>
+export const added = (all: readonly MemoryUse[]): MemoryUse =>
   all.reduce(
     (a, b) => ({
       usage: a.usage + b.usage,

@@ -1,9 +1,10 @@
 // What this daemon answers itself to requests for its node (nodes/NAME/proxy without a port), by kubelet's paths.
-import { EXPOSITION_TYPE, exposition } from '../../shared/exposition.ts'
+import { EXPOSITION_TYPE, exposition, type Family } from '../../shared/exposition.ts'
 import { Channel, type NodeAnswer, type NodeFetch } from '../../shared/session/frames.ts'
 import { failure } from '../runtime/exec.ts'
 import type { NodeStream } from '../session/session.ts'
-import type { Summary } from '../stats/summary.ts'
+import { cadvisorMetrics, ownMetrics, resourceMetrics } from '../stats/expositions.ts'
+import type { Summary, SummarySource } from '../stats/summary.ts'
 
 interface Answer {
   status: number
@@ -11,10 +12,13 @@ interface Answer {
   body: string
 }
 const plain = (status: number, body: string): Answer => ({ status, type: 'text/plain; charset=utf-8', body })
+const metrics = (families: Family[]): Answer => ({ status: 200, type: EXPOSITION_TYPE, body: exposition(families) })
 const json = (value: unknown): Answer => ({ status: 200, type: 'application/json', body: JSON.stringify(value) })
 
 export interface OwnAnswers {
   summary(): Summary
+  /** What it is made of. */
+  source(): SummarySource
   /** The pods of this node, as they are known here. */
   pods(): any[]
 }
@@ -30,7 +34,11 @@ async function answerTo(method: string, path: string, o: OwnAnswers): Promise<An
     case '/stats/summary':
       return json(await o.summary().read(url.searchParams.get('only_cpu_and_memory') === 'true'))
     case '/metrics/resource':
-      return { status: 200, type: EXPOSITION_TYPE, body: exposition(o.summary().resourceMetrics()) }
+      return metrics(resourceMetrics(o.source()))
+    case '/metrics/cadvisor':
+      return metrics(cadvisorMetrics(o.source()))
+    case '/metrics':
+      return metrics(await ownMetrics(o.source()))
     default:
       return plain(404, '404 page not found\n')
   }

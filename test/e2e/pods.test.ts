@@ -151,6 +151,10 @@ describe.skipIf(missing)('pods on a host', () => {
   test('a pod is bounded as a whole, and shares by its class', async () => {
     const one = (name: string, resources: string) =>
       pod(name, `containers: [{name: c, image: "test/busybox:1", command: [sleep, "3600"], resources: ${resources}}]`)
+    const groups = () => host.run("find /sys/fs/cgroup -path '*kedge-h1/kubepods*' -name 'pod*' | wc -l").trim()
+    // Those of earlier tests may be on their way out.
+    cp.k('delete pod --all --grace-period=1')
+    await eventually('nobody is here', () => groups() === '0')
     applied(one('modest', '{}'), one('asking', '{requests: {cpu: 300m}}'), one('sure', '{limits: {cpu: 500m, memory: 64Mi}}'))
     for (const name of ['modest', 'asking', 'sure']) isReady(name)
     const uidOf = (name: string) => cp.k(`get pod ${name} -o jsonpath={.metadata.uid}`)
@@ -168,7 +172,7 @@ describe.skipIf(missing)('pods on a host', () => {
     isReady('more')
     expect(shares('/burstable')).toBe(of(512))
     cp.k('delete pod modest asking sure more')
-    expect(host.run(`find /sys/fs/cgroup -path '*${top}*' -name 'pod*' | wc -l`).trim()).toBe('0')
+    expect(groups()).toBe('0')
   })
 
   test('containers get more or less while they run, or start anew where they ask for that', async () => {

@@ -141,6 +141,16 @@ describe.skipIf(missing)('usage', () => {
       new RegExp(`container_cpu_usage_seconds_total\\{container="c",namespace="default",pod="${pod.metadata.name}"\\} [\\d.]+ \\d{13}\n`),
     )
     expect(metrics).toContain('# TYPE node_memory_working_set_bytes gauge')
+    const cadvisor = raw(`${at}/metrics/cadvisor`)
+    expect(cadvisor).toMatch(
+      new RegExp(
+        `container_memory_working_set_bytes\\{container="c",id="[0-9a-f]{64}",image="test/busybox:1",.*pod="${pod.metadata.name}"\\} \\d+ `,
+      ),
+    )
+    expect(cadvisor).toMatch(
+      new RegExp(`container_network_receive_bytes_total\\{container="",.*pod="${pod.metadata.name}",interface="eth0"\\} \\d+ `),
+    )
+    expect(raw(`${at}/metrics`)).toContain(`kubelet_node_name{node="${pod.spec.nodeName}"} 1`)
     expect(cp.kubectl(`get --raw ${at}/nothing`).code).toBe(1)
   })
 
