@@ -78,7 +78,6 @@ export async function startContainer(s: Starting, container: any, restarts: numb
     started = await runtime.startContainer(id)
   } catch (cause) {
     const { message } = cause as Error
-    await runtime.look(id)
     event('Warning', 'Failed', `Error: failed to start container ${JSON.stringify(name)}: ${message}`)
     return { reason: 'RunContainerError', message, retry: ERROR_RETRY }
   }

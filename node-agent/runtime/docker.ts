@@ -56,6 +56,8 @@ interface LayerFolders {
 const PAUSE_IMAGE = 'kedge/pause:1'
 const RETRY = 500
 const MAX_RETRY = 5000
+/** How often, and how far apart (ms), it is looked whether a removal that another asked for has come to its end. */
+const [MOST_LOOKS, LOOK_EVERY] = [50, 100]
 const never = '0001-01-01T00:00:00Z'
 const time = (t: string | undefined) => (t && t !== never ? t : undefined)
 
@@ -322,8 +324,14 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     return { Image: PAUSE_IMAGE, Cmd: ['/pause'] }
   }
 
+  /** What does not start is known from then on: somebody has to remove it. */
   async startContainer(id: string): Promise<Observed | undefined> {
-    await this.docker.getContainer(id).start()
+    try {
+      await this.docker.getContainer(id).start()
+    } catch (cause) {
+      await this.look(id)
+      throw cause
+    }
     return this.look(id)
   }
 
@@ -355,17 +363,33 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
     await this.look(id)
   }
 
+  /** Resolves when it is gone. Rejects when it is not: another removal may be under way and come to nothing, on a disk that is full. */
   async remove(id: string): Promise<void> {
     await this.docker
       .getContainer(id)
       .remove({ force: true, v: true })
       .catch((e) => {
-        // 409: another removal is under way.
-        if (e?.statusCode !== 404 && e?.statusCode !== 409) throw e
+        if (e?.statusCode === 409) return this.#removed(id)
+        if (e?.statusCode !== 404) throw e
       })
     const known = this.containers.get(id)
     this.containers.delete(id)
     if (known) this.emit('changed', known.podUid)
+  }
+
+  async #removed(id: string): Promise<void> {
+    const isThere = () =>
+      this.docker
+        .getContainer(id)
+        .inspect()
+        .then(
+          () => true,
+          (e) => e?.statusCode !== 404,
+        )
+    for (let i = 0; await isThere(); i++) {
+      if (i >= MOST_LOOKS) throw new Error(`container ${id.slice(0, 12)} is still being removed`)
+      await new Promise((r) => setTimeout(r, LOOK_EVERY))
+    }
   }
 
   close(): void {

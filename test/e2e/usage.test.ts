@@ -32,7 +32,7 @@ const deployment = (name: string, command: string, resources: object, replicas =
               { name: 'memory', mountPath: '/memory' },
             ],
           },
-          { name: 'idle', image: 'test/busybox:1', command: ['sleep', '3600'] },
+          { name: 'idle', image: 'test/busybox:1', command: ['sleep', '3600'], resources: { requests: { cpu: '10m' } } },
         ],
         volumes: [
           { name: 'scratch', emptyDir: {} },

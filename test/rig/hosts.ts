@@ -96,6 +96,8 @@ function clearRig(): void {
     for (const pid of quietly(`ip netns pids ${ns}`).split('\n').filter(Boolean)) quietly(`kill -9 ${pid}`)
     quietly(`ip netns del ${ns}`)
   }
+  // Machines that were switched off took no leave of their cgroups.
+  quietly(`find /sys/fs/cgroup -depth -type d -path '*/${PREFIX}h[0-9]*' -exec rmdir {} + 2>/dev/null`)
   if (!existsSync(ROOT)) return
   for (const m of readFileSync('/proc/mounts', 'utf8')
     .split('\n')
