@@ -160,9 +160,8 @@ export async function ownMetrics(s: SummarySource): Promise<Family[]> {
   for (const state of ['created', 'running', 'exited'] as const)
     f.add('kubelet_running_containers', containers.filter((o) => !o.sandbox && o.state === state).length, { container_state: state })
   for (const { pod } of running(s))
-    for (const v of await s.volumes.usageOf(pod)) {
-      if (!v.pvcRef) continue
-      const labels = { namespace: v.pvcRef.namespace, persistentvolumeclaim: v.pvcRef.name }
+    for (const v of await s.volumes.usageOf(pod, true)) {
+      const labels = { namespace: v.pvcRef!.namespace, persistentvolumeclaim: v.pvcRef!.name }
       const values = [v.availableBytes, v.capacityBytes, v.usedBytes, v.inodesFree, v.inodes, v.inodesUsed]
       volumes.forEach((name, i) => {
         f.add(`kubelet_volume_stats_${name}`, values[i], labels)

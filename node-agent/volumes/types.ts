@@ -42,6 +42,8 @@ export interface Made {
   readOnly?: boolean
   /** Whether the pod's group is to have it. */
   ownership?: true
+  /** A folder that was made for it on a disk that it shares with others: how much it holds has to be counted. */
+  counted?: true
 }
 
 export type SetUp = (w: Wanted) => Made | Promise<Made>
@@ -82,7 +84,8 @@ function hostPath({ source: { path: at, type } }: Wanted): Made {
 
 function local({ source, persistent }: Wanted): Made {
   const { path } = source
-  if (persistent.metadata.annotations?.[PROVISIONED_BY] === LOCAL_PROVISIONER) return { path: localFolder(path), ownership: true }
+  if (persistent.metadata.annotations?.[PROVISIONED_BY] === LOCAL_PROVISIONER)
+    return { path: localFolder(path), ownership: true, counted: true }
   if (!existsSync(path)) throw new ConfigError(`local volume: path ${JSON.stringify(path)} does not exist`)
   return { path, ownership: true }
 }
@@ -100,7 +103,7 @@ async function emptyDir({ pod, source, at }: Wanted): Promise<Made> {
     chownSync(at, 0, group ?? 0)
     chmodSync(at, mode)
   }
-  return { path: at }
+  return { path: at, ...(source.medium === 'Memory' ? {} : { counted: true }) }
 }
 
 /** Config maps and the like: files that change all at once. */
@@ -109,7 +112,7 @@ export async function setUpContent(pod: any, volume: any, at: string, sources: C
 }
 async function content({ pod, volume, at, sources }: Wanted): Promise<Made> {
   await setUpContent(pod, volume, at, sources)
-  return { path: at }
+  return { path: at, counted: true }
 }
 
 async function image({ source, at, sources, runtime }: Wanted): Promise<Made> {

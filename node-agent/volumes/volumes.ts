@@ -8,7 +8,7 @@ import { fileSystem } from '../stats/machine.ts'
 import { isContentVolume } from './content.ts'
 import type { CsiVolumes } from './csi/volumes.ts'
 import { folderSize } from './folder-size.ts'
-import { isMounted, unmountBelow } from './mounts.ts'
+import { unmountBelow } from './mounts.ts'
 import { giveToGroup } from './ownership.ts'
 import { mountPart } from './sub-path.ts'
 import { ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
@@ -17,6 +17,8 @@ import { ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wante
 export interface VolumePlace {
   path: string
   readOnly: boolean
+  /** How much it holds has to be counted: it shares its disk with others. */
+  counted?: true
 }
 /** By the volume's name. */
 export type VolumePlaces = ReadonlyMap<string, VolumePlace>
@@ -77,9 +79,9 @@ export class PodVolumes {
       runtime: this.#runtime,
       csi: this.#csi,
     }
-    const { path, readOnly = wanted.readOnly, ownership } = await setUp(wanted)
+    const { path, readOnly = wanted.readOnly, ownership, counted } = await setUp(wanted)
     if (ownership) this.#give(wanted, path, readOnly)
-    return { path, readOnly }
+    return { path, readOnly, ...(counted ? { counted } : {}) }
   }
 
   /** To the pod's group, once: afterwards its containers may have changed what they please. */
@@ -112,19 +114,17 @@ export class PodVolumes {
     return out
   }
 
-  /** Bytes and inodes of a pod's volumes; of the host's own folders nothing is said. */
-  async usageOf(pod: any): Promise<VolumeUse[]> {
+  /** Bytes and inodes of a pod's volumes, or of its claims alone; of the host's own folders nothing is said. */
+  async usageOf(pod: any, claimsAlone = false): Promise<VolumeUse[]> {
     const out: VolumeUse[] = []
     for (const v of pod.spec.volumes ?? []) {
+      const claim = claimOf(pod.metadata.name, v)
+      if (claimsAlone && claim === undefined) continue
       const place = this.#places.get(pod.metadata.uid)?.get(v.name)
       const disk = place && !v.hostPath ? fileSystem(place.path) : undefined
       if (!disk) continue
-      const claim = claimOf(pod.metadata.name, v)
       const pvcRef = claim === undefined ? {} : { pvcRef: { name: claim, namespace: pod.metadata.namespace } }
-      // A folder on a disk that it shares with others is counted by itself.
-      const own = isMounted(place!.path)
-        ? {}
-        : { usedBytes: await folderSize(place!.path, false), inodesUsed: await folderSize(place!.path, true) }
+      const own = place!.counted ? { usedBytes: await folderSize(place!.path, false), inodesUsed: await folderSize(place!.path, true) } : {}
       out.push({ name: v.name, ...disk, ...own, ...pvcRef })
     }
     return out
