@@ -274,7 +274,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const csi = new CsiDrivers(api, identity.node, log, () => {
     for (const w of workers.values()) w.wake()
   })
-  const volumes = new PodVolumes(o.data, runtime, new CsiVolumes(csi, identity.node))
+  const volumes = new PodVolumes(o.data, runtime, new CsiVolumes(csi, api, identity.node))
   const measured = { node: identity.node, runtime, volumes, pods: ownPods, data: o.data }
   const summary = new Summary(measured)
   const context: WorkerContext = {

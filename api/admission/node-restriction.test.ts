@@ -36,3 +36,23 @@ test.each<[string, object, RegExp]>([
   ['one with a config map', mirror({ containers: [{ name: 'c', envFrom: [{ configMapRef: { name: 'm' } }] }] }), /reference configmaps/],
   ['one with a claim', mirror({ volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] }), /reference persistentvolumeclaims/],
 ])('%s is refused', (_, object, words) => expect(() => create(object)).toThrow(words))
+
+const bound = (status: object, spec: object = { volumeName: 'v' }) => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'c', namespace: 'default' },
+  spec,
+  status: { phase: 'Bound', capacity: { storage: '1Gi' }, ...status },
+})
+const update = (object: object) => {
+  const ctx = { user: { username: 'system:node:n1', groups: ['system:nodes'] } }
+  return nodeRestriction.update!({ kind: kindByName('', 'PersistentVolumeClaim')!, object, old: bound({}), ctx } as never)
+}
+
+test('how large a claim has become', () =>
+  expect(update(bound({ capacity: { storage: '2Gi' }, conditions: [{ type: 'Resizing' }] }))).toBeUndefined())
+
+test.each<[string, object]>([
+  ['whose a claim is', bound({}, { volumeName: 'other' })],
+  ['its phase', bound({ phase: 'Lost' })],
+])('%s is not a node’s to say', (_, object) => expect(() => update(object)).toThrow(/fields other than status.quantity/))

@@ -1,4 +1,5 @@
-// NodeRestriction: a node writes its own Node and the pods that are bound to it, lets go of volumes that it kept, and nothing else of theirs.
+// NodeRestriction: a node writes its own Node and the pods that are bound to it, lets go of volumes that it kept, says how large claims are, and nothing else
+// of theirs.
 import { referencesOf } from '../../shared/kinds/pod-references.ts'
 import { KEPT, KEPT_BY } from '../../shared/meta/node-annotations.ts'
 import type { KObject } from '../../shared/meta/object.ts'
@@ -49,12 +50,19 @@ function check({ kind, object, old, ctx }: Request): undefined {
   }
   if (kind.kind === 'CSINode' && object.metadata.name !== node)
     throw refuse(`is not allowed to modify the CSINode of ${JSON.stringify(object.metadata.name)}`)
+  if (kind.kind === 'PersistentVolumeClaim' && !(old && equal(sizeless(object), sizeless(old))))
+    throw refuse('is not allowed to update fields other than status.quantity and status.conditions')
   if (kind.kind === 'PersistentVolume') {
     const kept = (old?.metadata.finalizers ?? []).filter((f) => f !== KEPT)
     const without = (o: KObject) => ({ ...o, metadata: { ...o.metadata, finalizers: kept, managedFields: [], resourceVersion: '' } })
     const lets = !!old?.metadata.deletionTimestamp && equal(object.metadata.finalizers ?? [], kept) && equal(without(object), without(old))
     if (old?.metadata.labels?.[KEPT_BY] !== node || !lets) throw refuse('can only let go of deleted volumes that it keeps')
   }
+}
+/** A claim without what a node may say of it. */
+function sizeless({ metadata, status, ...rest }: KObject) {
+  const { capacity, conditions, allocatedResources, allocatedResourceStatuses, ...others } = status ?? {}
+  return { ...rest, status: others, metadata: { ...metadata, managedFields: [], resourceVersion: '' } }
 }
 const taintsOf = (o: KObject) => JSON.stringify(o.spec?.taints ?? [])
 

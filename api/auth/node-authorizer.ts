@@ -31,6 +31,12 @@ const readAll = new Set([
 ])
 const reads = ['get', 'list', 'watch']
 
+/** Of what its pods refer to: it reads, and says how large their claims have become. */
+const mayOf = (resource: string, a: Attributes): boolean =>
+  a.subresource
+    ? resource === 'persistentvolumeclaims' && a.subresource === 'status' && ['update', 'patch'].includes(a.verb)
+    : reads.includes(a.verb)
+
 /** True when the node may; false says nothing, RBAC is asked next. */
 export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes): Promise<boolean> {
   const node = nodeOf(user)
@@ -67,7 +73,7 @@ export async function nodeAllows(graph: NodeGraph, user: Identity, a: Attributes
       if (resource === 'persistentvolumes' && a.verb === 'patch' && !a.subresource) return true
       // What every host needs to serve names.
       if (resource === 'configmaps' && reads.includes(a.verb) && a.namespace === 'kube-system' && a.name === 'kube-dns') return true
-      return !a.subresource && reads.includes(a.verb) && !!a.name && graph.references(node, resource, a.namespace ?? '', a.name)
+      return mayOf(resource, a) && !!a.name && graph.references(node, resource, a.namespace ?? '', a.name)
     case 'serviceaccounts':
       return a.subresource === 'token' && a.verb === 'create' && graph.references(node, resource, a.namespace ?? '', a.name ?? '')
     default:

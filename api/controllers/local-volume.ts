@@ -116,7 +116,13 @@ function provision(view: View): Result {
 }
 
 function resize({ claim, cls, nodes, kept, volume }: View): Result {
-  if (claim.status?.phase !== 'Bound' || !volume || !cls.allowVolumeExpansion || wantedBy(claim) <= sizeOf(volume)) return { writes: [] }
+  if (claim.status?.phase !== 'Bound' || !volume || !cls.allowVolumeExpansion) return { writes: [] }
+  // A folder has nothing in it that would have to grow as well.
+  const larger = (capacity: any): KObject => ({ ...claim, status: { ...claim.status, capacity } })
+  if (wantedBy(claim) <= sizeOf(volume)) {
+    if (nanoOf(claim.status.capacity?.storage) >= sizeOf(volume)) return { writes: [] }
+    return { writes: [{ verb: 'update', resource: CLAIMS, object: larger(volume.spec.capacity), part: 'status' }] }
+  }
   const node = nodes.find((n) => n.metadata.name === volume.metadata.labels?.[KEPT_BY])
   const more = wantedBy(claim) - sizeOf(volume)
   if (!node || more > roomOn(node, kept.get(node.metadata.name) ?? 0n)) {
@@ -124,13 +130,11 @@ function resize({ claim, cls, nodes, kept, volume }: View): Result {
     return { writes: [told(kind, claim, 'Warning', 'VolumeResizeFailed', `resize volume ${volume.metadata.name} failed: ${why}`)] }
   }
   const { storage } = claim.spec.resources.requests
+  const capacity = { ...volume.spec.capacity, storage }
   return {
     writes: [
-      {
-        verb: 'update',
-        resource: VOLUMES,
-        object: { ...volume, spec: { ...volume.spec, capacity: { ...volume.spec.capacity, storage } } },
-      },
+      { verb: 'update', resource: VOLUMES, object: { ...volume, spec: { ...volume.spec, capacity } } },
+      { verb: 'update', resource: CLAIMS, object: larger(capacity), part: 'status' },
       told(kind, claim, 'Normal', 'VolumeResizeSuccessful', 'Resize volume succeeded'),
     ],
   }

@@ -64,6 +64,15 @@ test('a claim gets the smallest volume that has room for it', async () => {
   expect((await c.since(before)).map((e) => `${e.verb} ${e.resource} ${e.name}`)).toEqual([])
 })
 
+test('a volume that has grown is as large as before for its claim, until it is told otherwise', async () => {
+  await volume('v', '1Gi')
+  await claim('a', '1Gi')
+  await c.rest()
+  await c.patch(VOLUMES, 'v', { spec: { capacity: { storage: '2Gi' } } })
+  await c.rest()
+  expect((await c.get(CLAIMS, 'a'))!.status.capacity).toEqual({ storage: '1Gi' })
+})
+
 test.each<[string, object]>([
   ['the class', { storageClassName: 'other' }],
   ['how it is mounted', { accessModes: ['ReadWriteMany'] }],

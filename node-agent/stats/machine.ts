@@ -52,8 +52,18 @@ export function trafficOf(pid: number | 'self'): Traffic[] {
   }
 }
 
-/** A file system: bytes and inodes; undefined where there is none. */
-export function fileSystem(at: string) {
+/** What a file system, or a volume, has and has in use. */
+export interface DiskUse {
+  availableBytes: number
+  capacityBytes: number
+  usedBytes: number
+  inodesFree: number
+  inodes: number
+  inodesUsed: number
+}
+
+/** A file system; undefined where there is none. */
+export function fileSystem(at: string): DiskUse | undefined {
   try {
     const s = statfsSync(at)
     return {

@@ -6,9 +6,11 @@ import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import type { Runtime } from '../runtime/docker.ts'
 import type { Referenced } from '../session/objects.ts'
+import type { DiskUse } from '../stats/machine.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { type ContentSources, contentFiles } from './content.ts'
 import type { CsiVolumes } from './csi/volumes.ts'
+import { folderSize } from './folder-size.ts'
 import { mountImage } from './image-volume.ts'
 import { localFolder } from './local-volumes.ts'
 import { isMounted } from './mounts.ts'
@@ -42,9 +44,14 @@ export interface Made {
   readOnly?: boolean
   /** Whether the pod's group is to have it. */
   ownership?: true
-  /** A folder that was made for it on a disk that it shares with others: how much it holds has to be counted. */
-  counted?: true
+  /** What is known of its use besides what its file system says. */
+  usage?: () => Promise<Partial<DiskUse>>
 }
+
+/** Of a folder that was made on a disk that it shares with others. */
+const counted = (at: string): Pick<Made, 'usage'> => ({
+  usage: async () => ({ usedBytes: await folderSize(at, false), inodesUsed: await folderSize(at, true) }),
+})
 
 export type SetUp = (w: Wanted) => Made | Promise<Made>
 
@@ -85,7 +92,7 @@ function hostPath({ source: { path: at, type } }: Wanted): Made {
 function local({ source, persistent }: Wanted): Made {
   const { path } = source
   if (persistent.metadata.annotations?.[PROVISIONED_BY] === LOCAL_PROVISIONER)
-    return { path: localFolder(path), ownership: true, counted: true }
+    return { path: localFolder(path), ownership: true, ...counted(localFolder(path)) }
   if (!existsSync(path)) throw new ConfigError(`local volume: path ${JSON.stringify(path)} does not exist`)
   return { path, ownership: true }
 }
@@ -103,7 +110,7 @@ async function emptyDir({ pod, source, at }: Wanted): Promise<Made> {
     chownSync(at, 0, group ?? 0)
     chmodSync(at, mode)
   }
-  return { path: at, ...(source.medium === 'Memory' ? {} : { counted: true }) }
+  return { path: at, ...(source.medium === 'Memory' ? {} : counted(at)) }
 }
 
 /** Config maps and the like: files that change all at once. */
@@ -112,7 +119,7 @@ export async function setUpContent(pod: any, volume: any, at: string, sources: C
 }
 async function content({ pod, volume, at, sources }: Wanted): Promise<Made> {
   await setUpContent(pod, volume, at, sources)
-  return { path: at, counted: true }
+  return { path: at, ...counted(at) }
 }
 
 async function image({ source, at, sources, runtime }: Wanted): Promise<Made> {

@@ -4,27 +4,25 @@ import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError, expand } from '../plan/expand.ts'
 import type { Runtime } from '../runtime/docker.ts'
-import { fileSystem } from '../stats/machine.ts'
+import { type DiskUse, fileSystem } from '../stats/machine.ts'
 import { isContentVolume } from './content.ts'
 import type { CsiVolumes } from './csi/volumes.ts'
-import { folderSize } from './folder-size.ts'
 import { unmountBelow } from './mounts.ts'
 import { giveToGroup } from './ownership.ts'
 import { mountPart } from './sub-path.ts'
-import { ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
+import { type Made, ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
 
 /** Where a volume lies on this host, and whether nobody may write to it. */
 export interface VolumePlace {
   path: string
   readOnly: boolean
-  /** How much it holds has to be counted: it shares its disk with others. */
-  counted?: true
+  usage?: Made['usage']
 }
 /** By the volume's name. */
 export type VolumePlaces = ReadonlyMap<string, VolumePlace>
 
 /** What a volume has in use, as kubelet's summary tells it. */
-export interface VolumeUse extends NonNullable<ReturnType<typeof fileSystem>> {
+export interface VolumeUse extends DiskUse {
   name: string
   pvcRef?: { name: string; namespace: string }
 }
@@ -79,9 +77,9 @@ export class PodVolumes {
       runtime: this.#runtime,
       csi: this.#csi,
     }
-    const { path, readOnly = wanted.readOnly, ownership, counted } = await setUp(wanted)
+    const { path, readOnly = wanted.readOnly, ownership, usage } = await setUp(wanted)
     if (ownership) this.#give(wanted, path, readOnly)
-    return { path, readOnly, ...(counted ? { counted } : {}) }
+    return { path, readOnly, ...(usage ? { usage } : {}) }
   }
 
   /** To the pod's group, once: afterwards its containers may have changed what they please. */
@@ -124,8 +122,7 @@ export class PodVolumes {
       const disk = place && !v.hostPath ? fileSystem(place.path) : undefined
       if (!disk) continue
       const pvcRef = claim === undefined ? {} : { pvcRef: { name: claim, namespace: pod.metadata.namespace } }
-      const own = place!.counted ? { usedBytes: await folderSize(place!.path, false), inodesUsed: await folderSize(place!.path, true) } : {}
-      out.push({ name: v.name, ...disk, ...own, ...pvcRef })
+      out.push({ name: v.name, ...disk, ...(await place!.usage?.().catch(() => ({}))), ...pvcRef })
     }
     return out
   }

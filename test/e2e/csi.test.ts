@@ -88,6 +88,7 @@ const volume = (name: string, attributes: object) => ({
       volumeHandle: name,
       volumeAttributes: attributes,
       nodeStageSecretRef: { namespace: 'kube-system', name: 'csi-password' },
+      nodeExpandSecretRef: { namespace: 'kube-system', name: 'csi-password' },
     },
   },
 })
@@ -171,13 +172,35 @@ describe.skipIf(missing)('a CSI driver on a host', () => {
 
   test('what the driver does not like is told in its words, and well once it is mended', async () => {
     // That field stays as it was made.
-    cp.k('delete csidriver test.csi')
+    cp.k(`delete csidriver ${NAME}`)
     applied({ ...about, spec: { ...about.spec, attachRequired: false } })
     applied(volume('locked', { password: 'other' }), claim('locked'), pod('locked', ofClaim('locked')))
     await eventually('it is told', () => /FailedMount.*the password is wrong/.test(eventsOf('locked')))
     cp.k('patch secret csi-password -n kube-system -p {"stringData":{"password":"other"}}')
     isReady('locked')
     cp.k('delete pod locked')
+  })
+
+  test('a volume that was enlarged grows under its pod, and the claim says so when it has', async () => {
+    applied(volume('more', {}), claim('more'), pod('more', ofClaim('more')))
+    isReady('more')
+    run('more', 'echo 1 > /v/a; echo 2 > /v/b')
+    const conditions = [{ type: 'FileSystemResizePending', status: 'True' }]
+    cp.k(`patch pvc more --subresource=status --type=merge -p ${JSON.stringify({ status: { conditions } })}`)
+    cp.k('patch pv more -p {"spec":{"capacity":{"storage":"3Gi"}}}')
+    await eventually('it is told that it does not grow', () => eventsOf('more').includes('it grows by the right password alone'))
+    expect(json('get pvc more').status).toMatchObject({ capacity: { storage: '1Gi' }, conditions })
+    cp.k('patch secret csi-password -n kube-system -p {"stringData":{"password":"right"}}')
+    const { status } = await eventually('it has grown', () => {
+      const found = json('get pvc more')
+      return found.status.capacity.storage === '3Gi' && found
+    })
+    expect(status.conditions).toBeUndefined()
+    const summary = JSON.parse(cp.k('get --raw /api/v1/nodes/h1/proxy/stats/summary'))
+    const [used] = summary.pods.find((p: any) => p.podRef.name === 'more').volume
+    const bytes = 3 * 2 ** 30
+    expect(used).toMatchObject({ name: 'v', capacityBytes: bytes, usedBytes: 7, availableBytes: bytes - 7, inodes: 100, inodesUsed: 2 })
+    cp.k('delete pod more')
   })
 
   test('a volume of one pod alone knows whose it is, and goes with it', async () => {

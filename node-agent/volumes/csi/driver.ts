@@ -2,6 +2,7 @@
 import { decodeMessage } from '../../../shared/schema/protobuf.ts'
 import { encodeMessage } from '../../../shared/schema/protobuf-encode.ts'
 import { GrpcError, unary } from '../../grpc.ts'
+import type { DiskUse } from '../../stats/machine.ts'
 
 const USER_AGENT = 'kubelet/1.36'
 /** Kubelet's patience with a driver, and with what should be quick, ms. */
@@ -9,7 +10,12 @@ const PATIENCE = 120_000
 const QUICK = 10_000
 /** Capabilities of a node service, by their numbers. */
 const STAGE_UNSTAGE = 1
+const GET_VOLUME_STATS = 2
+const EXPAND_VOLUME = 3
 const MOUNT_GROUP = 6
+
+/** Units of what a volume has in use. */
+const [BYTES, INODES] = [1, 2]
 
 /** By an access mode of Kubernetes: what a driver is told of it. */
 const MODES: Record<string, number> = {
@@ -48,6 +54,13 @@ export interface Publish extends Omit<Stage, 'at'> {
   staged?: string
   target: string
   readOnly: boolean
+}
+
+export interface Expansion extends Pick<Stage, 'volumeId' | 'capability' | 'secrets'> {
+  staged?: string
+  target: string
+  /** At least. */
+  bytes: number
 }
 
 /** What a plugin says of itself when it registers. */
@@ -108,6 +121,9 @@ export class CsiDriver {
   /** Whether it gives volumes to a pod's group by itself. */
   givesToGroup = () => this.#can(MOUNT_GROUP)
 
+  /** Whether a volume that has grown needs the machine's help to be as large as it says. */
+  expands = () => this.#can(EXPAND_VOLUME)
+
   async stage(s: Stage): Promise<void> {
     await this.#call('NodeStageVolume', [
       'csi.NodeStageVolumeRequest',
@@ -141,5 +157,35 @@ export class CsiDriver {
   }
   async unpublish(volumeId: string, target: string): Promise<void> {
     await this.#call('NodeUnpublishVolume', ['csi.NodeUnpublishVolumeRequest', { volume_id: volumeId, target_path: target }])
+  }
+
+  async expand(e: Expansion): Promise<void> {
+    await this.#call('NodeExpandVolume', [
+      'csi.NodeExpandVolumeRequest',
+      {
+        volume_id: e.volumeId,
+        volume_path: e.target,
+        capacity_range: { required_bytes: e.bytes },
+        ...(e.staged ? { staging_target_path: e.staged } : {}),
+        volume_capability: capabilityOf(e.capability),
+        secrets: e.secrets,
+      },
+    ])
+  }
+
+  /** What the driver says that a volume has in use; nothing of what it does not say. */
+  async usage(volumeId: string, target: string, staged: string | undefined): Promise<Partial<DiskUse>> {
+    if (!(await this.#can(GET_VOLUME_STATS))) return {}
+    const request = { volume_id: volumeId, volume_path: target, ...(staged ? { staging_target_path: staged } : {}) }
+    const answer = decodeMessage(
+      'csi.NodeGetVolumeStatsResponse',
+      await this.#call('NodeGetVolumeStats', ['csi.NodeGetVolumeStatsRequest', request], QUICK),
+    )
+    const out: Partial<DiskUse> = {}
+    for (const { available = 0, total = 0, used = 0, unit } of answer.usage ?? []) {
+      if (unit === BYTES) Object.assign(out, { availableBytes: available, capacityBytes: total, usedBytes: used })
+      if (unit === INODES) Object.assign(out, { inodesFree: available, inodes: total, inodesUsed: used })
+    }
+    return out
   }
 }

@@ -2,8 +2,11 @@
 // written down beside it, in kubelet's files, before it is made.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { claimOf } from '../../../shared/kinds/pod-claims.ts'
 import { attachmentName, sha256Hex } from '../../../shared/meta/attachments.ts'
+import { nanoOf, unitsOf } from '../../../shared/meta/quantity.ts'
 import { ConfigError } from '../../plan/expand.ts'
+import type { Api } from '../../session/api.ts'
 import { giveToGroup } from '../ownership.ts'
 import type { Made, Wanted } from '../types.ts'
 import type { Capability, CsiDriver } from './driver.ts'
@@ -11,6 +14,8 @@ import { type CsiDrivers, KUBELET } from './drivers.ts'
 
 const NOTE = 'vol_data.json'
 const FOLDER = 'kubernetes.io~csi'
+/** Conditions of a claim that are over when its volume has grown. */
+const RESIZING = new Set(['Resizing', 'FileSystemResizePending', 'ControllerResizeError', 'NodeResizeError'])
 
 /** What is remembered of a volume that was made here. */
 interface Note {
@@ -43,9 +48,11 @@ function removeEmpty(...folders: string[]): void {
 
 export class CsiVolumes {
   readonly #drivers: CsiDrivers
+  readonly #api: Api
   readonly #node: string
 
-  constructor(drivers: CsiDrivers, node: string) {
+  constructor(drivers: CsiDrivers, api: Api, node: string) {
+    this.#api = api
     this.#drivers = drivers
     this.#node = node
   }
@@ -83,8 +90,8 @@ export class CsiVolumes {
     const folder = path.join(podFolder(uid), persistent?.metadata.name ?? volume.name)
     const target = path.join(folder, 'mount')
     const isNew = !noteOf(folder)
+    let staged: string | undefined
     try {
-      let staged: string | undefined
       if (persistent && (await driver.stages())) {
         staged = path.join(stagingFolder(note), 'globalmount')
         writeNote(stagingFolder(note), note)
@@ -100,6 +107,13 @@ export class CsiVolumes {
         secrets: await secretsOf(source.nodePublishSecretRef),
         context: { ...common.context, ...(about.podInfoOnMount ? podInfo(pod, !persistent) : {}) },
       })
+      if (persistent && !w.readOnly) {
+        await this.#expand(w, async (bytes) => {
+          if (!(await driver.expands())) return
+          const secrets = await secretsOf(source.nodeExpandSecretRef)
+          await driver.expand({ volumeId, capability, target, bytes, secrets, ...(staged ? { staged } : {}) })
+        })
+      }
     } catch (cause) {
       if (cause instanceof ConfigError) throw cause
       throw new ConfigError(`rpc error from driver ${source.driver}: ${(cause as Error).message}`)
@@ -109,7 +123,26 @@ export class CsiVolumes {
       policy === 'File' || (policy === 'ReadWriteOnceWithFSType' && !!source.fsType && capability.accessMode === 'ReadWriteOnce')
     if (isNew && fsGroup !== undefined && !byDriver && !w.readOnly && isGroups)
       giveToGroup(target, fsGroup, { policy: pod.spec.securityContext.fsGroupChangePolicy })
-    return { path: target }
+    const usage = async () => (await this.#drivers.get(source.driver)?.usage(volumeId, target, staged)) ?? {}
+    return { path: target, usage }
+  }
+
+  /** Of a volume that is larger than its claim knows: somebody else has enlarged it, and what lies on it is `grown` here before the claim says so. */
+  async #expand({ persistent, pod, volume, sources }: Wanted, grow: (bytes: number) => Promise<void>): Promise<void> {
+    const { namespace } = pod.metadata
+    const name = claimOf(pod.metadata.name, volume)!
+    const claim = await sources.get('persistentvolumeclaims', namespace, name)
+    const { storage } = persistent.spec.capacity
+    const { capacity, conditions, allocatedResourceStatuses: told } = claim?.status ?? {}
+    if (!capacity || nanoOf(capacity.storage) >= nanoOf(storage)) return
+    await grow(unitsOf(storage))
+    const status = {
+      capacity: { ...capacity, storage },
+      conditions: conditions?.filter((c: any) => !RESIZING.has(c.type)) ?? null,
+      ...(told ? { allocatedResourceStatuses: { storage: null } } : {}),
+    }
+    const at = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}/status`
+    await this.#api.call('PATCH', at, { status }, 'application/merge-patch+json')
   }
 
   /** What the attacher says of it, once it is attached. */

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -48,9 +49,16 @@ func (d *driver) NodeGetInfo(context.Context, *csi.NodeGetInfoRequest) (*csi.Nod
 }
 
 func (d *driver) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequest) (*csi.NodeGetCapabilitiesResponse, error) {
-	stage := &csi.NodeServiceCapability{Type: &csi.NodeServiceCapability_Rpc{
-		Rpc: &csi.NodeServiceCapability_RPC{Type: csi.NodeServiceCapability_RPC_STAGE_UNSTAGE_VOLUME}}}
-	return &csi.NodeGetCapabilitiesResponse{Capabilities: []*csi.NodeServiceCapability{stage}}, nil
+	r := &csi.NodeGetCapabilitiesResponse{}
+	for _, what := range []csi.NodeServiceCapability_RPC_Type{
+		csi.NodeServiceCapability_RPC_STAGE_UNSTAGE_VOLUME,
+		csi.NodeServiceCapability_RPC_EXPAND_VOLUME,
+		csi.NodeServiceCapability_RPC_GET_VOLUME_STATS,
+	} {
+		rpc := &csi.NodeServiceCapability_Rpc{Rpc: &csi.NodeServiceCapability_RPC{Type: what}}
+		r.Capabilities = append(r.Capabilities, &csi.NodeServiceCapability{Type: rpc})
+	}
+	return r, nil
 }
 
 func (d *driver) NodeStageVolume(_ context.Context, r *csi.NodeStageVolumeRequest) (*csi.NodeStageVolumeResponse, error) {
@@ -99,6 +107,36 @@ func (d *driver) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolu
 		return &csi.NodeUnpublishVolumeResponse{}, os.RemoveAll(filepath.Join(d.data, r.VolumeId))
 	}
 	return &csi.NodeUnpublishVolumeResponse{}, nil
+}
+
+// A volume is as large as the file beside it says.
+func (d *driver) NodeExpandVolume(_ context.Context, r *csi.NodeExpandVolumeRequest) (*csi.NodeExpandVolumeResponse, error) {
+	if r.Secrets["password"] != "right" {
+		return nil, status.Error(codes.Unauthenticated, "it grows by the right password alone")
+	}
+	if !mounted(r.StagingTargetPath) || !mounted(r.VolumePath) || r.VolumeCapability.GetMount() == nil {
+		return nil, status.Error(codes.FailedPrecondition, "it is not here")
+	}
+	bytes := r.CapacityRange.GetRequiredBytes()
+	return &csi.NodeExpandVolumeResponse{CapacityBytes: bytes}, os.WriteFile(d.sizeFile(r.VolumeId), []byte(strconv.FormatInt(bytes, 10)), 0o644)
+}
+
+func (d *driver) NodeGetVolumeStats(_ context.Context, r *csi.NodeGetVolumeStatsRequest) (*csi.NodeGetVolumeStatsResponse, error) {
+	text, _ := os.ReadFile(d.sizeFile(r.VolumeId))
+	total, _ := strconv.ParseInt(string(text), 10, 64)
+	entries, err := os.ReadDir(r.VolumePath)
+	if err != nil {
+		return nil, status.Error(codes.NotFound, err.Error())
+	}
+	files := int64(len(entries))
+	return &csi.NodeGetVolumeStatsResponse{Usage: []*csi.VolumeUsage{
+		{Unit: csi.VolumeUsage_BYTES, Total: total, Used: 7, Available: total - 7},
+		{Unit: csi.VolumeUsage_INODES, Total: 100, Used: files, Available: 100 - files},
+	}}, nil
+}
+
+func (d *driver) sizeFile(volume string) string {
+	return filepath.Join(d.data, volume+".size")
 }
 
 func mounted(at string) bool {
