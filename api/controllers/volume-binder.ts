@@ -85,7 +85,7 @@ function bind(claim: KObject, volume: KObject): Write[] {
   // The status follows in the next look, with the version that this makes.
   if (writes.length) return writes
   // A volume that grows later may still have to be grown where it is mounted: who does that says how large it is.
-  const capacity = claim.status?.phase === 'Bound' ? claim.status.capacity : volume.spec.capacity
+  const capacity = (claim.status?.phase === 'Bound' && claim.status.capacity) || volume.spec.capacity
   const status = { ...claim.status, phase: 'Bound', accessModes: volume.spec.accessModes, capacity }
   return equal(status, claim.status) ? [] : [{ verb: 'update', resource: CLAIMS, object: { ...claim, status }, part: 'status' }]
 }

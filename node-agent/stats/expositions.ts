@@ -138,7 +138,10 @@ function traffic(f: Families, pid: number | 'self', labels: Record<string, strin
   }
 }
 
-/** Of the daemon itself, and of the volumes of claims. */
+/** Codes of answers, by their numbers. */
+const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
+
+/** Of the daemon itself, of the volumes of claims, and of the names that it serves, as CoreDNS has them. */
 export async function ownMetrics(s: SummarySource): Promise<Family[]> {
   const volumes = ['available_bytes', 'capacity_bytes', 'used_bytes', 'inodes_free', 'inodes', 'inodes_used'] as const
   const f = new Families([
@@ -150,6 +153,9 @@ export async function ownMetrics(s: SummarySource): Promise<Family[]> {
       'gauge',
       `[ALPHA] ${v.replaceAll('_', ' ')} of the volume`,
     ]),
+    ['coredns_dns_responses_total', 'counter', 'Counter of response status codes.'],
+    ['coredns_cache_hits_total', 'counter', 'The count of answers of the cluster that were told as they were told before.'],
+    ['coredns_forward_requests_total', 'counter', 'Counter of questions that are not for the cluster to answer.'],
     ['process_cpu_seconds_total', 'counter', 'Total user and system CPU time spent in seconds.'],
     ['process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.'],
     ['process_start_time_seconds', 'gauge', 'Start time of the process since unix epoch in seconds.'],
@@ -167,6 +173,10 @@ export async function ownMetrics(s: SummarySource): Promise<Family[]> {
         f.add(`kubelet_volume_stats_${name}`, values[i], labels)
       })
     }
+  const names = s.names()
+  for (const [code, n] of names?.answered ?? []) f.add('coredns_dns_responses_total', n, { rcode: RCODES[code] ?? String(code) })
+  f.add('coredns_cache_hits_total', names?.known)
+  f.add('coredns_forward_requests_total', names?.forwarded)
   const { user, system } = process.cpuUsage()
   f.add('process_cpu_seconds_total', (user + system) / 1e6)
   f.add('process_resident_memory_bytes', process.memoryUsage.rss())

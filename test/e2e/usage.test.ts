@@ -150,7 +150,10 @@ describe.skipIf(missing)('usage', () => {
     expect(cadvisor).toMatch(
       new RegExp(`container_network_receive_bytes_total\\{container="",.*pod="${pod.metadata.name}",interface="eth0"\\} \\d+ `),
     )
-    expect(raw(`${at}/metrics`)).toContain(`kubelet_node_name{node="${pod.spec.nodeName}"} 1`)
+    cp.kubectl(`exec ${pod.metadata.name} -c idle -- nslookup nobody.default.svc.cluster.local`)
+    const daemon = raw(`${at}/metrics`)
+    expect(daemon).toContain(`kubelet_node_name{node="${pod.spec.nodeName}"} 1`)
+    expect(daemon).toMatch(/coredns_dns_responses_total\{rcode="NXDOMAIN"\} [1-9]/)
     expect(cp.kubectl(`get --raw ${at}/nothing`).code).toBe(1)
   })
 

@@ -6,7 +6,7 @@ import type { Log } from '../../log.ts'
 import { exec } from '../commands.ts'
 import { Forwarder, type Upstreams } from './forwarder.ts'
 import { hostResolver } from './resolver-file.ts'
-import { DnsServer } from './server.ts'
+import { type DnsCounters, DnsServer } from './server.ts'
 import { ClusterZone } from './zone.ts'
 
 export const DNS_SERVICE = { namespace: 'kube-system', name: 'kube-dns' }
@@ -59,6 +59,11 @@ export class ClusterDns {
     if (!existsSync(this.#file)) return
     this.address = readFileSync(this.#file, 'utf8').trim()
     this.#want(this.address)
+  }
+
+  /** Undefined where this host does not serve it. */
+  get counters(): DnsCounters | undefined {
+    return this.#server?.counters
   }
 
   service(old: any, now: any): void {

@@ -25,6 +25,7 @@ const TRUNCATED = 1 << 9
 const RECURSION_AVAILABLE = 1 << 7
 const DESIRED = 1 << 8
 
+/** Since it began to serve. */
 export interface DnsCounters {
   /** By the code of the answer. */
   answered: Map<number, number>
