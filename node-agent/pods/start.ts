@@ -109,7 +109,7 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
     addresses: { podIP: sandbox.ip, hostIP: context.sandbox.hostIP },
     node: machineSize(),
   })
-  const { paths: devices, env: ofDevices } = context.devices.of(pod.metadata.uid, name)
+  const { paths, env: ofDevices } = context.devices.of(pod.metadata.uid, name)
   for (const [k, v] of Object.entries(ofDevices)) env.set(k, v)
   await checkUser(context.runtime, pod, container, image)
   const profiles = securityProfiles(pod, container)
@@ -127,7 +127,7 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
     restarts,
     sandboxId: sandbox.id,
     env,
-    devices,
+    devices: [...paths.map((p) => ({ path: p, at: p })), ...context.volumes.devicesOf(container, s.volumes)],
     mounts: await context.volumes.mountsOf(pod, container, s.volumes, env),
     ...(sandbox.hosts ? { hosts: sandbox.hosts } : {}),
     ...(sandbox.resolvConf ? { resolvConf: sandbox.resolvConf } : {}),

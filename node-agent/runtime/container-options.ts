@@ -7,6 +7,14 @@ import { expand } from '../plan/expand.ts'
 import type { Bounds } from '../plan/resize.ts'
 import { label } from './docker.ts'
 
+/** A device of the host that a container gets. */
+export interface HostDevice {
+  path: string
+  /** Where the container has it. */
+  at: string
+  readOnly?: boolean
+}
+
 export interface ContainerInput {
   pod: any
   container: any
@@ -17,8 +25,7 @@ export interface ContainerInput {
   env: Map<string, string>
   /** What is mounted: a path of the host for each of its volumeMounts, in their order. */
   mounts: readonly { path: string; readOnly: boolean }[]
-  /** Devices of the host that it gets, by their paths. */
-  devices?: readonly string[]
+  devices?: readonly HostDevice[]
   /** Files bound over /etc/hosts and /etc/resolv.conf. */
   hosts?: string
   resolvConf?: string
@@ -118,6 +125,12 @@ function security({ pod, container, profiles = [], lacked = [] }: ContainerInput
   }
 }
 
+const asDevice = ({ path, at, readOnly }: HostDevice) => ({
+  PathOnHost: path,
+  PathInContainer: at,
+  CgroupPermissions: readOnly ? 'r' : 'rwm',
+})
+
 export function containerOptions(input: ContainerInput): ContainerCreateOptions {
   const { pod, container, restarts, sandboxId, env } = input
   const { user, host, binds: more } = security(input)
@@ -157,9 +170,7 @@ export function containerOptions(input: ContainerInput): ContainerCreateOptions 
         ...(input.resolvConf ? [`${input.resolvConf}:/etc/resolv.conf`] : []),
         `${input.terminationLog}:${container.terminationMessagePath ?? '/dev/termination-log'}`,
       ],
-      ...(input.devices?.length
-        ? { Devices: input.devices.map((p) => ({ PathOnHost: p, PathInContainer: p, CgroupPermissions: 'rwm' })) }
-        : {}),
+      ...(input.devices?.length ? { Devices: input.devices.map(asDevice) } : {}),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
       OomScoreAdj: oomScore(pod, container, input.memory),
       ...boundsOf(container),

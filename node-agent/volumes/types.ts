@@ -1,12 +1,12 @@
 // The types of volumes that a node has, by their names in the API, each with what makes it there.
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { LOCAL_PROVISIONER, PROVISIONED_BY } from '../../shared/meta/node-annotations.ts'
 import { unitsOf } from '../../shared/meta/quantity.ts'
 import { exec } from '../network/commands.ts'
 import { ConfigError } from '../plan/expand.ts'
 import type { Runtime } from '../runtime/docker.ts'
 import type { Referenced } from '../session/objects.ts'
-import type { DiskUse } from '../stats/machine.ts'
+import { type DiskUse, fileSystem } from '../stats/machine.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { type ContentSources, contentFiles } from './content.ts'
 import type { CsiVolumes } from './csi/volumes.ts'
@@ -15,6 +15,7 @@ import { mountImage } from './image-volume.ts'
 import { localFolder } from './local-volumes.ts'
 import { isMounted } from './mounts.ts'
 import { mountNfs } from './nfs.ts'
+import { remoteDisk } from './remote-disk.ts'
 
 export interface VolumeSources extends ContentSources {
   /** An object that a volume turns out to need, held from then on; undefined where there is none. */
@@ -44,13 +45,16 @@ export interface Made {
   readOnly?: boolean
   /** Whether the pod's group is to have it. */
   ownership?: true
-  /** What is known of its use besides what its file system says. */
-  usage?: () => Promise<Partial<DiskUse>>
+  /** What it has in use, where its file system is not asked for it: because it shares it with others, or because it may not answer. */
+  usage?: () => Promise<DiskUse | undefined>
 }
 
 /** Of a folder that was made on a disk that it shares with others. */
 const counted = (at: string): Pick<Made, 'usage'> => ({
-  usage: async () => ({ usedBytes: await folderSize(at, false), inodesUsed: await folderSize(at, true) }),
+  usage: async () => {
+    const disk = fileSystem(at)
+    return disk && { ...disk, usedBytes: await folderSize(at, false), inodesUsed: await folderSize(at, true) }
+  },
 })
 
 export type SetUp = (w: Wanted) => Made | Promise<Made>
@@ -97,6 +101,14 @@ function local({ source, persistent }: Wanted): Made {
   return { path, ownership: true }
 }
 
+/** A device of the machine, as the driver or the owner names it. Throws ConfigError where there is none. */
+export function blockDevice(at: string): string {
+  if (!existsSync(at)) throw new ConfigError(`block device ${JSON.stringify(at)} does not exist`)
+  if (!statSync(at).isBlockDevice()) throw new ConfigError(`${JSON.stringify(at)} is not a block device`)
+  return realpathSync(at)
+}
+const localDevice: SetUp = ({ source }) => ({ path: blockDevice(source.path) })
+
 async function emptyDir({ pod, source, at }: Wanted): Promise<Made> {
   const group: number | undefined = pod.spec.securityContext?.fsGroup
   const mode = group === undefined ? 0o777 : 0o2777
@@ -129,7 +141,7 @@ async function image({ source, at, sources, runtime }: Wanted): Promise<Made> {
 
 async function nfs({ source, persistent, at, readOnly }: Wanted): Promise<Made> {
   await mountNfs(source, at, persistent?.spec.mountOptions ?? [], readOnly)
-  return { path: at }
+  return { path: at, usage: () => remoteDisk(at) }
 }
 
 const csi: SetUp = (w) => w.csi.setUp(w)
@@ -149,3 +161,5 @@ export const ofPod: Record<string, SetUp> = {
 
 /** What a persistent volume is. */
 export const ofPersistentVolume: Record<string, SetUp> = { hostPath, local, nfs, csi }
+/** What a persistent volume of the mode Block is. */
+export const ofBlockVolume: Record<string, SetUp> = { local: localDevice, csi }

@@ -3,6 +3,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError, expand } from '../plan/expand.ts'
+import type { HostDevice } from '../runtime/container-options.ts'
 import type { Runtime } from '../runtime/docker.ts'
 import { type DiskUse, fileSystem } from '../stats/machine.ts'
 import { isContentVolume } from './content.ts'
@@ -10,12 +11,13 @@ import type { CsiVolumes } from './csi/volumes.ts'
 import { unmountBelow } from './mounts.ts'
 import { giveToGroup } from './ownership.ts'
 import { mountPart } from './sub-path.ts'
-import { type Made, ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
+import { type Made, ofBlockVolume, ofPersistentVolume, ofPod, setUpContent, type VolumeSources, type Wanted } from './types.ts'
 
 /** Where a volume lies on this host, and whether nobody may write to it. */
 export interface VolumePlace {
   path: string
   readOnly: boolean
+  block?: true
   usage?: Made['usage']
 }
 /** By the volume's name. */
@@ -61,10 +63,11 @@ export class PodVolumes {
     const persistent = claim === undefined ? undefined : await sources.volume(claim)
     const type = typeOf(persistent?.spec ?? v)
     const source = (persistent?.spec ?? v)[type]
-    const setUp = (persistent ? ofPersistentVolume : ofPod)[type]
+    const isBlock = persistent?.spec.volumeMode === 'Block'
+    const setUp = (isBlock ? ofBlockVolume : persistent ? ofPersistentVolume : ofPod)[type]
     if (!setUp) {
       const what = persistent ? `persistent volume ${persistent.metadata.name}` : `volume ${v.name}`
-      throw new ConfigError(`${what}: volumes of type ${type} are not supported on this node`)
+      throw new ConfigError(`${what}: ${isBlock ? 'block devices' : 'volumes'} of type ${type} are not supported on this node`)
     }
     const wanted: Wanted = {
       pod,
@@ -79,7 +82,7 @@ export class PodVolumes {
     }
     const { path, readOnly = wanted.readOnly, ownership, usage } = await setUp(wanted)
     if (ownership) this.#give(wanted, path, readOnly)
-    return { path, readOnly, ...(usage ? { usage } : {}) }
+    return { path, readOnly, ...(isBlock ? { block: true } : {}), ...(usage ? { usage } : {}) }
   }
 
   /** To the pod's group, once: afterwards its containers may have changed what they please. */
@@ -104,12 +107,22 @@ export class PodVolumes {
     const out: VolumePlace[] = []
     for (const [i, m] of (container.volumeMounts ?? []).entries()) {
       const place = places.get(m.name)!
+      if (place.block) throw new ConfigError(`volume ${m.name} has volumeMode Block, but is specified in volumeMounts`)
       const sub = m.subPathExpr ? expand(m.subPathExpr, env) : m.subPath
       const at = path.join(parts, m.name, container.name, String(i))
       if (sub) await mountPart(place.path, sub, at)
       out.push(sub ? { ...place, path: at } : place)
     }
     return out
+  }
+
+  /** The block devices among a container's volumes. Throws ConfigError for what is none. */
+  devicesOf(container: any, places: VolumePlaces): HostDevice[] {
+    return (container.volumeDevices ?? []).map(({ name, devicePath }: any) => {
+      const { path, readOnly, block } = places.get(name)!
+      if (!block) throw new ConfigError(`volume ${name} has volumeMode Filesystem, but is specified in volumeDevices`)
+      return { path, at: devicePath, readOnly }
+    })
   }
 
   /** Bytes and inodes of a pod's volumes, or of its claims alone; of the host's own folders nothing is said. */
@@ -119,10 +132,11 @@ export class PodVolumes {
       const claim = claimOf(pod.metadata.name, v)
       if (claimsAlone && claim === undefined) continue
       const place = this.#places.get(pod.metadata.uid)?.get(v.name)
-      const disk = place && !v.hostPath ? fileSystem(place.path) : undefined
-      if (!disk) continue
+      if (!place || v.hostPath || place.block) continue
+      const use = place.usage ? await place.usage().catch(() => undefined) : fileSystem(place.path)
+      if (!use) continue
       const pvcRef = claim === undefined ? {} : { pvcRef: { name: claim, namespace: pod.metadata.namespace } }
-      out.push({ name: v.name, ...disk, ...(await place!.usage?.().catch(() => ({}))), ...pvcRef })
+      out.push({ name: v.name, ...use, ...pvcRef })
     }
     return out
   }

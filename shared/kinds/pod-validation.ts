@@ -139,10 +139,33 @@ function validateContainer(c: any, path: string, e: FieldErrors, seen: Seen) {
       if (m[f]?.startsWith('/')) e.invalid(`${at}.${f}`, m[f], 'must be a relative path')
       else if (m[f]?.split('/').includes('..')) e.invalid(`${at}.${f}`, m[f], "must not contain '..'")
   })
+  validateDevices(c, `${path}.volumeDevices`, e, seen)
   validateProbe(c.livenessProbe, `${path}.livenessProbe`, e, true)
   validateProbe(c.startupProbe, `${path}.startupProbe`, e, true)
   validateProbe(c.readinessProbe, `${path}.readinessProbe`, e)
   for (const hook of ['postStart', 'preStop']) if (c.lifecycle?.[hook]) validateHandler(c.lifecycle[hook], `${path}.lifecycle.${hook}`, e)
+}
+
+/** Volumes that a container gets as block devices. */
+function validateDevices(c: any, path: string, e: FieldErrors, seen: Seen) {
+  const [names, paths] = [new Set<string>(), new Set<string>()]
+  const mounted = (field: string, value: string) => c.volumeMounts?.some((m: any) => m[field] === value)
+  c.volumeDevices?.forEach(({ name, devicePath }: any, i: number) => {
+    const [atName, atPath] = [`${path}[${i}].name`, `${path}[${i}].devicePath`]
+    const volume = seen.volumes.get(name)
+    if (!name) e.required(atName)
+    if (names.has(name)) e.invalid(atName, name, 'must be unique')
+    if (volume && !volume.persistentVolumeClaim && !volume.ephemeral)
+      e.invalid(atName, name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode')
+    if (!volume) e.notFound(atName, name)
+    if (!devicePath) e.required(atPath)
+    if (paths.has(devicePath)) e.invalid(atPath, devicePath, 'must be unique')
+    if (devicePath?.split('/').includes('..')) e.invalid(atPath, devicePath, "can not contain backsteps ('..')")
+    if (mounted('name', name)) e.invalid(atName, name, 'must not already exist in volumeMounts')
+    if (mounted('mountPath', devicePath)) e.invalid(atPath, devicePath, 'must not already exist as a path in volumeMounts')
+    names.add(name)
+    paths.add(devicePath)
+  })
 }
 
 function validateVolume(v: any, path: string, e: FieldErrors, seen: Seen) {

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
+import { loopDevice, podWithDevice } from '../rig/devices.ts'
 import { eventually, type Host, quietly, ROOT, sh } from '../rig/hosts.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
@@ -52,6 +53,7 @@ const driver = {
               { name: 'registry', mountPath: '/registry' },
               { name: 'socket', mountPath: path.dirname(ENDPOINT) },
               { name: 'data', mountPath: '/data' },
+              { name: 'devices', mountPath: '/dev' },
             ],
           },
         ],
@@ -59,6 +61,7 @@ const driver = {
           { name: 'kubelet', hostPath: { path: KUBELET, type: 'Directory' } },
           { name: 'registry', hostPath: { path: `${KUBELET}/plugins_registry`, type: 'Directory' } },
           { name: 'socket', hostPath: { path: path.dirname(ENDPOINT), type: 'DirectoryOrCreate' } },
+          { name: 'devices', hostPath: { path: '/dev' } },
           { name: 'data', hostPath: { path: '/var/log/csi-data', type: 'DirectoryOrCreate' } },
         ],
       },
@@ -73,7 +76,7 @@ const about = {
   spec: { attachRequired: true, podInfoOnMount: true, volumeLifecycleModes: ['Persistent', 'Ephemeral'], fsGroupPolicy: 'File' },
 }
 
-const volume = (name: string, attributes: object) => ({
+const volume = (name: string, attributes: object, more: object = {}) => ({
   apiVersion: 'v1',
   kind: 'PersistentVolume',
   metadata: { name },
@@ -83,6 +86,7 @@ const volume = (name: string, attributes: object) => ({
     persistentVolumeReclaimPolicy: 'Retain',
     storageClassName: '',
     claimRef: { namespace: 'default', name },
+    ...more,
     csi: {
       driver: NAME,
       volumeHandle: name,
@@ -92,11 +96,11 @@ const volume = (name: string, attributes: object) => ({
     },
   },
 })
-const claim = (name: string) => ({
+const claim = (name: string, more: object = {}) => ({
   apiVersion: 'v1',
   kind: 'PersistentVolumeClaim',
   metadata: { name },
-  spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', volumeName: name, resources: { requests: { storage: '1Gi' } } },
+  spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', volumeName: name, resources: { requests: { storage: '1Gi' } }, ...more },
 })
 const pod = (name: string, source: object, more: object = {}) => ({
   apiVersion: 'v1',
@@ -201,6 +205,26 @@ describe.skipIf(missing)('a CSI driver on a host', () => {
     const bytes = 3 * 2 ** 30
     expect(used).toMatchObject({ name: 'v', capacityBytes: bytes, usedBytes: 7, availableBytes: bytes - 7, inodes: 100, inodesUsed: 2 })
     cp.k('delete pod more')
+  })
+
+  test('a volume without a file system is a device of its pod', async () => {
+    const device = loopDevice(host, 'csi')
+    try {
+      applied(
+        volume('raw', { device }, { volumeMode: 'Block' }),
+        claim('raw', { volumeMode: 'Block' }),
+        podWithDevice('raw', 'raw'),
+        // Not to be had in the other way.
+        pod('mounts', ofClaim('raw')),
+      )
+      isReady('raw')
+      run('raw', 'echo raw | dd of=/dev/raw conv=notrunc,fsync')
+      expect(host.run(`head -c 3 ${device}`)).toBe('raw')
+      await eventually('it is told', () => eventsOf('mounts').includes('has volumeMode Block, but is specified in volumeMounts'))
+      cp.k('delete pod raw mounts')
+    } finally {
+      host.run(`losetup -d ${device}`)
+    }
   })
 
   test('a volume of one pod alone knows whose it is, and goes with it', async () => {

@@ -1,6 +1,7 @@
 // Volumes on a node, one behaviour after the other, with real containers: parts of them, whose they are, and what they may be.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ControlPlane } from '../rig/control-plane.ts'
+import { loopDevice, podWithDevice } from '../rig/devices.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
 
@@ -168,6 +169,35 @@ describe.skipIf(missing)('volumes on a host', () => {
     isReady('imageless')
     cp.k('delete pod imageless')
     host.run('docker rmi test/none:1')
+  })
+
+  test('a disk of the machine is a device of its pod', async () => {
+    const device = loopDevice(host, 'local')
+    const nodeAffinity = { required: { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['h1'] }] }] } }
+    const spec = { volumeMode: 'Block', accessModes: ['ReadWriteOnce'], storageClassName: '' }
+    try {
+      applied(
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'PersistentVolume',
+          metadata: { name: 'disk' },
+          spec: { ...spec, capacity: { storage: '1Gi' }, local: { path: device }, nodeAffinity },
+        }),
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          metadata: { name: 'disk' },
+          spec: { ...spec, volumeName: 'disk', resources: { requests: { storage: '1Gi' } } },
+        }),
+        JSON.stringify(podWithDevice('disk', 'disk')),
+      )
+      isReady('disk')
+      run('disk', 'echo raw | dd of=/dev/raw conv=notrunc,fsync')
+      expect(host.run(`head -c 3 ${device}`)).toBe('raw')
+      cp.k('delete pod disk')
+    } finally {
+      host.run(`losetup -d ${device}`)
+    }
   })
 
   test('a share of a server that is not there', async () => {

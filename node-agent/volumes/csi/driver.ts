@@ -8,6 +8,8 @@ const USER_AGENT = 'kubelet/1.36'
 /** Kubelet's patience with a driver, and with what should be quick, ms. */
 const PATIENCE = 120_000
 const QUICK = 10_000
+/** Somebody waits for all volumes of the machine. */
+const STATS = 2000
 /** Capabilities of a node service, by their numbers. */
 const STAGE_UNSTAGE = 1
 const GET_VOLUME_STATS = 2
@@ -33,6 +35,8 @@ export interface DriverInfo {
 }
 
 export interface Capability {
+  /** The volume as it is, without a file system. */
+  block: boolean
   fsType: string
   mountFlags: readonly string[]
   accessMode: string
@@ -79,8 +83,10 @@ export async function tellRegistered(socket: string, fault: string): Promise<voi
 const ask = (socket: string, method: string, [name, message]: [string, object], timeoutMs: number): Promise<Uint8Array> =>
   unary({ socket }, `/${method}`, encodeMessage(name, message), { timeoutMs, userAgent: USER_AGENT })
 
-const capabilityOf = ({ fsType, mountFlags, accessMode, group }: Capability) => ({
-  mount: { fs_type: fsType, mount_flags: mountFlags, ...(group === undefined ? {} : { volume_mount_group: String(group) }) },
+const capabilityOf = ({ block, fsType, mountFlags, accessMode, group }: Capability) => ({
+  ...(block
+    ? { block: {} }
+    : { mount: { fs_type: fsType, mount_flags: mountFlags, ...(group === undefined ? {} : { volume_mount_group: String(group) }) } }),
   access_mode: { mode: MODES[accessMode] ?? MODES.ReadWriteOnce },
 })
 
@@ -173,15 +179,15 @@ export class CsiDriver {
     ])
   }
 
-  /** What the driver says that a volume has in use; nothing of what it does not say. */
-  async usage(volumeId: string, target: string, staged: string | undefined): Promise<Partial<DiskUse>> {
-    if (!(await this.#can(GET_VOLUME_STATS))) return {}
+  /** What the driver says that a volume has in use; undefined where it leaves that to the file system. */
+  async usage(volumeId: string, target: string, staged: string | undefined): Promise<DiskUse | undefined> {
+    if (!(await this.#can(GET_VOLUME_STATS))) return undefined
     const request = { volume_id: volumeId, volume_path: target, ...(staged ? { staging_target_path: staged } : {}) }
     const answer = decodeMessage(
       'csi.NodeGetVolumeStatsResponse',
-      await this.#call('NodeGetVolumeStats', ['csi.NodeGetVolumeStatsRequest', request], QUICK),
+      await this.#call('NodeGetVolumeStats', ['csi.NodeGetVolumeStatsRequest', request], STATS),
     )
-    const out: Partial<DiskUse> = {}
+    const out: DiskUse = { availableBytes: 0, capacityBytes: 0, usedBytes: 0, inodesFree: 0, inodes: 0, inodesUsed: 0 }
     for (const { available = 0, total = 0, used = 0, unit } of answer.usage ?? []) {
       if (unit === BYTES) Object.assign(out, { availableBytes: available, capacityBytes: total, usedBytes: used })
       if (unit === INODES) Object.assign(out, { inodesFree: available, inodes: total, inodesUsed: used })

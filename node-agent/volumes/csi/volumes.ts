@@ -1,6 +1,6 @@
 // Volumes of CSI drivers, as kubelet handles them: brought to this machine once, shown to each pod, and taken away in the opposite order. What was made is
 // written down beside it, in kubelet's files, before it is made.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { claimOf } from '../../../shared/kinds/pod-claims.ts'
 import { attachmentName, sha256Hex } from '../../../shared/meta/attachments.ts'
@@ -8,7 +8,8 @@ import { nanoOf, unitsOf } from '../../../shared/meta/quantity.ts'
 import { ConfigError } from '../../plan/expand.ts'
 import type { Api } from '../../session/api.ts'
 import { giveToGroup } from '../ownership.ts'
-import type { Made, Wanted } from '../types.ts'
+import { remoteDisk } from '../remote-disk.ts'
+import { blockDevice, type Made, type Wanted } from '../types.ts'
 import type { Capability, CsiDriver } from './driver.ts'
 import { type CsiDrivers, KUBELET } from './drivers.ts'
 
@@ -41,9 +42,9 @@ const noteOf = (folder: string): Note | undefined => {
 }
 const foldersIn = (at: string): string[] => (existsSync(at) ? readdirSync(at).map((name) => path.join(at, name)) : [])
 
-/** Folders that nothing may be in any more: what a driver has left mounted, or full, is never removed with them. */
+/** Folders that nothing may be in any more: what a driver has left mounted, or full, is never removed with them. The place of a device is a file. */
 function removeEmpty(...folders: string[]): void {
-  for (const folder of folders) if (existsSync(folder)) rmdirSync(folder)
+  for (const folder of folders) if (existsSync(folder)) (statSync(folder).isDirectory() ? rmdirSync : unlinkSync)(folder)
 }
 
 export class CsiVolumes {
@@ -75,12 +76,13 @@ export class CsiVolumes {
     const { volumeHandle: volumeId } = note
     if (!persistent && !about.volumeLifecycleModes?.includes('Ephemeral'))
       throw new ConfigError(`volume mode "Ephemeral" not supported by driver ${source.driver}`)
-    if (persistent?.spec.volumeMode === 'Block') throw new ConfigError(`persistent volume ${persistent.metadata.name} is a block device`)
     const secretsOf = (ref: any) => this.#secrets(w, ref && { namespace, ...ref })
     const published = persistent && about.attachRequired !== false ? await this.#attached(w) : {}
-    const { fsGroup } = pod.spec.securityContext ?? {}
+    const block = persistent?.spec.volumeMode === 'Block'
+    const fsGroup: number | undefined = block ? undefined : pod.spec.securityContext?.fsGroup
     const byDriver = fsGroup !== undefined && (await driver.givesToGroup())
     const capability: Capability = {
+      block,
       fsType: source.fsType ?? '',
       mountFlags: persistent?.spec.mountOptions ?? [],
       accessMode: persistent?.spec.accessModes?.[0] ?? 'ReadWriteOnce',
@@ -118,12 +120,16 @@ export class CsiVolumes {
       if (cause instanceof ConfigError) throw cause
       throw new ConfigError(`rpc error from driver ${source.driver}: ${(cause as Error).message}`)
     }
+    if (block) return { path: blockDevice(target) }
+    const usage = async () => {
+      const told = await this.#drivers.get(source.driver)?.usage(volumeId, target, staged)
+      return told ?? remoteDisk(target)
+    }
     const policy = about.fsGroupPolicy ?? 'ReadWriteOnceWithFSType'
     const isGroups =
       policy === 'File' || (policy === 'ReadWriteOnceWithFSType' && !!source.fsType && capability.accessMode === 'ReadWriteOnce')
     if (isNew && fsGroup !== undefined && !byDriver && !w.readOnly && isGroups)
       giveToGroup(target, fsGroup, { policy: pod.spec.securityContext.fsGroupChangePolicy })
-    const usage = async () => (await this.#drivers.get(source.driver)?.usage(volumeId, target, staged)) ?? {}
     return { path: target, usage }
   }
 

@@ -68,6 +68,9 @@ func (d *driver) NodeStageVolume(_ context.Context, r *csi.NodeStageVolumeReques
 	if r.VolumeContext["attached"] != r.PublishContext["attached"] {
 		return nil, status.Error(codes.FailedPrecondition, "it is not attached")
 	}
+	if r.VolumeCapability.GetBlock() != nil {
+		return &csi.NodeStageVolumeResponse{}, nil
+	}
 	if r.VolumeCapability.GetMount() == nil || r.VolumeCapability.GetAccessMode() == nil {
 		return nil, status.Error(codes.InvalidArgument, "no capability")
 	}
@@ -80,6 +83,9 @@ func (d *driver) NodeUnstageVolume(_ context.Context, r *csi.NodeUnstageVolumeRe
 }
 
 func (d *driver) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
+	if r.VolumeCapability.GetBlock() != nil {
+		return &csi.NodePublishVolumeResponse{}, bindFile(r.VolumeContext["device"], r.TargetPath)
+	}
 	from := r.StagingTargetPath
 	if r.VolumeContext["csi.storage.k8s.io/ephemeral"] == "true" {
 		from = filepath.Join(d.data, r.VolumeId)
@@ -160,6 +166,16 @@ func (d *driver) bind(from, to string, readOnly bool) error {
 		return nil
 	}
 	return syscall.Mount("", to, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
+}
+
+func bindFile(from, to string) error {
+	if mounted(to) {
+		return nil
+	}
+	if err := os.WriteFile(to, nil, 0o600); err != nil {
+		return err
+	}
+	return syscall.Mount(from, to, "", syscall.MS_BIND, "")
 }
 
 func unmount(at string) error {
