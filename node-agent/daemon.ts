@@ -275,7 +275,15 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const w of workers.values()) w.wake()
   })
   const volumes = new PodVolumes(o.data, runtime, new CsiVolumes(csi, api, identity.node))
-  const measured = { node: identity.node, runtime, volumes, pods: ownPods, data: o.data, names: () => dns.counters }
+  const measured = {
+    node: identity.node,
+    runtime,
+    volumes,
+    pods: ownPods,
+    data: o.data,
+    names: () => dns.counters,
+    probed: () => [...workers.values()].map((w) => ({ pod: w.pod, counts: w.probeCounts })),
+  }
   const summary = new Summary(measured)
   const context: WorkerContext = {
     runtime,

@@ -1,7 +1,7 @@
 // The probes of one pod: they run for the containers that run, and are forgotten with them.
 import { newest } from '../plan/plan.ts'
 import type { Observed } from '../runtime/docker.ts'
-import { ContainerProbes, type ProbeEvents } from './probes.ts'
+import { ContainerProbes, type ProbeCount, type ProbeEvents } from './probes.ts'
 
 export interface PodProbesOptions extends ProbeEvents {
   /** Runs a command in a container: its exit code and output. */
@@ -39,6 +39,10 @@ export class PodProbes {
         p.stop()
         this.#running.delete(id)
       }
+  }
+
+  get counts(): ProbeCount[] {
+    return [...this.#running.values()].flatMap((p) => p.counts)
   }
 
   stop(): void {

@@ -58,6 +58,14 @@ export interface Verdict {
   grace?: number
 }
 
+/** How often a container's probe was run, by what came of it. */
+export interface ProbeCount {
+  container: string
+  kind: ProbeKind
+  successful: number
+  failed: number
+}
+
 export interface ProbeEvents {
   /** The answer changed: the pod wants another look. */
   changed(): void
@@ -81,6 +89,7 @@ export class ContainerProbes {
   ready: boolean
   started: boolean
   readonly #runners: Runner[] = []
+  readonly counts: ProbeCount[] = []
   readonly id: string
 
   constructor(id: string, container: any, target: ProbeTarget, events: ProbeEvents) {
@@ -92,6 +101,8 @@ export class ContainerProbes {
   }
 
   #run(kind: ProbeKind, probe: any, container: any, target: ProbeTarget, events: ProbeEvents): Runner {
+    const count: ProbeCount = { container: container.name, kind, successful: 0, failed: 0 }
+    this.counts.push(count)
     let stopped = false
     let timer: ReturnType<typeof setTimeout>
     let passed = 0
@@ -104,6 +115,7 @@ export class ContainerProbes {
       if (!idle && !(kind === 'startup' && this.started)) {
         const o = await runProbe(probe, container, target)
         if (stopped) return
+        count[o.ok ? 'successful' : 'failed']++
         if (o.ok) {
           passed++
           failed = 0

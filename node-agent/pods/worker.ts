@@ -17,7 +17,7 @@ import { ImageError } from './images.ts'
 import { EVICTED, type Leave, type Refusal } from './leaving.ts'
 import { unlinkLogs } from './log-links.ts'
 import { PodProbes } from './pod-probes.ts'
-import type { ProbeKind, Verdict } from './probes.ts'
+import type { ProbeCount, ProbeKind, Verdict } from './probes.ts'
 import { Resizing } from './resizing.ts'
 import { createSandbox, rememberedSandbox, removeSandbox, type Sandbox } from './sandbox.ts'
 import { imageWaits, machineSize, pulling, startContainer } from './start.ts'
@@ -445,6 +445,10 @@ export class PodWorker {
   #hook = (hook: any, container: any, id: string, timeout: number) =>
     runHook(this.#c.runtime, hook, { container, id, podIP: this.#sandbox!.ip, timeout })
 
+  /** Of the containers that run. */
+  get probeCounts(): ProbeCount[] {
+    return this.#probes.counts
+  }
   #probesOf = (name: string) => this.#probes.of(name, this.#observed())
   #keepProbes = () => this.#probes.keep(this.#pod, this.#observed(), this.#sandbox!.ip)
 

@@ -1,4 +1,5 @@
-// What kubelet exposes to Prometheus, with its names and labels: `/metrics/resource`, `/metrics/cadvisor` and `/metrics`. Read from the kernel when it is asked.
+// What kubelet exposes to Prometheus, with its names and labels: `/metrics/resource`, `/metrics/cadvisor`, `/metrics/probes`
+// and `/metrics`. Read from the kernel when it is asked.
 import { cpus, totalmem } from 'node:os'
 import type { Family, Sample } from '../../shared/exposition.ts'
 import type { Observed } from '../runtime/docker.ts'
@@ -181,5 +182,21 @@ export async function ownMetrics(s: SummarySource): Promise<Family[]> {
   f.add('process_cpu_seconds_total', (user + system) / 1e6)
   f.add('process_resident_memory_bytes', process.memoryUsage.rss())
   f.add('process_start_time_seconds', Date.now() / 1000 - process.uptime())
+  return f.list
+}
+
+const PROBES = { startup: 'Startup', readiness: 'Readiness', liveness: 'Liveness' } as const
+
+/** Of the probes of containers that run, since they began. */
+export function probeMetrics(s: SummarySource): Family[] {
+  const f = new Families([
+    ['prober_probe_total', 'counter', '[BETA] Cumulative number of a liveness, readiness or startup probe for a container by result.'],
+  ])
+  for (const { pod, counts } of s.probed())
+    for (const { container, kind, ...results } of counts)
+      for (const [result, n] of Object.entries(results)) {
+        const { name, namespace, uid } = pod.metadata
+        f.add('prober_probe_total', n, { container, namespace, pod: name, pod_uid: uid, probe_type: PROBES[kind], result })
+      }
   return f.list
 }

@@ -1,6 +1,7 @@
 // What this machine and its pods have in use, in kubelet's form (k8s.io/kubelet/pkg/apis/stats/v1alpha1). Measured when somebody asks.
 import { timeString } from '../../shared/meta/object.ts'
 import type { DnsCounters } from '../network/dns/server.ts'
+import type { ProbeCount } from '../pods/probes.ts'
 import type { Observed, Runtime } from '../runtime/docker.ts'
 import type { PodVolumes } from '../volumes/volumes.ts'
 import { type MemoryUse, memoryOf, processesOf, processorOf } from './cgroups.ts'
@@ -18,6 +19,7 @@ export interface SummarySource {
   /** A folder of the disk that pods' data are on. */
   data: string
   names(): DnsCounters | undefined
+  probed(): { pod: any; counts: ProbeCount[] }[]
 }
 
 const isRunning = (o: Observed) => o.state === 'running' && o.pid > 0

@@ -3,7 +3,7 @@ import { EXPOSITION_TYPE, exposition, type Family } from '../../shared/expositio
 import { Channel, type NodeAnswer, type NodeFetch } from '../../shared/session/frames.ts'
 import { failure } from '../runtime/exec.ts'
 import type { NodeStream } from '../session/session.ts'
-import { cadvisorMetrics, ownMetrics, resourceMetrics } from '../stats/expositions.ts'
+import { cadvisorMetrics, ownMetrics, probeMetrics, resourceMetrics } from '../stats/expositions.ts'
 import type { Summary, SummarySource } from '../stats/summary.ts'
 
 interface Answer {
@@ -37,6 +37,8 @@ async function answerTo(method: string, path: string, o: OwnAnswers): Promise<An
       return metrics(resourceMetrics(o.source()))
     case '/metrics/cadvisor':
       return metrics(cadvisorMetrics(o.source()))
+    case '/metrics/probes':
+      return metrics(probeMetrics(o.source()))
     case '/metrics':
       return metrics(await ownMetrics(o.source()))
     default:

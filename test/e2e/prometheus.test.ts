@@ -118,6 +118,7 @@ function configuration(api: URL, folder: string, node: string) {
       ofNode('kubelet', 'metrics'),
       ofNode('cadvisor', 'metrics/cadvisor'),
       ofNode('resource', 'metrics/resource'),
+      ofNode('probes', 'metrics/probes'),
       job('endpoints', 'endpoints', [isAnnotated]),
       job('endpointslices', 'endpointslice', [isAnnotated]),
       job('pods', 'pod', [
@@ -171,6 +172,7 @@ describe.skipIf(missing)('Prometheus', () => {
       kubelet: 2,
       cadvisor: 2,
       resource: 2,
+      probes: 2,
       endpoints: 2,
       endpointslices: 2,
       pods: 2,
@@ -200,6 +202,7 @@ describe.skipIf(missing)('Prometheus', () => {
       1,
     ],
     ['how deep queues are', 'max(workqueue_depth) >= 0', 1],
+    ['how probes end', 'sum by (pod) (prober_probe_total{probe_type="Readiness",result="successful"}) > 0', 2],
     ['how many pods run', 'sum(kubelet_running_pods)', 1],
   ])(
     '%s is told by the questions that everybody asks',
@@ -209,11 +212,11 @@ describe.skipIf(missing)('Prometheus', () => {
     90_000,
   )
 
-  test.each(['/metrics', ...['metrics', 'metrics/cadvisor', 'metrics/resource'].map((at) => `/api/v1/nodes/h1/proxy/${at}`)])(
-    'promtool has nothing to say of %s',
-    (at) => {
-      const said = execFileSync('sh', ['-c', 'promtool check metrics 2>&1 || true'], { input: cp.k(`get --raw ${at}`), encoding: 'utf8' })
-      expect(said).toBe('')
-    },
-  )
+  test.each([
+    '/metrics',
+    ...['metrics', 'metrics/cadvisor', 'metrics/resource', 'metrics/probes'].map((at) => `/api/v1/nodes/h1/proxy/${at}`),
+  ])('promtool has nothing to say of %s', (at) => {
+    const said = execFileSync('sh', ['-c', 'promtool check metrics 2>&1 || true'], { input: cp.k(`get --raw ${at}`), encoding: 'utf8' })
+    expect(said).toBe('')
+  })
 })
