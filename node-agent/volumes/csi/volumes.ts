@@ -142,9 +142,10 @@ export class CsiVolumes {
     const { capacity, conditions, allocatedResourceStatuses: told } = claim?.status ?? {}
     if (!capacity || nanoOf(capacity.storage) >= nanoOf(storage)) return
     await grow(unitsOf(storage))
+    const others = (conditions ?? []).filter((c: any) => !RESIZING.has(c.type))
     const status = {
       capacity: { ...capacity, storage },
-      conditions: conditions?.filter((c: any) => !RESIZING.has(c.type)) ?? null,
+      conditions: others.length ? others : null,
       ...(told ? { allocatedResourceStatuses: { storage: null } } : {}),
     }
     const at = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}/status`
