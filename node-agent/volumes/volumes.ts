@@ -1,6 +1,6 @@
 // A pod's volumes on disk: set up before its containers start, refreshed while it runs, taken away with it. Every step may be done twice.
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import path, { dirname } from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError, expand } from '../plan/expand.ts'
 import type { HostDevice } from '../runtime/container-options.ts'
@@ -92,6 +92,7 @@ export class PodVolumes {
     const given = `${at}.given`
     if (fsGroup === undefined || readOnly || existsSync(given)) return
     giveToGroup(path, fsGroup, { policy })
+    mkdirSync(dirname(given), { recursive: true })
     writeFileSync(given, '')
   }
 

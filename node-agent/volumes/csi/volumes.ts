@@ -7,7 +7,6 @@ import { attachmentName, sha256Hex } from '../../../shared/meta/attachments.ts'
 import { nanoOf, unitsOf } from '../../../shared/meta/quantity.ts'
 import { ConfigError } from '../../plan/expand.ts'
 import type { Api } from '../../session/api.ts'
-import { giveToGroup } from '../ownership.ts'
 import { remoteDisk } from '../remote-disk.ts'
 import { blockDevice, type Made, type Wanted } from '../types.ts'
 import type { Capability, CsiDriver } from './driver.ts'
@@ -91,7 +90,6 @@ export class CsiVolumes {
     const common = { volumeId, capability, published, context: source.volumeAttributes ?? {} }
     const folder = path.join(podFolder(uid), persistent?.metadata.name ?? volume.name)
     const target = path.join(folder, 'mount')
-    const isNew = !noteOf(folder)
     let staged: string | undefined
     try {
       if (persistent && (await driver.stages())) {
@@ -128,9 +126,7 @@ export class CsiVolumes {
     const policy = about.fsGroupPolicy ?? 'ReadWriteOnceWithFSType'
     const isGroups =
       policy === 'File' || (policy === 'ReadWriteOnceWithFSType' && !!source.fsType && capability.accessMode === 'ReadWriteOnce')
-    if (isNew && fsGroup !== undefined && !byDriver && !w.readOnly && isGroups)
-      giveToGroup(target, fsGroup, { policy: pod.spec.securityContext.fsGroupChangePolicy })
-    return { path: target, usage }
+    return { path: target, usage, ...(isGroups && !byDriver ? { ownership: true } : {}) }
   }
 
   /** Of a volume that is larger than its claim knows: somebody else has enlarged it, and what lies on it is `grown` here before the claim says so. */
