@@ -107,7 +107,9 @@ function security({ pod, container, profiles = [], lacked = [] }: ContainerInput
   const options = [...(s.allowPrivilegeEscalation === false ? ['no-new-privileges'] : []), ...profiles]
   if (s.privileged && lacked.length) {
     const host = { ...allBut(lacked), ...(s.readOnlyRootFilesystem ? { ReadonlyRootfs: true } : {}) }
-    return { user, host: { ...host, ...(groups.length ? { GroupAdd: groups.map(String) } : {}) }, binds: [DEVICES] }
+    // It may bring them itself.
+    const brings = container.volumeMounts?.some((m: any) => m.mountPath === '/dev')
+    return { user, host: { ...host, ...(groups.length ? { GroupAdd: groups.map(String) } : {}) }, binds: brings ? [] : [DEVICES] }
   }
   return {
     user,

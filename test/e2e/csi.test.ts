@@ -186,15 +186,15 @@ describe.skipIf(missing)('a CSI driver on a host', () => {
   })
 
   test('a volume that was enlarged grows under its pod, and the claim says so when it has', async () => {
-    applied(volume('more', {}), claim('more'), pod('more', ofClaim('more')))
+    applied(volume('more', { password: 'other' }), claim('more'), pod('more', ofClaim('more')))
     isReady('more')
     run('more', 'echo 1 > /v/a; echo 2 > /v/b')
     const conditions = [{ type: 'FileSystemResizePending', status: 'True' }]
     cp.k(`patch pvc more --subresource=status --type=merge -p ${JSON.stringify({ status: { conditions } })}`)
     cp.k('patch pv more -p {"spec":{"capacity":{"storage":"3Gi"}}}')
-    await eventually('it is told that it does not grow', () => eventsOf('more').includes('it grows by the right password alone'))
+    await eventually('it is told that it does not grow', () => eventsOf('more').includes('it wants to be asked kindly'))
     expect(json('get pvc more').status).toMatchObject({ capacity: { storage: '1Gi' }, conditions })
-    cp.k('patch secret csi-password -n kube-system -p {"stringData":{"password":"right"}}')
+    cp.k('patch secret csi-password -n kube-system -p {"stringData":{"grow":"please"}}')
     const { status } = await eventually('it has grown', () => {
       const found = json('get pvc more')
       return found.status.capacity.storage === '3Gi' && found
@@ -211,14 +211,14 @@ describe.skipIf(missing)('a CSI driver on a host', () => {
     const device = loopDevice(host, 'csi')
     try {
       applied(
-        volume('raw', { device }, { volumeMode: 'Block' }),
+        volume('raw', { device, password: 'other' }, { volumeMode: 'Block' }),
         claim('raw', { volumeMode: 'Block' }),
         podWithDevice('raw', 'raw'),
         // Not to be had in the other way.
         pod('mounts', ofClaim('raw')),
       )
       isReady('raw')
-      run('raw', 'echo raw | dd of=/dev/raw conv=notrunc,fsync')
+      run('raw', 'echo raw > /dev/raw; sync')
       expect(host.run(`head -c 3 ${device}`)).toBe('raw')
       await eventually('it is told', () => eventsOf('mounts').includes('has volumeMode Block, but is specified in volumeMounts'))
       cp.k('delete pod raw mounts')

@@ -192,7 +192,7 @@ describe.skipIf(missing)('volumes on a host', () => {
         JSON.stringify(podWithDevice('disk', 'disk')),
       )
       isReady('disk')
-      run('disk', 'echo raw | dd of=/dev/raw conv=notrunc,fsync')
+      run('disk', 'echo raw > /dev/raw; sync')
       expect(host.run(`head -c 3 ${device}`)).toBe('raw')
       cp.k('delete pod disk')
     } finally {

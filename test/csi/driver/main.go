@@ -117,8 +117,8 @@ func (d *driver) NodeUnpublishVolume(_ context.Context, r *csi.NodeUnpublishVolu
 
 // A volume is as large as the file beside it says.
 func (d *driver) NodeExpandVolume(_ context.Context, r *csi.NodeExpandVolumeRequest) (*csi.NodeExpandVolumeResponse, error) {
-	if r.Secrets["password"] != "right" {
-		return nil, status.Error(codes.Unauthenticated, "it grows by the right password alone")
+	if r.Secrets["grow"] != "please" {
+		return nil, status.Error(codes.Unauthenticated, "it wants to be asked kindly")
 	}
 	if !mounted(r.StagingTargetPath) || !mounted(r.VolumePath) || r.VolumeCapability.GetMount() == nil {
 		return nil, status.Error(codes.FailedPrecondition, "it is not here")
