@@ -62,18 +62,20 @@ export interface DiskUse {
   inodesUsed: number
 }
 
+/** From what the kernel counts: blocks, and their size in bytes. */
+export const diskUse = (s: Record<'bavail' | 'blocks' | 'bfree' | 'bsize' | 'ffree' | 'files', number>): DiskUse => ({
+  availableBytes: s.bavail * s.bsize,
+  capacityBytes: s.blocks * s.bsize,
+  usedBytes: (s.blocks - s.bfree) * s.bsize,
+  inodesFree: s.ffree,
+  inodes: s.files,
+  inodesUsed: s.files - s.ffree,
+})
+
 /** A file system; undefined where there is none. */
 export function fileSystem(at: string): DiskUse | undefined {
   try {
-    const s = statfsSync(at)
-    return {
-      availableBytes: s.bavail * s.bsize,
-      capacityBytes: s.blocks * s.bsize,
-      usedBytes: (s.blocks - s.bfree) * s.bsize,
-      inodesFree: s.ffree,
-      inodes: s.files,
-      inodesUsed: s.files - s.ffree,
-    }
+    return diskUse(statfsSync(at))
   } catch {
     return undefined
   }

@@ -1,30 +1,16 @@
 // How full a file system of another machine is. Asked by a process of its own: whoever asks a server that is away is held up for as long as it is.
 import { setTimeout as after } from 'node:timers/promises'
 import { exec } from '../network/commands.ts'
-import type { DiskUse } from '../stats/machine.ts'
+import { type DiskUse, diskUse } from '../stats/machine.ts'
 
 const PATIENCE = 2000
 /** By their paths: nobody is asked twice at a time. */
 const asked = new Map<string, Promise<DiskUse | undefined>>()
 
 async function ask(at: string): Promise<DiskUse> {
-  const text = await exec('stat', '-f', '-c', '%a %b %f %d %c %S', at)
-  const [available, blocks, free, inodesFree, inodes, size] = text.trim().split(' ').map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  return {
-    availableBytes: available * size,
-    capacityBytes: blocks * size,
-    usedBytes: (blocks - free) * size,
-    inodesFree,
-    inodes,
-    inodesUsed: inodes - inodesFree,
-  }
+  // In the words of statfs, so that it need not be told which is which.
+  const form = '{"bavail":%a,"blocks":%b,"bfree":%f,"ffree":%d,"files":%c,"bsize":%S}'
+  return diskUse(JSON.parse(await exec('stat', '-f', '-c', form, at)))
 }
 
 /** Undefined where there is none, or no answer in two seconds. */

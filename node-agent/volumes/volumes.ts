@@ -1,6 +1,6 @@
 // A pod's volumes on disk: set up before its containers start, refreshed while it runs, taken away with it. Every step may be done twice.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import path, { dirname } from 'node:path'
+import path from 'node:path'
 import { claimOf } from '../../shared/kinds/pod-claims.ts'
 import { ConfigError, expand } from '../plan/expand.ts'
 import type { HostDevice } from '../runtime/container-options.ts'
@@ -86,13 +86,13 @@ export class PodVolumes {
   }
 
   /** To the pod's group, once: afterwards its containers may have changed what they please. */
-  #give({ at, pod }: Wanted, path: string, readOnly: boolean): void {
+  #give({ at, pod }: Wanted, place: string, readOnly: boolean): void {
     const { fsGroup, fsGroupChangePolicy: policy } = pod.spec.securityContext ?? {}
     // No volume has a name with a dot.
     const given = `${at}.given`
     if (fsGroup === undefined || readOnly || existsSync(given)) return
-    giveToGroup(path, fsGroup, { policy })
-    mkdirSync(dirname(given), { recursive: true })
+    giveToGroup(place, fsGroup, { policy })
+    mkdirSync(path.dirname(given), { recursive: true })
     writeFileSync(given, '')
   }
 
