@@ -48,6 +48,11 @@ describe('a delivery', () => {
     const d = delivery()
     expect(step(d, { all: [before, d] }).writes).toEqual([])
   })
+  test('waits for an older one that has not begun, as far as the view knows', () => {
+    const before = delivery()
+    const d = delivery()
+    expect(step(d, { all: [before, d] }).writes).toEqual([])
+  })
   test('does not wait for one of another pull request', () => {
     const d = delivery({}, { facts: { number: '2' } })
     const other = running()

@@ -97,8 +97,8 @@ function begin(v: View, now: number): Result {
   const rivals = all.filter((d) => d.metadata.uid !== delivery.metadata.uid && placeOf(d) === placeOf(delivery))
   const newer = rivals.find((d) => !final.includes(phaseOf(d)) && before(delivery, d))
   if (newer) return { writes: finish(v, 'Superseded', `${newer.metadata.name} came after it`, now) }
-  // Whoever is at it there goes first; its end wakes this one.
-  if (rivals.some((d) => phaseOf(d) === 'Running')) return { writes: [] }
+  // An older one goes first, even where the view does not show that it has begun: that write may be on its way. Its end wakes this one.
+  if (rivals.some((d) => !final.includes(phaseOf(d)))) return { writes: [] }
   return { writes: [setStatus(delivery, { phase: 'Running', startedAt: timeString(now) })] }
 }
 
