@@ -18,7 +18,7 @@ export interface Family {
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 const escaped = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')
-const labelText = (labels: Record<string, string> = {}): string => {
+export const labelText = (labels: Record<string, string> = {}): string => {
   const all = Object.entries(labels).map(([k, v]) => `${k}="${escaped(v)}"`)
   return all.length ? `{${all.join(',')}}` : ''
 }

@@ -64,7 +64,9 @@ export const clusterRoles = [
     rule('authentication.k8s.io', ['tokenreviews'], ['create']),
     rule('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
   ]),
-  role('system:monitoring', [paths('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/slis', '/readyz', '/readyz/*')]),
+  role('system:monitoring', [
+    paths('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/metrics/objects', '/metrics/slis', '/readyz', '/readyz/*'),
+  ]),
   aggregated('admin', 'admin'),
   aggregated('edit', 'edit', aggregate('admin')),
   aggregated('view', 'view', aggregate('edit')),

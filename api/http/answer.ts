@@ -53,3 +53,17 @@ export function errorAnswer(cause: unknown, log: Log, path: string): Response {
   log.error('a request failed', cause, { path })
   return json(JSON.stringify(internalError('the request could not be completed; see the server log').toStatus()), 500)
 }
+
+/** Texts one after the other, each made when it is taken. */
+export const textStream = (texts: AsyncIterator<string>): ReadableStream<Uint8Array> =>
+  new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const next = await texts.next()
+        if (next.done) controller.close()
+        else controller.enqueue(encoder.encode(next.value))
+      },
+      cancel: async () => void (await texts.return?.()),
+    },
+    { highWaterMark: 0 },
+  )

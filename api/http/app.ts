@@ -12,13 +12,14 @@ import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Served } from '../metrics/metrics.ts'
+import { objectTexts } from '../metrics/objects/objects.ts'
 import type { Audit } from '../ports/audit.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import { versionInfo } from '../version.ts'
 import { aggregate, apiServiceOf, foreignResources, foreignVersions } from './aggregation.ts'
-import { errorAnswer, json } from './answer.ts'
+import { errorAnswer, json, textStream } from './answer.ts'
 import { AuditTrail } from './audit.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { FlowControl } from './flow-control.ts'
@@ -55,7 +56,18 @@ const textAnswer = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } })
 
 /** Paths that are no resources and are told apart; all others are one. */
-const PLAIN_PATHS = new Set(['/healthz', '/livez', '/readyz', '/version', '/metrics', '/api', '/apis', '/openapi/v2', '/openapi/v3'])
+const PLAIN_PATHS = new Set([
+  '/healthz',
+  '/livez',
+  '/readyz',
+  '/version',
+  '/metrics',
+  '/metrics/objects',
+  '/api',
+  '/apis',
+  '/openapi/v2',
+  '/openapi/v3',
+])
 
 /** A request as metrics tell it from others: by what there is, whatever somebody asks for. */
 function servedOf(kinds: KindTable, path: string, a: Attributes): Served {
@@ -281,6 +293,12 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
   app.get(
     '/metrics',
     guarded(async () => new Response(await cluster.metrics.text(), { headers: { 'content-type': EXPOSITION_TYPE } })),
+  )
+
+  // What kube-state-metrics tells elsewhere.
+  app.get(
+    '/metrics/objects',
+    guarded(() => new Response(textStream(objectTexts(cluster.store)), { headers: { 'content-type': EXPOSITION_TYPE } })),
   )
 
   app.get(

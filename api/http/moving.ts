@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Identity } from '../registry/context.ts'
 import { archive, MOVING } from '../store/archive.ts'
-import { json } from './answer.ts'
+import { json, textStream } from './answer.ts'
 import { readText } from './body.ts'
 
 export interface MovedTo {
@@ -13,12 +13,14 @@ export interface MovedTo {
   caCertificate?: string
 }
 
-const encoder = new TextEncoder()
-
 /** Undefined for a cluster that stays. */
 export async function movingState(cluster: Cluster): Promise<MovedTo | undefined> {
   const [rows] = await cluster.store.database.read([{ sql: 'SELECT value FROM meta WHERE key = ?', args: [MOVING], one: true }])
   return rows![0] ? JSON.parse(rows![0][0] as string) : undefined
+}
+
+async function* archiveLines(cluster: Cluster): AsyncGenerator<string> {
+  for await (const line of archive(cluster.store.database, cluster.sealKey)) yield `${line}\n`
 }
 
 /** GET /kedge/v1/export: whoever may do everything gets everything, the key of the Secrets too. */
@@ -26,18 +28,7 @@ export async function exportCluster(cluster: Cluster, user: Identity): Promise<R
   await cluster.authorizer.require(user, { verb: '*', group: '*', resource: '*' })
   // The archive has one key.
   await cluster.store.reseal()
-  const lines = archive(cluster.store.database, cluster.sealKey)
-  const body = new ReadableStream<Uint8Array>(
-    {
-      pull: async (controller) => {
-        const next = await lines.next()
-        if (next.done) controller.close()
-        else controller.enqueue(encoder.encode(`${next.value}\n`))
-      },
-    },
-    { highWaterMark: 0 },
-  )
-  return new Response(body, {
+  return new Response(textStream(archiveLines(cluster)), {
     headers: { 'content-type': 'application/x-ndjson', 'content-encoding': 'identity', 'cache-control': 'no-store, no-transform' },
   })
 }

@@ -66,6 +66,21 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
       expect(after.get('process_resident_memory_bytes')).toBeGreaterThan(1e7)
     })
 
+  test('objects, as kube-state-metrics tells of them', async () => {
+    const containers = [{ name: 'c', image: 'one', resources: { requests: { cpu: '100m' } } }]
+    const pod = { metadata: { name: 'told' }, spec: { automountServiceAccountToken: false, containers } }
+    expect((await server.send('POST', '/api/v1/namespaces/default/pods', pod)).code).toBe(201)
+    const text = server.cp.k('get --raw /metrics/objects')
+    const samples = [...parsed(text)]
+    const of = (name: string, label: string) => samples.find(([k]) => k.startsWith(`${name}{`) && k.includes(label))?.[1]
+    expect(samples.find(([k]) => /^kube_pod_status_phase\{.*pod="told",.*phase="Pending"\}/.test(k))?.[1]).toBe(1)
+    expect(of('kube_pod_container_resource_requests', 'resource="cpu"')).toBe(0.1)
+    expect(of('kube_namespace_status_phase', 'namespace="default",phase="Active"')).toBe(1)
+    expect(of('kube_service_info', 'service="kubernetes"')).toBe(1)
+    const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map((m) => m[1])
+    expect(new Set(names).size).toBe(names.length)
+  })
+
   test('nobody sees them without the right', () => {
     expect(server.cp.kubectl('get --raw /metrics --as=somebody').err).toContain('cannot get path "/metrics"')
     server.cp.k('create clusterrolebinding monitoring --clusterrole=system:monitoring --user=somebody')
