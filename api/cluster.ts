@@ -8,7 +8,7 @@ import { kindByName, resourceOf } from '../shared/kinds/index.ts'
 import { olderKinds } from '../shared/kinds/older.ts'
 import { referencesOf } from '../shared/kinds/pod-references.ts'
 import { systemPriorities } from '../shared/kinds/scheduling.ts'
-import { apiServiceIp } from '../shared/meta/address.ts'
+import { apiServiceIp, familyOf } from '../shared/meta/address.ts'
 import { type KObject, timeString } from '../shared/meta/object.ts'
 import type { Authenticators } from './auth/authentication.ts'
 import { Authorizer } from './auth/authorizer.ts'
@@ -37,6 +37,7 @@ import { keyFor } from './registry/delete.ts'
 import { Lookup } from './registry/lookup.ts'
 import { ObjectCount } from './registry/object-count.ts'
 import { mutate } from './registry/update.ts'
+import { checkRanges, dnsAddress } from './settings.ts'
 import type { Seal } from './store/seal.ts'
 import { type LogEvent, Store, type Stored } from './store/store.ts'
 
@@ -125,7 +126,9 @@ class StoredGraph implements NodeGraph {
   }
 }
 
+/** Throws on settings that cannot work. */
 export function createCluster(o: ClusterOptions): Cluster {
+  checkRanges(o.settings)
   const store = new Store({ database: o.database, clock: o.clock, seal: o.seal, sealed: new Set(['secrets']), onCommit: o.onCommit })
   const lookup = new Lookup(store, o.clock)
   const rbac = new Rbac(o.database, o.clock, o.maxAge)
@@ -225,7 +228,7 @@ export async function bootstrap(cluster: Cluster, apiAddress?: { ip: string; por
     spec: { clusterIP: apiServiceIp(env.settings.serviceCidr), ports: [{ name: 'https', port: 443, targetPort: apiAddress?.port ?? 443 }] },
   })
   // Served by every daemon at its own host. Somebody may have its usual address: then it gets another.
-  await ensure('', 'Service', 'kube-system', dnsService(env.settings.clusterDns)).catch((e) => {
+  await ensure('', 'Service', 'kube-system', dnsService(dnsAddress(env.settings))).catch((e) => {
     if (e?.code !== 422) throw e
     return ensure('', 'Service', 'kube-system', dnsService())
   })
@@ -277,7 +280,7 @@ const apiEndpoints = ({ ip, port }: { ip: string; port: number }) => ({
   subsets: [{ addresses: [{ ip }], ports: [{ name: 'https', port }] }],
   slice: {
     metadata: { name: 'kubernetes', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
+    addressType: familyOf(ip),
     endpoints: [{ addresses: [ip], conditions: { ready: true } }],
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   },

@@ -11,7 +11,8 @@ export interface DaemonOptions {
   token?: string
   caFile?: string
   name: string
-  nodeIp?: string
+  /** This machine's addresses as others reach it: one, or one of each family. */
+  nodeIps?: string[]
   dockerSocket: string
   log: Log
   /** Looks at what is here without dialling or starting anything: for purging. */

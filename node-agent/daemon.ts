@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, homedir, totalmem } from 'node:os'
 import path from 'node:path'
-import { apiServiceIp } from '../shared/meta/address.ts'
+import { apiServiceIp, FAMILIES, type Family, familyOf, ofFamily, rangesIn } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts'
 import { RouteTable } from '../shared/session/routes.ts'
@@ -12,16 +12,17 @@ import { hostNetworking, ownNetworking } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
 import { hostResolver } from './network/dns/resolver-file.ts'
+import { allowForwarding, forbidForwarding } from './network/forwarding.ts'
 import { HostWatch } from './network/host-watch.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
 import type { PolicedPod } from './network/policy/policy-rules.ts'
-import { allowForwarding, forbidForwarding, Routes } from './network/routes.ts'
-import { ServiceProxy } from './network/service-proxy.ts'
+import { Routes } from './network/routes.ts'
+import { type ProxySource, ServiceProxy } from './network/service-proxy.ts'
 import { SlicesByService } from './network/slices.ts'
 import { WIREGUARD_PORT, wireguardKeys } from './network/wireguard.ts'
 import { annotateNode, NodeReporter, writeNodeStatus } from './node-status.ts'
-import { instanceOf, ownAddress } from './own-address.ts'
+import { instanceOf, ownAddresses } from './own-address.ts'
 import type { WorkerContext } from './pods/context.ts'
 import { Devices, readResources } from './pods/devices.ts'
 import { EventRecorder } from './pods/events.ts'
@@ -58,12 +59,8 @@ const ZONE = 'topology.kubernetes.io/zone'
 /** Whose ports are open; a sidecar's as well. */
 const containersOf = ({ spec }: any): any[] => [...(spec.initContainers ?? []), ...spec.containers]
 
-const policed = (ip: string, pod: any): PolicedPod => ({
-  ip,
-  namespace: pod.metadata.namespace,
-  labels: pod.metadata.labels ?? {},
-  containers: containersOf(pod),
-})
+const policed = (ips: readonly string[], pod: any): PolicedPod[] =>
+  ips.map((ip) => ({ ip, namespace: pod.metadata.namespace, labels: pod.metadata.labels ?? {}, containers: containersOf(pod) }))
 
 /** Where a pod comes from is the node's to say, whatever its annotations are. */
 const fromApi = (pod: any): any =>
@@ -78,6 +75,7 @@ const isApi = (namespace: string, name: string) => `${namespace}/${name}` === AP
 
 const apiSlice = ({ ip, port }: { ip: string; port: number }) => ({
   metadata: { namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+  addressType: familyOf(ip),
   endpoints: [{ addresses: [ip], conditions: { ready: true } }],
   ports: [{ name: 'https', port, protocol: 'TCP' }],
 })
@@ -87,7 +85,9 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const { log } = o
   mkdirSync(o.data, { recursive: true, mode: 0o700 })
   const identity: Identity = await openIdentity(o)
-  const hostIP = o.nodeIp ?? (o.offline ? '' : await ownAddress(identity.server))
+  const podRanges = rangesIn(identity.podCidr)
+  const families = podRanges.map(familyOf)
+  const hostIPs = o.nodeIps ?? (o.offline ? [] : await ownAddresses(identity.server, families))
   const api = createApi(identity)
   const runtime = new Runtime(o.dockerSocket, instanceOf(o.data), log)
   const workers = new Map<string, PodWorker>()
@@ -95,7 +95,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   // What a static pod has to say is said of its mirror.
   const status = new StatusWriter(api, log, (pod) => (isStatic(pod) ? mirrors.of(pod.metadata.uid) : pod))
   const events = new EventRecorder(api, identity.node, log)
-  let ownRange: string | undefined
+  let ownRanges: readonly string[] = []
   const service = o.offline ? undefined : new Service(o.data, identity.node, identity.server, log)
   const upgrader = new Upgrader({
     identity,
@@ -126,7 +126,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const sandbox: SandboxOptions = {
     data: o.data,
     cgroups: new PodCgroups(cgroupDriver, o.cgroupRoot ?? '', log),
-    hostIP,
+    hostIPs,
     clusterDomain: identity.clusterDomain,
     clusterDns: () => dns.address,
     networking:
@@ -134,8 +134,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
         ? hostNetworking(o.cniConfDir ?? '/etc/cni/net.d')
         : ownNetworking(
             () => {
-              if (!ownRange) throw new Error('this node has no pod range yet')
-              return ownRange
+              if (!ownRanges.length) throw new Error('this node has no pod range yet')
+              return ownRanges
             },
             path.join(o.data, 'cni'),
           ),
@@ -144,27 +144,29 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     for (const uid of users) workers.get(uid)?.contentChanged()
     if (users.has(REFERRER)) ingress.secretChanged()
   })
-  const localPods = () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [{ ip, containers: containersOf(pod) }] : []))
-  const proxy = new ServiceProxy(
-    { podCidr: identity.podCidr, serviceCidr: identity.serviceCidr, ...(o.nodePortAddresses ? { nodePorts: o.nodePortAddresses } : {}) },
-    {
-      services: () => services.objects.keys(),
-      // DNS is not in the table where this host serves it itself.
-      service: (key) => {
-        const found = services.objects.get(key)
-        return found && found.spec.clusterIP !== dns.serving ? found : undefined
-      },
-      // Pods reach the API through this daemon.
-      slicesOf: (key) => (key === API_SERVICE && apiProxy.endpoint ? [apiSlice(apiProxy.endpoint)] : byService.of(key)),
-      localPods,
-      here: () => ({ node: identity.node, zone: nodes.objects.get(identity.node)?.metadata.labels?.[ZONE] }),
+  const localPods = () => [...workers.values()].flatMap(({ ips, pod }) => ips.map((ip) => ({ ip, containers: containersOf(pod) })))
+  const proxyOf = (family: Family, serviceCidr: string) => {
+    const nodePorts = o.nodePortAddresses?.filter((a) => familyOf(a) === family)
+    const ranges = { podCidr: ofFamily(podRanges, family)!, serviceCidr, ...(nodePorts?.length ? { nodePorts } : {}) }
+    return new ServiceProxy(ranges, proxySource, log)
+  }
+  const proxySource: ProxySource = {
+    services: () => services.objects.keys(),
+    // DNS is not in the table where this host serves it itself.
+    service: (key) => {
+      const found = services.objects.get(key)
+      return found && found.spec.clusterIP !== dns.serving ? found : undefined
     },
-    log,
-  )
+    // Pods reach the API through this daemon.
+    slicesOf: (key) => (key === API_SERVICE && apiProxy.endpoint ? [apiSlice(apiProxy.endpoint)] : byService.of(key)),
+    localPods,
+    here: () => ({ node: identity.node, zone: nodes.objects.get(identity.node)?.metadata.labels?.[ZONE] }),
+  }
+  const proxies = rangesIn(identity.serviceCidr).map((range) => proxyOf(familyOf(range), range))
   const apiProxy = new ApiProxy(identity, api, o.data, log, () => proxyChanged(API_SERVICE))
   const dns = new ClusterDns({
     domain: identity.clusterDomain,
-    ranges: [identity.serviceCidr, identity.podCidr],
+    ranges: [...rangesIn(identity.serviceCidr), ...podRanges],
     data: o.data,
     log,
     ready: () => services.synced && slices.synced,
@@ -177,12 +179,19 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     session,
     data: o.data,
     log,
-    pods: () => [...workers.values()].flatMap(({ ip, pod }) => (ip ? [policed(ip, pod)] : [])),
+    // What a host's own network gives is of whichever family it likes.
+    families: o.podNetwork === 'cni' ? FAMILIES : families,
+    pods: () => [...workers.values()].flatMap(({ ips, pod }) => policed(ips, pod)),
     dns: () => dns.serving,
   })
   // Until both are known, whatever the last daemon wrote stays: connections go on through a restart.
   const proxyKnowsAll = () => services.synced && slices.synced
-  const proxyChanged = (service: string) => proxyKnowsAll() && proxy.changed(service)
+  const proxyChanged = (service: string) => {
+    if (proxyKnowsAll()) for (const p of proxies) p.changed(service)
+  }
+  const allProxiesChanged = () => {
+    for (const p of proxies) p.allChanged()
+  }
   const byService = new SlicesByService()
   const routeTable = new RouteTable()
   const wireguard = o.podNetwork === 'wireguard' && !o.offline ? wireguardKeys(path.join(o.data, 'wireguard.pem')) : undefined
@@ -219,21 +228,22 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     changed: () => reporter.report(),
   })
   new ObjectList(session, 'configmaps', DNS_SERVICE, (_key, _old, now) => dns.configMap(now))
-  void Promise.all([services.ready(), slices.ready()]).then(() => proxy.allChanged())
-  const forwarding = () => allowForwarding(identity.podCidr, identity.serviceCidr, log)
-  const host = new HostWatch([proxy, policies, routes], () => void forwarding(), log)
+  void Promise.all([services.ready(), slices.ready()]).then(allProxiesChanged)
+  const forwarding = () => allowForwarding(identity, log)
+  const host = new HostWatch([...proxies, policies, routes], () => void forwarding(), log)
+  const rangeFile = path.join(o.data, 'pod-range')
   /** Who deletes a Node does not want it back: it is made anew when the daemon comes back, and not before. */
   let deleted = false
   const nodeChanged = (_key: string, old: any, now: any) => {
-    if (old?.metadata.labels?.[ZONE] !== now?.metadata.labels?.[ZONE] && proxyKnowsAll()) proxy.allChanged()
-    const range = now?.spec?.podCIDR
+    if (old?.metadata.labels?.[ZONE] !== now?.metadata.labels?.[ZONE] && proxyKnowsAll()) allProxiesChanged()
+    const ranges: string[] = now?.spec?.podCIDRs ?? []
     deleted = !now
     // Somebody may have taken this node for lost, or written what it knows better.
     if (nodes.synced) reporter.report()
     if (now) void upgrader.desired(now.metadata.annotations?.[DESIRED], now.metadata.annotations?.[FAILED])
-    if (range && range !== ownRange) {
-      ownRange = range
-      writeFileSync(path.join(o.data, 'pod-range'), range)
+    if (ranges.length && ranges.join() !== ownRanges.join()) {
+      ownRanges = ranges
+      writeFileSync(rangeFile, ranges.join())
       for (const w of workers.values()) w.wake()
     }
   }
@@ -243,8 +253,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
   const localVolumes = new LocalVolumes(o.data, api, log)
   new ObjectList(session, 'persistentvolumes', {}, (_key, _old, now) => now && localVolumes.changed(now))
-  const rangeFile = path.join(o.data, 'pod-range')
-  if (existsSync(rangeFile)) ownRange = readFileSync(rangeFile, 'utf8').trim()
+  if (existsSync(rangeFile)) ownRanges = rangesIn(readFileSync(rangeFile, 'utf8').trim())
 
   const shutdown = new NodeShutdown(o.shutdownGrace ?? { all: 0, critical: 0 })
   const usual = { thresholds: parseThresholds(DEFAULT_HARD), softGrace: 0, transition: 300_000, images: { high: 85, low: 80 } }
@@ -324,10 +333,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       runStatics()
     },
     addressChanged: () => {
-      if (proxyKnowsAll()) proxy.podsChanged()
+      if (proxyKnowsAll()) for (const p of proxies) p.podsChanged()
       policies.changed()
     },
-    policed: (pod, ip) => policies.covered(policed(ip, pod)),
+    policed: async (pod, ips) => {
+      for (const p of policed(ips, pod)) await policies.covered(p)
+    },
   }
 
   /** Pods that wait for room look again. */
@@ -391,7 +402,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       api,
       {
         name: identity.node,
-        ip: hostIP,
+        ips: hostIPs,
         runtimeVersion: version,
         managed: upgrader.managed,
         ...(ingress.state ? { ingress: ingress.state } : {}),
@@ -437,7 +448,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     pressure.start()
   }
   service?.started()
-  log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIP })
+  log.info('node daemon started', { node: identity.node, server: identity.server, address: hostIPs.join() })
 
   const close = async () => {
     service?.close()
@@ -448,7 +459,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     localVolumes.close()
     csi.close()
     host.close()
-    proxy.close()
+    for (const p of proxies) p.close()
     policies.close()
     await Promise.all([apiProxy.close(), dns.close(), ingress.close()])
     for (const w of workers.values()) w.detach()
@@ -473,10 +484,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
       await apiProxy.remove(apiServiceIp(identity.serviceCidr))
       await dns.remove()
       await ingress.remove()
-      await proxy.remove()
+      for (const p of proxies) await p.remove()
       await policies.remove()
       await routes.remove()
-      await forbidForwarding(identity.podCidr, identity.serviceCidr)
+      await forbidForwarding(identity)
     },
   }
 }

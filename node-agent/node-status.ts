@@ -14,7 +14,8 @@ import type { Api, ApiError } from './session/api.ts'
 
 export interface NodeFacts {
   name: string
-  ip: string
+  /** Its addresses, its own family's first. */
+  ips: readonly string[]
   runtimeVersion: string
   /** Whether the daemon can replace itself. */
   managed: boolean
@@ -215,10 +216,7 @@ export async function writeNodeStatus(api: Api, facts: NodeFacts, ready: { ok: b
   const status = {
     capacity: amounts,
     allocatable: amounts,
-    addresses: [
-      { type: 'InternalIP', address: facts.ip },
-      { type: 'Hostname', address: facts.name },
-    ],
+    addresses: [...facts.ips.map((address) => ({ type: 'InternalIP', address })), { type: 'Hostname', address: facts.name }],
     conditions: conditions(ready, facts.pressure, node.status?.conditions ?? []),
     nodeInfo: info(facts),
     daemonEndpoints: { kubeletEndpoint: { Port: 0 } },

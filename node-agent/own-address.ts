@@ -4,24 +4,43 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import path from 'node:path'
+import { type Family, familyOf } from '../shared/meta/address.ts'
 
-/** The address that other machines reach this one by: the one it dials the control plane from, unless that is loopback. */
-export async function ownAddress(server: string): Promise<string> {
+/** Interfaces that are no way to other machines. */
+const NOT_OURS = /^(docker|br-|veth|cni|kedge)/
+
+/** An address that another machine may be told. */
+const isReachable = (address: string): boolean => !/^(127\.|169\.254\.|::|fe[89ab])/i.test(address)
+
+/** The address that the control plane is dialled from; empty where it cannot be reached. */
+async function dialledFrom(server: string): Promise<string> {
   const url = new URL(server)
-  const dialled = await new Promise<string>((resolve) => {
-    const s = connect({ host: url.hostname, port: Number(url.port || 443) }, () => {
-      resolve(s.localAddress ?? '')
+  return new Promise<string>((resolve) => {
+    const s = connect({ host: url.hostname.replace(/[[\]]/g, ''), port: Number(url.port || 443) }, () => {
+      resolve(s.localAddress?.replace(/^::ffff:/, '') ?? '')
       s.destroy()
     })
     s.on('error', () => resolve(''))
     s.setTimeout(3000, () => s.destroy())
   })
-  if (dialled && !dialled.startsWith('127.') && !dialled.includes(':')) return dialled
-  const first = Object.entries(networkInterfaces())
-    .filter(([name]) => !/^(docker|br-|veth|cni|kedge)/.test(name))
-    .flatMap(([, list]) => list ?? [])
-    .find((i) => i.family === 'IPv4' && !i.internal)
-  return first?.address ?? '127.0.0.1'
+}
+
+/**
+ * The addresses that other machines reach this one by, one for each of these families that it has, in their order: the one that it dials the control plane
+ * from, or the first of that family, of the same interface where that has one. Without any, loopback.
+ */
+export async function ownAddresses(server: string, families: readonly Family[]): Promise<string[]> {
+  const all = Object.entries(networkInterfaces())
+    .filter(([name]) => !NOT_OURS.test(name))
+    .flatMap(([name, list]) => (list ?? []).map((i) => ({ name, address: i.address })))
+    .filter((i) => isReachable(i.address))
+  const dialled = await dialledFrom(server)
+  const over = all.find((i) => i.address === dialled)?.name
+  const found = families.flatMap((family) => {
+    const own = all.filter((i) => familyOf(i.address) === family)
+    return (own.find((i) => i.address === dialled) ?? own.find((i) => i.name === over) ?? own[0])?.address ?? []
+  })
+  return found.length ? found : [families[0] === 'IPv6' ? '::1' : '127.0.0.1']
 }
 
 /** What containers of this daemon are told from others by; the same for as long as its folder is. */

@@ -1,10 +1,12 @@
 // Cluster IPs and node ports: claimed by a row in the write's own transaction, so that no two services ever share one.
 import { isHealthChecked } from '../../shared/kinds/service.ts'
+import { type Family, familyOf, firstOf, inRange, ofFamily, parseCidr, printAddress, rangesIn } from '../../shared/meta/address.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { internalError, invalid } from '../../shared/status/index.ts'
 import type { Statement } from '../ports/database.ts'
 import type { Environment } from '../registry/context.ts'
 import type { Admission, Step } from './index.ts'
+import { settleFamilies } from './service-families.ts'
 
 const TRIES = 32
 const exposed = (type: string) => type === 'NodePort' || type === 'LoadBalancer'
@@ -19,16 +21,13 @@ interface Claim {
   fault: (value: string) => Error
 }
 
-const toNumber = (ip: string) => ip.split('.').reduce((n, p) => n * 256 + Number(p), 0)
-const toIp = (n: number) => [24, 16, 8, 0].map((s) => (n >>> s) & 255).join('.')
-
 /** A random address of the range; the first ones are kept for the cluster's own services. */
-function randomIp(env: Environment): string {
-  const [base, bits] = env.settings.serviceCidr.split('/') as [string, string]
-  const size = 2 ** (32 - Number(bits))
+function randomIp(env: Environment, family: Family): string {
+  const range = parseCidr(ofFamily(rangesIn(env.settings.serviceCidr), family)!)!
+  const size = Math.min(2 ** (range.width - range.bits), 2 ** 32)
   const reserved = Math.min(256, Math.floor(size / 16))
   const r = new DataView(env.random.bytes(4).buffer).getUint32(0)
-  return toIp(toNumber(base) + reserved + (r % (size - reserved - 1)))
+  return printAddress({ ...range, value: firstOf(range) + BigInt(reserved + (r % (size - reserved - 1))) })
 }
 
 function randomPort(env: Environment): number {
@@ -36,27 +35,33 @@ function randomPort(env: Environment): number {
   return low + (new DataView(env.random.bytes(4).buffer).getUint32(0) % (high - low + 1))
 }
 
-function ipClaim(env: Environment, o: KObject): Claim {
+/** An address of one of its families, which the service has not had yet. */
+function ipClaim(env: Environment, o: KObject, index: number): Claim {
   const s = o.spec
+  const family: Family = s.ipFamilies[index]
   const set = (ip: string) => {
-    s.clusterIP = ip
-    s.clusterIPs = [ip]
+    s.clusterIPs = Object.assign([...(s.clusterIPs ?? [])], { [index]: ip })
+    s.clusterIP = s.clusterIPs[0]
     return ip
   }
-  const asked = !!s.clusterIP
+  const asked: string | undefined = s.clusterIPs?.[index]
+  const fault = (value: string, why = 'provided IP is already allocated') =>
+    invalid('', 'Service', o.metadata.name, [
+      {
+        reason: 'FieldValueInvalid',
+        field: 'spec.clusterIPs',
+        message: `Invalid value: ${JSON.stringify(s.clusterIPs)}: failed to allocate IP ${value}: ${why}`,
+      },
+    ])
+  const range = ofFamily(rangesIn(env.settings.serviceCidr), family)!
+  if (asked && !inRange(asked, range))
+    throw fault(asked, `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${range}`)
   return {
     kind: 'ip',
-    value: asked ? s.clusterIP : set(randomIp(env)),
-    asked,
-    pick: () => set(randomIp(env)),
-    fault: (value) =>
-      invalid('', 'Service', o.metadata.name, [
-        {
-          reason: 'FieldValueInvalid',
-          field: 'spec.clusterIPs',
-          message: `Invalid value: ${JSON.stringify([value])}: failed to allocate IP ${value}: provided IP is already allocated`,
-        },
-      ]),
+    value: asked ?? set(randomIp(env, family)),
+    asked: asked !== undefined,
+    pick: () => set(randomIp(env, family)),
+    fault,
   }
 }
 
@@ -81,19 +86,25 @@ const release = (kind: string, value: string, owner: string): Statement => ({
   args: [kind, value, owner],
 })
 
-const ipOf = (o: KObject | undefined) => (o?.spec.clusterIP && o.spec.clusterIP !== 'None' ? (o.spec.clusterIP as string) : undefined)
+const ipsOf = (o: KObject | undefined): string[] =>
+  (o?.spec.clusterIPs ?? (o?.spec.clusterIP ? [o.spec.clusterIP] : [])).filter((ip: string) => ip && ip !== 'None')
 const portsOf = (o: KObject | undefined) =>
   new Set<number>([...(o?.spec.ports ?? []).map((p: any) => p.nodePort), o?.spec.healthCheckNodePort].filter(Boolean))
 
 function allocate(env: Environment, o: KObject, old?: KObject): Admission {
   const s = o.spec
   const claims: Claim[] = []
+  settleFamilies(o, rangesIn(env.settings.serviceCidr).map(familyOf), old)
   const wantsIp = s.type !== 'ExternalName' && s.clusterIP !== 'None'
   if (s.type === 'ExternalName') {
     delete s.clusterIP
     delete s.clusterIPs
   } else if (s.clusterIP === 'None') s.clusterIPs = ['None']
-  if (wantsIp && (!ipOf(old) || (s.clusterIP && s.clusterIP !== ipOf(old)))) claims.push(ipClaim(env, o))
+  if (wantsIp)
+    s.ipFamilies.forEach((_: Family, i: number) => {
+      const ip = s.clusterIPs?.[i]
+      if (!ip || !ipsOf(old).includes(ip)) claims.push(ipClaim(env, o, i))
+    })
   const held = portsOf(old)
   const wantsPorts = s.type === 'NodePort' || (s.type === 'LoadBalancer' && s.allocateLoadBalancerNodePorts !== false)
   if (wantsPorts || exposed(s.type))
@@ -106,7 +117,9 @@ function allocate(env: Environment, o: KObject, old?: KObject): Admission {
   const kept = portsOf(o)
   const releases = [
     ...[...held].filter((p) => !kept.has(p)).map((p) => release('port', String(p), o.metadata.uid)),
-    ...(ipOf(old) && ipOf(o) !== ipOf(old) ? [release('ip', ipOf(old)!, o.metadata.uid)] : []),
+    ...ipsOf(old)
+      .filter((ip) => !ipsOf(o).includes(ip))
+      .map((ip) => release('ip', ip, o.metadata.uid)),
   ]
   return {
     claims: () => [...claims.map((c) => insert(c, o.metadata.uid)), ...releases],

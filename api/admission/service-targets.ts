@@ -22,8 +22,10 @@ export async function serviceTargets(env: Environment, ns: string, name: string,
     ns,
     labels: [{ key: 'kubernetes.io/service-name', operator: '=', values: [name] }],
   })
-  const targets = items.flatMap((i) => {
-    const slice = decodeBody(i.body, i.rv)
+  const slices = items.map((i) => decodeBody(i.body, i.rv))
+  // Of pods with several addresses those of the service's own family.
+  const own = slices.filter((s) => s.addressType === service.spec.ipFamilies?.[0])
+  const targets = (own.length ? own : slices).flatMap((slice) => {
     const at = slice.ports?.find((p: any) => (p.name ?? '') === (wanted.name ?? ''))?.port
     const ready = (slice.endpoints ?? []).filter((e: any) => e.conditions?.ready !== false)
     return at === undefined

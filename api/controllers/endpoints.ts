@@ -1,5 +1,5 @@
 // Endpoints and EndpointSlices of services with a selector: who is behind them, on which port, and how ready.
-
+import { type Family, ofFamily } from '../../shared/meta/address.ts'
 import { isReady } from '../../shared/meta/conditions.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { matches } from '../../shared/meta/selector.ts'
@@ -42,16 +42,24 @@ interface Member {
   ready: boolean
   serving: boolean
   terminating: boolean
+  /** Of the family that is asked for. */
+  address: string
 }
 
-function members({ service, pods }: View): Member[] {
+const addressesOf = (pod: KObject): string[] => pod.status?.podIPs?.map((i: any) => i.ip) ?? (pod.status?.podIP ? [pod.status.podIP] : [])
+const familiesOf = ({ spec }: KObject): Family[] => spec.ipFamilies ?? ['IPv4']
+
+/** Those that have an address of a family. */
+function members({ service, pods }: View, family: Family): Member[] {
   const publish = !!service.spec.publishNotReadyAddresses
   return pods
-    .filter((p) => p.status?.podIP && !hasEnded(p))
-    .map((pod) => {
+    .filter((p) => !hasEnded(p))
+    .flatMap((pod) => {
+      const address = ofFamily(addressesOf(pod), family)
+      if (!address) return []
       const terminating = !!pod.metadata.deletionTimestamp
       const serving = isReady(pod)
-      return { pod, serving, terminating, ready: publish || (serving && !terminating) }
+      return [{ pod, address, serving, terminating, ready: publish || (serving && !terminating) }]
     })
     .sort((a, b) => (a.pod.metadata.name < b.pod.metadata.name ? -1 : 1))
 }
@@ -83,7 +91,7 @@ function subsets(service: KObject, all: Member[]): any[] {
   )
     .map(({ ports, members: list }) => {
       const address = (m: Member) => ({
-        ip: m.pod.status.podIP,
+        ip: m.address,
         ...(m.pod.spec.nodeName ? { nodeName: m.pod.spec.nodeName } : {}),
         targetRef: targetRef(m.pod),
       })
@@ -118,7 +126,7 @@ function endpoint(m: Member, zone: string | undefined, hints: object | undefined
   const { pod } = m
   const hostname = pod.spec.hostname && pod.spec.subdomain ? { hostname: pod.spec.hostname } : {}
   return {
-    addresses: [pod.status.podIP],
+    addresses: [m.address],
     conditions: { ready: m.ready, serving: m.serving, terminating: m.terminating },
     ...hostname,
     ...(pod.spec.nodeName ? { nodeName: pod.spec.nodeName } : {}),
@@ -128,8 +136,10 @@ function endpoint(m: Member, zone: string | undefined, hints: object | undefined
   }
 }
 
-function sliceWrites(view: View, all: Member[]): Write[] {
-  const { service, slices, zones } = view
+/** The slices of one family. */
+function sliceWrites(view: View, family: Family, all: Member[]): Write[] {
+  const { service, zones } = view
+  const slices = view.slices.filter((s) => s.addressType === family)
   const hints = hintsFor(view, all)
   const shown = (m: Member) => endpoint(m, zones.get(m.pod.spec.nodeName ?? ''), hints(m))
   const writes: Write[] = []
@@ -167,13 +177,13 @@ function sliceWrites(view: View, all: Member[]): Write[] {
         resource: SLICES,
         object: {
           metadata: {
-            name: childName(service.metadata.name, `${service.metadata.uid} ${part[0]!.pod.metadata.uid} ${i}`),
+            name: childName(service.metadata.name, `${service.metadata.uid} ${family} ${part[0]!.pod.metadata.uid} ${i}`),
             generateName: `${service.metadata.name}-`,
             namespace: service.metadata.namespace,
             labels,
             ownerReferences: [ownerReference('Service', 'v1', service)],
           } as unknown as KObject['metadata'],
-          addressType: 'IPv4',
+          addressType: family,
           endpoints: part.map(shown),
           ports,
         },
@@ -186,8 +196,10 @@ function sliceWrites(view: View, all: Member[]): Write[] {
 
 function reconcile(_key: string, view: View): Result {
   const { service, endpoints: current } = view
-  const all = members(view)
-  const wanted = subsets(service, all)
+  const families = familiesOf(service)
+  const byFamily = new Map(families.map((f) => [f, members(view, f)]))
+  // The older kind shows one family, the service's own.
+  const wanted = subsets(service, byFamily.get(families[0]!)!)
   const labels = labelsOf(service)
   const writes: Write[] = []
   if (!current)
@@ -211,7 +223,14 @@ function reconcile(_key: string, view: View): Result {
       object: { ...rest, metadata: { ...current.metadata, labels }, ...(wanted.length ? { subsets: wanted } : {}) },
     })
   }
-  return { writes: [...writes, ...sliceWrites(view, all)] }
+  const others = view.slices.filter((s) => !byFamily.has(s.addressType))
+  return {
+    writes: [
+      ...writes,
+      ...[...byFamily].flatMap(([family, all]) => sliceWrites(view, family, all)),
+      ...others.map((object): Write => ({ verb: 'delete', resource: SLICES, object })),
+    ],
+  }
 }
 
 export const endpoints: Controller<View> = {
@@ -235,7 +254,7 @@ export const endpoints: Controller<View> = {
     },
     pods: ({ old, new: now }, reader) => {
       const relevant = (p: KObject | undefined) =>
-        p && [p.metadata.labels, p.metadata.deletionTimestamp, p.status?.podIP, p.status?.phase, isReady(p), p.spec.nodeName]
+        p && [p.metadata.labels, p.metadata.deletionTimestamp, addressesOf(p), p.status?.phase, isReady(p), p.spec.nodeName]
       if (old && now && equal(relevant(old), relevant(now))) return []
       const ns = (now ?? old)!.metadata.namespace!
       return reader

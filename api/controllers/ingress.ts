@@ -47,7 +47,7 @@ interface View {
 
 const isOurs = (ingress: KObject, reader: Reader): boolean => isServed(ingress, (name) => reader.get(CLASSES, '', name))
 const oursOf = (reader: Reader, ns?: string): KObject[] => reader.list(INGRESSES, ns).filter((i) => isOurs(i, reader))
-const servesAt = (node: KObject | undefined) => (node?.metadata.annotations?.[INGRESS] === 'serving' ? reachedAt(node) : undefined)
+const servesAt = (node: KObject | undefined) => (node?.metadata.annotations?.[INGRESS] === 'serving' ? reachedAt(node) : [])
 
 const backendsOf = ({ spec }: KObject): any[] => [
   ...(spec.defaultBackend ? [spec.defaultBackend] : []),
@@ -110,7 +110,7 @@ export const ingress: Controller<View> = {
   wakes: {
     [INGRESSES]: ({ new: now }, reader) => (now && isOurs(now, reader) ? [keyOf(now)] : []),
     [CLASSES]: ({ old, new: now }, reader) => (isOurClass(old) || isOurClass(now) ? oursOf(reader).map(keyOf) : []),
-    nodes: ({ old, new: now }, reader) => (servesAt(old) === servesAt(now) ? [] : oursOf(reader).map(keyOf)),
+    nodes: ({ old, new: now }, reader) => (equal(servesAt(old), servesAt(now)) ? [] : oursOf(reader).map(keyOf)),
     services: ({ old, new: now }, reader) => {
       if (equal(old?.spec.ports, now?.spec.ports)) return []
       const { namespace, name } = (now ?? old)!.metadata
@@ -129,7 +129,7 @@ export const ingress: Controller<View> = {
   view: (key, reader) => {
     const found = reader.get(INGRESSES, ...splitKey(key))
     if (!found || found.metadata.deletionTimestamp || !isOurs(found, reader)) return undefined
-    const serving = reader.list('nodes').filter((n) => servesAt(n) !== undefined)
+    const serving = reader.list('nodes').filter((n) => servesAt(n).length > 0)
     return { ingress: found, addresses: addressesOf(serving), faults: faultsOf(found, reader) }
   },
   reconcile,

@@ -1,6 +1,7 @@
 // Services of type LoadBalancer answer at the addresses of the nodes themselves: each node's service table takes what comes to its own address.
 // A service says no by the annotation `kedge.dev/load-balancer: none`, or names another's class; a node by the label that excludes it.
 
+import { familyOf } from '../../shared/meta/address.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import { type Controller, type Reader, type Result, splitKey, type Write } from '../engine/types.ts'
@@ -53,9 +54,10 @@ function refusal({ service, rivals }: View): string | undefined {
 
 function addresses({ service, nodes, local }: View): string[] {
   const asked = service.spec.loadBalancerIP
+  const families: string[] = service.spec.ipFamilies ?? ['IPv4']
   return addressesOf(
     nodes.filter((n) => !local || local.has(n.metadata.name)),
-    (a) => !asked || a === asked,
+    (a) => families.includes(familyOf(a)) && (!asked || a === asked),
   )
 }
 
@@ -108,7 +110,7 @@ export const loadBalancer: Controller<View> = {
       const wants = (s: KObject | undefined) => (s && isOurs(s) ? portsOf(s) : [])
       return equal(wants(old), wants(now)) ? keys : [...new Set([...keys, ...ours(reader).map(keyOf)])]
     },
-    nodes: ({ old, new: now }, reader) => (reachedAt(old) === reachedAt(now) ? [] : ours(reader).map(keyOf)),
+    nodes: ({ old, new: now }, reader) => (equal(reachedAt(old), reachedAt(now)) ? [] : ours(reader).map(keyOf)),
     [SLICES]: ({ old, new: now }, reader) => {
       const { namespace, labels } = (now ?? old)!.metadata
       const service = reader.get(SERVICES, namespace!, labels?.['kubernetes.io/service-name'] ?? '')

@@ -1,4 +1,5 @@
 // Where machines are reached from outside: the addresses that load balancers and ingresses show.
+import { FAMILIES, ofFamily } from '../../shared/meta/address.ts'
 import { isReady } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 
@@ -6,18 +7,19 @@ const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers'
 /** A status does not grow with the cluster. */
 const MOST = 16
 
-function addressOf(node: KObject): string | undefined {
+/** One of each family. */
+function ownOf(node: KObject): string[] {
   const all: any[] = node.status?.addresses ?? []
-  const isIPv4 = (a: any) => !a.address.includes(':')
-  return (all.find((a) => a.type === 'ExternalIP' && isIPv4(a)) ?? all.find((a) => a.type === 'InternalIP' && isIPv4(a)))?.address
+  const known = ['ExternalIP', 'InternalIP'].flatMap((type) => all.filter((a) => a.type === type).map((a) => a.address as string))
+  return FAMILIES.flatMap((family) => ofFamily(known, family) ?? [])
 }
 
-/** The address of a node that may be shown; undefined where it is not ready, or left out. */
-export const reachedAt = (node: KObject | undefined): string | undefined =>
-  node && isReady(node) && !node.metadata.deletionTimestamp && node.metadata.labels?.[EXCLUDED] === undefined ? addressOf(node) : undefined
+/** The addresses of a node that may be shown; none where it is not ready, or left out. */
+export const reachedAt = (node: KObject | undefined): string[] =>
+  node && isReady(node) && !node.metadata.deletionTimestamp && node.metadata.labels?.[EXCLUDED] === undefined ? ownOf(node) : []
 
 /** Those of these nodes, in the order of their names. */
 export const addressesOf = (nodes: readonly KObject[], isWanted: (address: string) => boolean = () => true): string[] => {
-  const all = nodes.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)).flatMap((n) => reachedAt(n) ?? [])
+  const all = nodes.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)).flatMap(reachedAt)
   return [...new Set(all.filter(isWanted))].slice(0, MOST)
 }

@@ -1,12 +1,10 @@
-// Node IPAM: gives each new node its range of pod addresses. One look serves all nodes that wait, so that they do not race for the same one.
-import { parseCidr, printAddress } from '../../shared/meta/address.ts'
+// Node IPAM: gives each new node its range of pod addresses, of each family that pods have. One look serves all nodes that wait, so that they do not race for the same one.
+import { firstOf, nodeBits, parseCidr, printAddress, rangesIn } from '../../shared/meta/address.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import type { Controller, Write } from '../engine/types.ts'
 
 const NAME = 'node-ipam-controller'
 const KEY = 'nodes'
-/** Of one node: a /24. */
-const NODE_BITS = 24
 
 interface View {
   waiting: readonly KObject[]
@@ -19,24 +17,24 @@ interface View {
 /** Free ranges, from where most likely none was given yet: as many as are taken is a good place to begin. */
 export function* freeRanges(podCidr: string, used: ReadonlySet<string>): Generator<string, undefined> {
   const all = parseCidr(podCidr)!
-  const count = 2 ** (NODE_BITS - all.bits)
-  const rest = BigInt(all.width - all.bits)
-  const base = (all.value >> rest) << rest
+  const bits = nodeBits(all.width)
+  const count = 2 ** (bits - all.bits)
   for (let n = 0; n < count; n++) {
-    const value = base + (BigInt((used.size + n) % count) << BigInt(all.width - NODE_BITS))
-    const range = `${printAddress({ ...all, value })}/${NODE_BITS}`
+    const value = firstOf(all) + (BigInt((used.size + n) % count) << BigInt(all.width - bits))
+    const range = `${printAddress({ ...all, value })}/${bits}`
     if (!used.has(range)) yield range
   }
 }
 
 function reconcile(_key: string, { waiting, used, podCidr, told }: View) {
-  const free = freeRanges(podCidr, used)
+  const free = rangesIn(podCidr).map((range) => freeRanges(range, used))
   const writes: Write[] = []
   const without = new Set<string>()
   for (const node of waiting) {
-    const range = free.next().value
-    if (range) {
-      writes.push({ verb: 'update', resource: 'nodes', object: { ...node, spec: { ...node.spec, podCIDR: range, podCIDRs: [range] } } })
+    const ranges = free.map((f) => f.next().value)
+    if (ranges.every((r) => r !== undefined)) {
+      const spec = { ...node.spec, podCIDR: ranges[0], podCIDRs: ranges }
+      writes.push({ verb: 'update', resource: 'nodes', object: { ...node, spec } })
       continue
     }
     const { name, uid } = node.metadata
@@ -66,7 +64,7 @@ export const nodeIpam: Controller<View> = {
     if (!waiting.length) return undefined
     return {
       waiting,
-      used: new Set(nodes.map((n) => n.spec?.podCIDR)),
+      used: new Set(nodes.flatMap((n) => n.spec?.podCIDRs ?? n.spec?.podCIDR ?? [])),
       podCidr: reader.settings.podCidr,
       told: (reader.memory(NAME, KEY) as Set<string> | undefined) ?? new Set(),
     }

@@ -8,7 +8,7 @@ import type { Write } from './types.ts'
 const MANY = 500
 
 const heldBy = ({ spec }: KObject): [kind: 'ip' | 'port', value: string][] => [
-  ...(spec.clusterIP && spec.clusterIP !== 'None' ? [['ip', spec.clusterIP] as ['ip', string]] : []),
+  ...(spec.clusterIPs ?? [spec.clusterIP]).flatMap((ip: string | undefined) => (ip && ip !== 'None' ? [['ip', ip] as ['ip', string]] : [])),
   ...[...(spec.ports ?? []).map((p: any) => p.nodePort), spec.healthCheckNodePort].flatMap((port) =>
     port ? [['port', String(port)] as ['port', string]] : [],
   ),

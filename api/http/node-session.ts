@@ -12,6 +12,7 @@ import { type Identity, systemContext } from '../registry/context.ts'
 import { create } from '../registry/create.ts'
 import { keyFor, remove } from '../registry/delete.ts'
 import { mutate } from '../registry/update.ts'
+import { dnsAddress } from '../settings.ts'
 import { json } from './answer.ts'
 import { parseBody, readText } from './body.ts'
 import { nameFits } from './join-tokens.ts'
@@ -49,7 +50,8 @@ export async function join(cluster: Cluster, request: Request): Promise<Response
     await nodes.register(name, publicKey)
     if (record.bound?.labels || record.bound?.taints) await bindNode(cluster, name, record.bound)
   }
-  const { podCidr, serviceCidr, clusterDns, clusterDomain } = cluster.env.settings
+  const { podCidr, serviceCidr, clusterDomain } = cluster.env.settings
+  const clusterDns = dnsAddress(cluster.env.settings)
   return json(JSON.stringify({ node: name, podCidr, serviceCidr, clusterDns, clusterDomain }), 201)
 }
 

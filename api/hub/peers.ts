@@ -17,17 +17,19 @@ const MAX_GROUPS = 10_000
 interface Pod {
   ns: string
   labels: Record<string, string>
-  peer: Peer
+  /** One for each of its addresses. */
+  peers: Peer[]
 }
 
 /** A pod with an address of its own, while it runs. */
 function podOf({ metadata, spec, status }: KObject): Pod | undefined {
-  const ip = status?.podIP
-  if (!ip || spec.hostNetwork || status.phase === 'Succeeded' || status.phase === 'Failed') return undefined
+  const ips: string[] = status?.podIPs?.map((i: any) => i.ip) ?? (status?.podIP ? [status.podIP] : [])
+  if (!ips.length || spec.hostNetwork || status.phase === 'Succeeded' || status.phase === 'Failed') return undefined
   const ports: Record<string, number> = {}
   for (const c of [...(spec.initContainers ?? []), ...(spec.containers ?? [])])
     for (const p of c.ports ?? []) if (p.name) ports[`${p.protocol ?? 'TCP'}/${p.name}`] = p.containerPort
-  return { ns: metadata.namespace!, labels: metadata.labels ?? {}, peer: Object.keys(ports).length ? [ip, ports] : [ip] }
+  const isNamed = Object.keys(ports).length > 0
+  return { ns: metadata.namespace!, labels: metadata.labels ?? {}, peers: ips.map((ip) => (isNamed ? [ip, ports] : [ip])) }
 }
 
 class Group {
@@ -134,7 +136,8 @@ export class PeerFeed<W extends object> {
     this.#groups.set(text, group)
     const all = this.#byNamespace.get(group.namespace) ?? new Set()
     this.#byNamespace.set(group.namespace, all.add(group))
-    for (const [key, pod] of this.#pods) if (group.has(pod, this.#namespaces.get(pod.ns))) group.put(key, pod.peer)
+    for (const [key, pod] of this.#pods)
+      if (group.has(pod, this.#namespaces.get(pod.ns))) for (const peer of pod.peers) group.put(key, peer)
     group.changed.clear()
     return group
   }
@@ -164,8 +167,9 @@ export class PeerFeed<W extends object> {
 
   #place(group: Group, key: string, before: Pod | undefined, now: Pod | undefined): void {
     const is = now && group.has(now, this.#namespaces.get(now.ns))
-    if (before && (!is || before.peer[0] !== now.peer[0])) group.drop(key, before.peer[0])
-    if (is) group.put(key, now.peer)
+    const kept = new Set(is ? now.peers.map(([ip]) => ip) : [])
+    for (const [ip] of before?.peers ?? []) if (!kept.has(ip)) group.drop(key, ip)
+    if (is) for (const peer of now.peers) group.put(key, peer)
   }
 
   #namespace(name: string, labels: Record<string, string> | undefined): void {

@@ -13,10 +13,12 @@ const TOGETHER_MS = 50
 
 function routeOf(node: KObject): Route | undefined {
   const { metadata, spec, status } = node
-  const address = status?.addresses?.find((a: any) => a.type === 'InternalIP')?.address
-  if (!spec?.podCIDR || !address) return undefined
+  const addresses: string[] = (status?.addresses ?? []).flatMap((a: any) => (a.type === 'InternalIP' ? [a.address] : []))
+  if (!spec?.podCIDR || !addresses.length) return undefined
+  const ranges: string[] = spec.podCIDRs ?? [spec.podCIDR]
+  const way = [ranges.join(), addresses.join()] as const
   const wireguard = wireguardText(metadata.annotations?.[WIREGUARD], isReady(node))
-  return wireguard === undefined ? [spec.podCIDR, address] : [spec.podCIDR, address, wireguard]
+  return wireguard === undefined ? way : [...way, wireguard]
 }
 
 const frame = (whole: boolean, routes: RouteChange[]): string => JSON.stringify({ t: 'routes', whole, routes } satisfies HubFrame)

@@ -91,11 +91,11 @@ export interface Environment {
 }
 
 export interface Settings {
+  /** One range, or after a comma one of the other family as well: the first is that of services that do not say. As kube-apiserver's flags have it. */
   serviceCidr: string
   podCidr: string
   nodePorts: [number, number]
   clusterDomain: string
-  clusterDns: string
   /** PEM of the CA that clients must trust, where there is one. */
   caCertificate?: string
   /** Who signs service-account tokens. A URL beyond the cluster's own name is where its keys can be fetched. */

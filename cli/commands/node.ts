@@ -11,7 +11,7 @@ import { DEFAULT_HARD, parseSoftThresholds, parseThresholds } from '../../node-a
 import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { isMachineStopping } from '../../node-agent/shutdown.ts'
-import { parseCidr } from '../../shared/meta/address.ts'
+import { familyOf, parseCidr, printed } from '../../shared/meta/address.ts'
 import { isEndpoint } from '../../shared/session/wireguard.ts'
 import { type Flag, parseFlags } from '../flags.ts'
 import { duration } from '../kube/flags.ts'
@@ -38,7 +38,7 @@ const flags: Record<string, Flag> = {
   token: { type: 'string', value: 'TOKEN', about: 'a join token; needed once' },
   'ca-file': { type: 'string', value: 'FILE', about: "the server's CA; a join token usually carries its hash" },
   name: { type: 'string', value: 'NAME', about: "the node's name", default: hostname().toLowerCase() },
-  'node-ip': { type: 'string', value: 'IP', about: 'the address that other nodes reach this one by' },
+  'node-ip': { type: 'string', value: 'IP[,IP]', about: 'the address that other nodes reach this one by, or one of each family' },
   'pod-network': {
     type: 'string',
     value: 'auto|vxlan|wireguard|cni',
@@ -149,9 +149,18 @@ function podNetworkOf(text: string): PodNetwork {
 
 function rangesOf(text: string): string[] {
   const all = text.split(',').map((r) => r.trim())
-  const wrong = all.find((r) => parseCidr(r)?.width !== 32)
-  if (wrong !== undefined) throw new Error(`--nodeport-addresses: ${JSON.stringify(wrong)} is no IPv4 range, as 192.0.2.0/24`)
+  const wrong = all.find((r) => !parseCidr(r))
+  if (wrong !== undefined) throw new Error(`--nodeport-addresses: ${JSON.stringify(wrong)} is no range, as 192.0.2.0/24 or 2001:db8::/64`)
   return all
+}
+
+/** One, or one of each family. */
+function addressesOf(text: string): string[] {
+  const all = text.split(',').map((a) => printed(a.trim()))
+  const families = new Set(all.map((a) => a && familyOf(a)))
+  if (all.includes(undefined) || families.size < all.length)
+    throw new Error(`--node-ip is an address, or one of IPv4 and one of IPv6 with a comma between, not ${JSON.stringify(text)}`)
+  return all as string[]
 }
 
 /** With a port, and one that others can be told of. */
@@ -182,7 +191,7 @@ const options = (v: Record<string, any>) => ({
   ...(v.server ? { server: v.server } : {}),
   ...(v.token ? { token: v.token } : {}),
   ...(v['ca-file'] ? { caFile: v['ca-file'] } : {}),
-  ...(v['node-ip'] ? { nodeIp: v['node-ip'] } : {}),
+  ...(v['node-ip'] ? { nodeIps: addressesOf(v['node-ip']) } : {}),
 })
 
 /** Until SIGTERM, SIGINT, or until the daemon wants to be started anew. */

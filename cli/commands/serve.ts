@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { growFreelyAtFirst } from '../../api/platform/node/heap.ts'
+import { checkRanges, defaultSettings } from '../../api/settings.ts'
 import { optionalAdmission } from '../../shared/admission.ts'
 import { parsePolicy } from '../../shared/audit/policy.ts'
 import { parseYaml } from '../../shared/manifests/yaml.ts'
@@ -57,6 +58,13 @@ export async function run(args: string[]): Promise<number | undefined> {
         about: 'whom deploy hooks may call (default internet with --hosted, else everything)',
       },
       platform: { type: 'string', value: 'node|workers', about: 'what runs the API', default: 'node' },
+      'service-cluster-ip-range': {
+        type: 'string',
+        value: 'RANGES',
+        about: 'addresses of services: one range, or one of IPv4 and one of IPv6 with a comma between; the first is the usual family',
+        default: defaultSettings.serviceCidr,
+      },
+      'cluster-cidr': { type: 'string', value: 'RANGES', about: 'addresses of pods, likewise', default: defaultSettings.podCidr },
       'enable-admission-plugins': {
         type: 'string',
         value: 'NAMES',
@@ -92,6 +100,8 @@ export async function run(args: string[]): Promise<number | undefined> {
     throw new Error(
       `--enable-admission-plugins knows ${optionalAdmission.join(', ')}, not ${JSON.stringify(unknown)}; what else there is, is on`,
     )
+  const ranges = { serviceCidr: v['service-cluster-ip-range'], podCidr: v['cluster-cidr'] }
+  checkRanges(ranges)
   const options = {
     data: v.data,
     host: m[1] || '0.0.0.0',
@@ -102,6 +112,7 @@ export async function run(args: string[]): Promise<number | undefined> {
     ...(v['oidc-issuer-url'] ? { oidc: oidcOptions(v) } : {}),
     nodeMonitorGracePeriod: grace * 1000,
     settings: {
+      ...ranges,
       admissionPlugins: plugins,
       ...(v['serve-older-versions'] ? { olderVersions: true } : {}),
       ...(v['admission-control-config-file'] ? { podSecurity: parseConfiguration(yamlFile(v['admission-control-config-file'])) } : {}),

@@ -4,10 +4,12 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { get } from 'node:https'
 import { isIP } from 'node:net'
 import path from 'node:path'
+import { asRange, cidrContains, parseCidr, rangesIn } from '../../shared/meta/address.ts'
 import { hasPlugins } from '../network/cni.ts'
 import { exec } from '../network/commands.ts'
+import { FORWARD_COMMENT } from '../network/forwarding.ts'
 import { haproxyBinary, lastAlert } from '../network/ingress/haproxy.ts'
-import { FORWARD_COMMENT, ROUTE_PROTOCOL } from '../network/routes.ts'
+import { ROUTE_PROTOCOL } from '../network/routes.ts'
 import { TABLE } from '../network/service-rules.ts'
 import Docker from '../runtime/dockerode.ts'
 import { type DaemonState, stateFile } from '../service.ts'
@@ -101,22 +103,14 @@ async function firewalls(): Promise<string[]> {
   return found
 }
 
-const number = (ip: string) => ip.split('.').reduce((n, p) => n * 256 + Number(p), 0)
-function rangeOf(cidr: string): [number, number] {
-  const [ip, bits = '32'] = cidr.split('/') as [string, string?]
-  const size = 2 ** (32 - Number(bits))
-  const from = Math.floor(number(ip) / size) * size
-  return [from, from + size - 1]
-}
-
 /** Of `ip route`'s lines those that are not ours and lie over one of the ranges. */
 export function overlapping(routes: string, ranges: string[]): string[] {
   return routes.split('\n').filter((line) => {
-    const cidr = /^(\d+\.\d+\.\d+\.\d+(?:\/\d+)?) /.exec(line)?.[1]
+    const to = /^([\da-f.:]+(?:\/\d+)?) /.exec(line)?.[1]
+    const cidr = to && parseCidr(to.includes('/') ? to : asRange(to))
     // Our routes to other nodes' pods, and the ones that CNI makes to pods here.
     if (!cidr || line.includes(`proto ${ROUTE_PROTOCOL}`) || / dev (veth|cni)/.test(line)) return false
-    const [from, to] = rangeOf(cidr)
-    return ranges.map(rangeOf).some(([a, b]) => from <= b && a <= to)
+    return ranges.map((r) => parseCidr(r)!).some((r) => cidrContains(r, cidr) || cidrContains(cidr, r))
   })
 }
 
@@ -126,10 +120,11 @@ export async function collect(data: string, dockerSocket: string): Promise<Facts
     : undefined
   const state: DaemonState | undefined = existsSync(stateFile(data)) ? JSON.parse(read(stateFile(data))) : undefined
   const systemd = existsSync('/run/systemd/system')
-  const [unitText, reached, routes, rules] = await Promise.all([
+  const [unitText, reached, routes, routes6, rules] = await Promise.all([
     systemd ? quietly('systemctl', 'show', '-p', 'LoadState', '-p', 'ActiveState', 'kedge-node') : undefined,
     saved ? reach(saved) : undefined,
     quietly('ip', '-4', 'route'),
+    quietly('ip', '-6', 'route'),
     quietly('iptables', '-w', '-S', 'FORWARD'),
   ])
   const unit = !systemd
@@ -159,7 +154,7 @@ export async function collect(data: string, dockerSocket: string): Promise<Facts
     forwarding: read('/proc/sys/net/ipv4/ip_forward').trim() === '1',
     ...(rules === undefined ? {} : { forward: { drops: /^-P FORWARD DROP/m.test(rules), ours: rules.includes(FORWARD_COMMENT) } }),
     firewalls: await firewalls(),
-    overlaps: saved ? overlapping(routes ?? '', [saved.podCidr, saved.serviceCidr]) : [],
+    overlaps: saved ? overlapping(`${routes ?? ''}\n${routes6 ?? ''}`, [...rangesIn(saved.podCidr), ...rangesIn(saved.serviceCidr)]) : [],
     disk: { free: disk.bavail * disk.bsize, freeInodes: disk.files ? disk.ffree / disk.files : 1 },
     memory: Math.floor(Number(/MemAvailable:\s+(\d+)/.exec(read('/proc/meminfo'))?.[1] ?? 0) / 1024),
   }

@@ -6,6 +6,7 @@ import { Agent, createServer, request, type Server } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import path from 'node:path'
 import { exportJWK, exportPKCS8, generateKeyPair } from 'jose'
+import { asRange } from '../../shared/meta/address.ts'
 import { under } from '../../shared/meta/url.ts'
 import { unavailable } from '../../shared/status/index.ts'
 import type { Log } from '../log.ts'
@@ -60,7 +61,7 @@ export class ApiProxy {
     try {
       const { key, certificate } = await this.#certificate()
       if (this.#closed) return
-      await exec('ip', 'address', 'replace', `${this.#address}/32`, 'dev', 'lo')
+      await exec('ip', 'address', 'replace', asRange(this.#address!), 'dev', 'lo')
       const server = createServer({ key, cert: certificate, keepAliveTimeout: 120_000, requestTimeout: 0 })
       server.maxConnections = MAX_CONNECTIONS
       server.on('request', (req, res) => this.#forward(req, res))
@@ -151,7 +152,7 @@ export class ApiProxy {
 
   /** Takes the address away again, after `close`. */
   async remove(address: string): Promise<void> {
-    await exec('ip', 'address', 'del', `${address}/32`, 'dev', 'lo').catch(() => {})
+    await exec('ip', 'address', 'del', asRange(address), 'dev', 'lo').catch(() => {})
   }
 }
 

@@ -1,6 +1,7 @@
 // How a pod's sandbox is connected: by our own network, ptp with host-local addresses of the node's range, or by the one that the host's files describe.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { asRange, isIPv6 } from '../../shared/meta/address.ts'
 import { type Shape, shaperOf } from './bandwidth.ts'
 import { type Attachment, addTo, type CniResult, folderOf, type NetworkList, removeFrom } from './cni-chain.ts'
 import { exec } from './commands.ts'
@@ -8,13 +9,15 @@ import { exec } from './commands.ts'
 const [VERSION, NETWORK] = ['1.0.0', 'kedge']
 
 export interface Connected {
-  /** The pod's address, without its prefix. */
-  ip: string
+  /** The pod's addresses, without their prefixes: at least one. */
+  ips: string[]
   /** What the plugins made, where they want to see it again. */
   made?: CniResult
 }
 
 export interface PodNetworking {
+  /** What a sandbox's kernel has to be told before it is connected. */
+  sysctls?(): Record<string, string>
   /** Within bounds, where there are any. Throws with the plugins' words. */
   add(a: Attachment, shape?: Shape): Promise<Connected>
   /** Gives the address back; idempotent, and works when the namespace is gone already. `was` is what is known of what `add` came to. */
@@ -23,23 +26,25 @@ export interface PodNetworking {
   problem(): string | undefined
 }
 
-function connected(result: CniResult): string {
-  const address = result.ips?.[0]?.address
-  if (!address) throw new Error('CNI ADD gave no address')
-  return address.split('/')[0]!
+function connected(result: CniResult): string[] {
+  const ips = (result.ips ?? []).map(({ address }) => address.split('/')[0]!)
+  if (!ips.length) throw new Error('CNI ADD gave no address')
+  return ips
 }
 
 /** The interface on the host's side that leads to a pod's address. */
 async function interfaceOf(ip: string): Promise<string | undefined> {
-  const text = await exec('ip', '-4', 'route', 'show', `${ip}/32`).catch(() => '')
+  const text = await exec('ip', isIPv6(ip) ? '-6' : '-4', 'route', 'show', asRange(ip)).catch(() => '')
   return / dev (veth\S+)/.exec(text)?.[1]
 }
 
 /** Whether the plugins are installed that our own network is made of. */
 export const hasPlugins = (): boolean => folderOf('ptp') !== undefined
 
-/** Our own. `range` is the node's, and throws while there is none; `dataDir` is where host-local keeps its leases. */
-export function ownNetworking(range: () => string, dataDir: string): PodNetworking {
+const everywhere = (range: string): string => (isIPv6(range) ? '::/0' : '0.0.0.0/0')
+
+/** Our own. `ranges` are the node's, and throws while there are none; `dataDir` is where host-local keeps its leases. */
+export function ownNetworking(ranges: () => readonly string[], dataDir: string): PodNetworking {
   const list = (shape?: Shape): NetworkList => ({
     cniVersion: VERSION,
     name: NETWORK,
@@ -47,16 +52,23 @@ export function ownNetworking(range: () => string, dataDir: string): PodNetworki
       {
         type: 'ptp',
         ipMasq: false,
-        ipam: { type: 'host-local', ranges: [[{ subnet: range() }]], dataDir, routes: [{ dst: '0.0.0.0/0' }] },
+        ipam: {
+          type: 'host-local',
+          ranges: ranges().map((subnet) => [{ subnet }]),
+          dataDir,
+          routes: ranges().map((r) => ({ dst: everywhere(r) })),
+        },
       },
       ...(shape ? [{ type: 'bandwidth', ...shape }] : []),
     ],
   })
   return {
-    add: async (a, shape) => ({ ip: connected(await addTo(list(shape), a)) }),
+    // Whose an address is, is known: the plugin would wait for a second until nobody else says that it has it.
+    sysctls: (): Record<string, string> => (ranges().some(isIPv6) ? { 'net.ipv6.conf.default.accept_dad': '0' } : {}),
+    add: async (a, shape) => ({ ips: connected(await addTo(list(shape), a)) }),
     remove: async (a, was) => {
       // Asked before the address can be another's.
-      const device = was && (await interfaceOf(was.ip))
+      const device = was && (await interfaceOf(was.ips[0]!))
       await removeFrom(list(), a)
       const shaper = shaperOf(NETWORK, a.id)
       if (existsSync(`/sys/class/net/${shaper}`)) await exec('ip', 'link', 'del', shaper).catch(() => {})
@@ -96,7 +108,7 @@ export function hostNetworking(folder: string): PodNetworking {
   return {
     add: async (a, shape) => {
       const made = await addTo(readNetwork(folder), a, offered(shape))
-      return { ip: connected(made), made }
+      return { ips: connected(made), made }
     },
     remove: (a, was) => removeFrom(readNetwork(folder), a, was?.made),
     problem: () => {

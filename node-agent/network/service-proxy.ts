@@ -1,5 +1,6 @@
 // Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
 import { isHealthChecked } from '../../shared/kinds/service.ts'
+import { type Family, familyOf } from '../../shared/meta/address.ts'
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
 import { HealthServers, healthPorts } from './health-ports.ts'
@@ -7,6 +8,7 @@ import { isTableLost, type Watched } from './host-watch.ts'
 import {
   baseTable,
   type Demand,
+  familiesOf,
   type Here,
   type LocalPod,
   MAX_ENDPOINTS,
@@ -14,7 +16,9 @@ import {
   type Ranges,
   readyOn,
   serviceElements,
+  slicesOf,
   TABLE,
+  tableOf,
 } from './service-rules.ts'
 import { type Flow, FlowCleaner, staleFlows } from './stale-flows.ts'
 import { TableState } from './table-state.ts'
@@ -25,7 +29,7 @@ const RETRY = 1000
 const PODS = ''
 
 /** What the table follows. Services go by `namespace/name`. */
-interface Source {
+export interface ProxySource {
   services(): Iterable<string>
   /** Undefined when there is none, or it is served otherwise. */
   service(key: string): any
@@ -34,14 +38,16 @@ interface Source {
   here(): Here
 }
 
+/** The table of one family. */
 export class ServiceProxy implements Watched {
-  readonly what = 'the service table'
+  readonly what: string
+  readonly #family: Family
   readonly #ranges: Ranges
   readonly #log: Log
-  readonly #source: Source
+  readonly #source: ProxySource
   readonly #cleaner: FlowCleaner
   readonly #health: HealthServers
-  readonly #state = new TableState()
+  readonly #state: TableState
   /** Services whose health is asked for. */
   readonly #checked = new Map<string, any>()
   /** Owners to look at again. */
@@ -58,11 +64,14 @@ export class ServiceProxy implements Watched {
   #closed = false
   readonly #waiters: (() => void)[] = []
 
-  constructor(ranges: Ranges, source: Source, log: Log) {
+  constructor(ranges: Ranges, source: ProxySource, log: Log) {
+    this.#family = familyOf(ranges.podCidr)
+    this.what = `the service table of ${this.#family}`
+    this.#state = new TableState(tableOf(this.#family, TABLE))
     this.#ranges = ranges
     this.#source = source
     this.#log = log
-    this.#cleaner = new FlowCleaner(log)
+    this.#cleaner = new FlowCleaner(this.#family, log)
     this.#health = new HealthServers(log)
   }
 
@@ -79,7 +88,7 @@ export class ServiceProxy implements Watched {
     this.#soon()
   }
 
-  readonly isLost = () => isTableLost(TABLE, 'postrouting')
+  readonly isLost = () => isTableLost(tableOf(this.#family, TABLE), 'postrouting')
 
   /** The kernel's table is not what was written; false where none was. */
   rewrite(): boolean {
@@ -105,13 +114,16 @@ export class ServiceProxy implements Watched {
 
   /** Looks again at an owner; the flows that go where nobody is any more. */
   #look(owner: string): Flow[] {
-    const { service, slicesOf, localPods, here } = this.#source
+    const { service, localPods, here } = this.#source
     const s = owner === PODS ? undefined : service(owner)
-    if (s && isHealthChecked(s.spec)) this.#checked.set(owner, s)
+    // Of two tables, one asks.
+    if (s && isHealthChecked(s.spec) && familiesOf(s)[0] === this.#family) this.#checked.set(owner, s)
     else this.#checked.delete(owner)
-    const { elements, demand } = s ? serviceElements(s, slicesOf(owner), here()) : { elements: new Map(), demand: undefined }
+    const { elements, demand } = s
+      ? serviceElements(s, this.#slices(owner), here(), this.#family)
+      : { elements: new Map(), demand: undefined }
     if (demand) this.#demand(demand)
-    const now = owner === PODS ? podElements(localPods()) : elements
+    const now = owner === PODS ? podElements(localPods(), this.#family) : elements
     return staleFlows(this.#state.replace(owner, now), now)
   }
 
@@ -139,7 +151,11 @@ export class ServiceProxy implements Watched {
       this.#state.written()
       this.#isWritten = true
       if (!isFirst) this.#cleaner.forget(flows)
-      this.#health.set(healthPorts(this.#checked.values(), (s) => readyOn(this.#slicesOf(s), this.#source.here())))
+      this.#health.set(
+        healthPorts(this.#checked.values(), ({ metadata }) =>
+          readyOn(this.#slices(`${metadata.namespace}/${metadata.name}`), this.#source.here()),
+        ),
+      )
     } catch (cause) {
       this.#log.error('the service table could not be written; trying again', cause)
       // Of those that were to be looked at, not all may have been.
@@ -152,7 +168,7 @@ export class ServiceProxy implements Watched {
     }
   }
 
-  #slicesOf = ({ metadata }: any): any[] => this.#source.slicesOf(`${metadata.namespace}/${metadata.name}`)
+  #slices = (service: string): any[] => slicesOf(this.#source.slicesOf(service), this.#family)
 
   /** Answers nobody any more; the table stays. */
   close(): void {
@@ -164,6 +180,6 @@ export class ServiceProxy implements Watched {
   /** Takes the table away. */
   async remove(): Promise<void> {
     clearTimeout(this.#timer)
-    await exec('nft', 'delete', 'table', 'ip', TABLE).catch(() => {})
+    await exec('nft', 'delete', 'table', ...tableOf(this.#family, TABLE).split(' ')).catch(() => {})
   }
 }

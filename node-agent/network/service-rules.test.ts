@@ -1,7 +1,8 @@
 // Which elements the service table has for services, slices and pods; and the way from one state to the next.
 import { expect, test } from 'vitest'
+import type { Family } from '../../shared/meta/address.ts'
 import { hash32 } from '../../shared/meta/hash.ts'
-import { difference, type Elements, type LocalPod, podElements, serviceElements } from './service-rules.ts'
+import { difference, type Elements, type LocalPod, podElements, serviceElements, slicesOf } from './service-rules.ts'
 
 const port = { name: 'http', port: 80, protocol: 'TCP' }
 const service = (spec: object, status: object = {}) => ({
@@ -14,7 +15,7 @@ const endpoint = (address: string, conditions: object = { ready: true }, more: o
   conditions,
   ...more,
 })
-const slice = (...endpoints: object[]) => ({ ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints })
+const slice = (...endpoints: object[]) => ({ addressType: 'IPv4', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints })
 const two = slice(endpoint('10.244.0.1'), endpoint('10.244.1.1'))
 const at = (nodeName: string, address: string) => endpoint(address, { ready: true }, { nodeName })
 const spread = slice(at('here', '10.244.0.1'), at('there', '10.244.1.1'), at('there', '10.244.1.2'))
@@ -25,9 +26,9 @@ const idOf = (endpoint: string) => hash32(endpoint) & 0x7fffffff
 const keeps = (timeoutSeconds: number) => ({ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } })
 
 /** As text: `set key : value`. */
-function rules(services: object[], slices: object[], pods: LocalPod[] = []): string[] {
+function rules(services: object[], slices: object[], pods: LocalPod[] = [], family: Family = 'IPv4'): string[] {
   const here = { node: 'here', zone: 'a' }
-  const all = [...services.map((s) => serviceElements(s, slices, here).elements), podElements(pods)]
+  const all = [...services.map((s) => serviceElements(s, slicesOf(slices, family), here, family).elements), podElements(pods, family)]
   return all
     .flatMap((elements) => [...elements])
     .flatMap(([set, list]) => [...list].map(([k, v]) => `${set} ${k}${v ? ` : ${v}` : ''}`))
@@ -191,11 +192,42 @@ test('only what differs is written', () => {
       ]),
     ],
   ])
-  expect(difference(from, to).split('\n')).toEqual([
+  expect(difference(from, to, 'ip kedge').split('\n')).toEqual([
     'delete element ip kedge services { a }',
     'delete element ip kedge hairpin { x }',
     'add element ip kedge services { a : goto pick-2 }',
     '',
   ])
-  expect(difference(to, to)).toBe('')
+  expect(difference(to, to, 'ip kedge')).toBe('')
+})
+
+test('each family has a table, with what is of it', () => {
+  const dual = service(
+    {
+      type: 'LoadBalancer',
+      clusterIPs: ['10.96.0.5', 'fd00:96::5'],
+      ipFamilies: ['IPv4', 'IPv6'],
+      externalIPs: ['192.0.2.1', '2001:db8::1'],
+      loadBalancerSourceRanges: ['192.0.2.0/24'],
+      ports: [{ ...port, nodePort: 30080 }],
+    },
+    { loadBalancer: { ingress: [{ ip: '10.88.0.11' }, { ip: 'fd00:88::11' }] } },
+  )
+  const slices = [slice(endpoint('10.244.0.1')), { ...slice(endpoint('fd00:244::1')), addressType: 'IPv6' }]
+  const containers = [{ ports: [{ containerPort: 80, hostPort: 8080 }] }]
+  const pods = ['10.244.0.1', 'fd00:244::1'].map((ip) => ({ ip, containers }))
+  const of = (address: string, cluster: string, outer: string, balanced: string) => [
+    `cluster-ips ${cluster}`,
+    ...[outer, cluster, balanced].map((front) => `endpoints ${front} . tcp . 80 . 0 : ${address} . 8080`),
+    `guarded ${balanced} . tcp . 80`,
+    `hairpin ${address} . ${address}`,
+    `host-ports tcp . 8080 : ${address} . 80`,
+    `node-endpoints tcp . 30080 . 0 : ${address} . 8080`,
+    'node-ports tcp . 30080 : goto node-pick-1',
+    ...[outer, cluster, balanced].map((front) => `services ${front} . tcp . 80 : goto pick-1`),
+  ]
+  expect(rules([dual], slices, pods)).toEqual(
+    [...of('10.244.0.1', '10.96.0.5', '192.0.2.1', '10.88.0.11'), 'sources 10.88.0.11 . tcp . 80 . 192.0.2.0/24'].sort(),
+  )
+  expect(rules([dual], slices, pods, 'IPv6')).toEqual(of('fd00:244::1', 'fd00:96::5', '2001:db8::1', 'fd00:88::11').sort())
 })

@@ -1,4 +1,5 @@
 // Flows of UDP that go where nobody is any more: the kernel keeps sending what a client sends to the endpoint that it had, as long as the client goes on.
+import type { Family } from '../../shared/meta/address.ts'
 import type { Log } from '../log.ts'
 import { exec } from './commands.ts'
 import type { Elements } from './service-rules.ts'
@@ -54,34 +55,32 @@ export function staleFlows(from: Elements, to: Elements): Flow[] {
 }
 
 const argumentsOf = ({ address, port, target }: Flow): string[] => [
-  '-D',
-  '-p',
-  'udp',
   ...(address ? ['--orig-dst', address] : []),
   '--orig-port-dst',
   port,
   ...(target ? ['--reply-src', target.split(' . ')[0]!, '--reply-port-src', target.split(' . ')[1]!] : []),
 ]
 
-const ALL = ['-D', '-p', 'udp']
-
 /** Has the kernel forget flows: what is sent next goes by the table as it is. The table does not wait for it. */
 export class FlowCleaner {
   readonly #log: Log
+  /** All of a family. */
+  readonly #all: readonly string[]
   /** By their text: the arguments of what is still to be done. */
   #waiting = new Map<string, string[]>()
   #running = false
   #missing = false
 
-  constructor(log: Log) {
+  constructor(family: Family, log: Log) {
+    this.#all = ['-D', '-f', family.toLowerCase(), '-p', 'udp']
     this.#log = log
   }
 
   forget(flows: Flow[]): void {
     if (this.#missing) return
-    for (const args of flows.map(argumentsOf)) this.#waiting.set(args.join(' '), args)
+    for (const args of flows.map((f) => [...this.#all, ...argumentsOf(f)])) this.#waiting.set(args.join(' '), args)
     // Of so many, all flows are forgotten at once: those that were right are found anew.
-    if (this.#waiting.size > MOST) this.#waiting = new Map([[ALL.join(' '), ALL]])
+    if (this.#waiting.size > MOST) this.#waiting = new Map([['', [...this.#all]]])
     if (!this.#running) void this.#run()
   }
 

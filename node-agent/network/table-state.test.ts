@@ -36,7 +36,7 @@ const step = fc.record({ owner: fc.constantFrom('x', 'y', 'z'), now: elements, w
 test('what is called for, by whoever called for it first', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
-      const state = new TableState()
+      const state = new TableState('ip kedge')
       const kernel = new Kernel()
       let isWritten = false
       /** By set and key: who calls for it, the first one first. */

@@ -4,12 +4,18 @@ import { difference, type Elements } from './service-rules.ts'
 const none: ReadonlyMap<string, string> = new Map()
 
 export class TableState {
+  readonly #table: string
   readonly #current: Elements = new Map()
   readonly #byOwner = new Map<string, Elements>()
   /** Owners that call for an element that another had before them, in the order in which they came. */
   readonly #rivals = new Map<string, Map<string, string>>()
   /** Elements that the kernel does not have as they are now, and what it has. Undefined while it has no table. */
   #touched?: Map<string, Map<string, string | undefined>>
+
+  /** `table`: as commands have it, `ip NAME`. */
+  constructor(table: string) {
+    this.#table = table
+  }
 
   get owners(): Iterable<string> {
     return this.#byOwner.keys()
@@ -33,7 +39,7 @@ export class TableState {
 
   /** The script that brings the kernel's table here; all elements after `base`, which makes it empty, where that is given. */
   script(base?: string): string {
-    if (base !== undefined) return base + difference(new Map(), this.#current)
+    if (base !== undefined) return base + difference(new Map(), this.#current, this.#table)
     const [from, to]: [Elements, Elements] = [new Map(), new Map()]
     for (const [set, keys] of this.#touched ?? []) {
       const [had, has] = [new Map<string, string>(), new Map<string, string>()]
@@ -45,7 +51,7 @@ export class TableState {
       from.set(set, had)
       to.set(set, has)
     }
-    return difference(from, to)
+    return difference(from, to, this.#table)
   }
 
   /** The kernel has it all. */

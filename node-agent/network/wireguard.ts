@@ -2,6 +2,7 @@
 // that is stands between. Keys and endpoints come with the table of routes, addresses follow from the pod ranges.
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { asRange } from '../../shared/meta/address.ts'
 import type { WireGuardPeer } from '../../shared/session/wireguard.ts'
 import { exec } from './commands.ts'
 import { baseOf } from './overlay.ts'
@@ -17,7 +18,7 @@ const PATIENCE = 50
 
 export interface WireGuardNode extends WireGuardPeer {
   name: string
-  podCidr: string
+  podCidrs: string[]
 }
 
 /** A peer as the kernel has it. */
@@ -50,12 +51,12 @@ export function tunnels(
     out.set(n.key, known)
     return known
   }
-  for (const n of others) if (n.endpoint !== undefined || self.endpoint !== undefined) tunnelTo(n).ranges.push(n.podCidr)
+  for (const n of others) if (n.endpoint !== undefined || self.endpoint !== undefined) tunnelTo(n).ranges.push(...n.podCidrs)
   for (const n of others) {
     if (n.endpoint !== undefined || self.endpoint !== undefined) continue
     const third = between(self.name, n.name, others)
-    if (third) tunnelTo(third).ranges.push(n.podCidr)
-    else unreached.push(n.podCidr)
+    if (third) tunnelTo(third).ranges.push(...n.podCidrs)
+    else unreached.push(...n.podCidrs)
   }
   return { tunnels: [...out.values()], unreached }
 }
@@ -107,13 +108,13 @@ async function makeDevice(): Promise<void> {
 }
 
 /** Makes the device and brings it to these tunnels, without cutting those that stay. */
-export async function syncWireGuard(file: string, own: string, configured: string): Promise<void> {
+export async function syncWireGuard(file: string, own: readonly string[], configured: string): Promise<void> {
   if (!isThere()) await makeDevice()
   writeFileSync(file, configured, { mode: 0o600 })
   await exec('wg', 'syncconf', WIREGUARD_DEVICE, file).catch((cause) => {
     throw new Error(/ENOENT/.test(cause.message) ? 'there is no `wg`: install wireguard-tools' : cause.message)
   })
-  await exec('ip', 'addr', 'replace', `${baseOf(own)}/32`, 'dev', WIREGUARD_DEVICE)
+  for (const range of own) await exec('ip', 'addr', 'replace', asRange(baseOf(range)), 'dev', WIREGUARD_DEVICE)
   await exec('ip', 'link', 'set', 'dev', WIREGUARD_DEVICE, 'up')
 }
 

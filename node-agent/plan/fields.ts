@@ -1,9 +1,10 @@
 // Downward API: fields and resources of a pod as text. Pure.
 import { milliOf, nanoOf, unitsOf } from '../../shared/meta/quantity.ts'
 
+/** Each its own family's first; none while the pod has no network. */
 export interface PodAddresses {
-  podIP: string
-  hostIP: string
+  podIPs: readonly string[]
+  hostIPs: readonly string[]
 }
 
 const map = (o: Record<string, string> | undefined) =>
@@ -30,11 +31,13 @@ export function podField(pod: any, path: string, at: PodAddresses): string {
     case 'spec.serviceAccountName':
       return pod.spec.serviceAccountName ?? ''
     case 'status.hostIP':
+      return at.hostIPs[0] ?? ''
     case 'status.hostIPs':
-      return at.hostIP
+      return at.hostIPs.join()
     case 'status.podIP':
+      return at.podIPs[0] ?? ''
     case 'status.podIPs':
-      return at.podIP
+      return at.podIPs.join()
     default:
       return ''
   }

@@ -8,8 +8,9 @@ import { type Granted, type ResizePending, resizeStep } from './resize.ts'
 export interface StatusInput {
   pod: any
   observed: Observed[]
-  hostIP: string
-  podIP?: string
+  hostIPs: readonly string[]
+  /** None where it has no network yet. */
+  podIPs: readonly string[]
   sandboxReady: boolean
   /** Why a container has not started, by name. */
   waiting: ReadonlyMap<string, { reason: string; message?: string }>
@@ -190,9 +191,9 @@ export function podStatus(input: StatusInput): any {
     conditions,
     ...(input.reason ? { reason: input.reason } : {}),
     ...(input.message ? { message: input.message } : {}),
-    hostIP: input.hostIP,
-    hostIPs: [{ ip: input.hostIP }],
-    ...(input.podIP ? { podIP: input.podIP, podIPs: [{ ip: input.podIP }] } : {}),
+    hostIP: input.hostIPs[0] ?? '',
+    hostIPs: input.hostIPs.map((ip) => ({ ip })),
+    ...(input.podIPs.length ? { podIP: input.podIPs[0], podIPs: input.podIPs.map((ip) => ({ ip })) } : {}),
     startTime: input.startTime,
     ...(inits.length ? { initContainerStatuses: inits } : {}),
     containerStatuses: containers,

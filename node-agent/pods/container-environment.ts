@@ -1,6 +1,6 @@
 // What a container's configuration is made of before Docker hears of it: the environment from all its sources, and whether its user is allowed.
 import { ConfigError, environment, serviceVariables } from '../plan/expand.ts'
-import { podField, resourceField } from '../plan/fields.ts'
+import { type PodAddresses, podField, resourceField } from '../plan/fields.ts'
 import type { Runtime } from '../runtime/docker.ts'
 import { dataOf } from '../volumes/content.ts'
 
@@ -8,7 +8,7 @@ export interface EnvironmentSources {
   object(resource: 'secrets' | 'configmaps', namespace: string, name: string): Promise<any>
   /** Services of a namespace, and `kubernetes`. */
   services(namespace: string): any[]
-  addresses: { podIP: string; hostIP: string }
+  addresses: PodAddresses
   /** The machine's size, for limits that a container does not set. */
   node: { cpu: string; memory: string }
 }

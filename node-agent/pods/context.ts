@@ -35,5 +35,5 @@ export interface WorkerContext {
   /** Why a pod that has not begun may not; undefined when it may. */
   refusal(pod: any): Refusal | undefined
   /** Resolves when what network policies say of the pod holds at this address. */
-  policed(pod: any, ip: string): Promise<void>
+  policed(pod: any, ips: readonly string[]): Promise<void>
 }

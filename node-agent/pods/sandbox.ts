@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { familyOf } from '../../shared/meta/address.ts'
 import { shapeOf } from '../network/bandwidth.ts'
 import type { Connected, PodNetworking } from '../network/cni.ts'
 import { hostResolver } from '../network/dns/resolver-file.ts'
@@ -13,6 +14,8 @@ import { podFolder } from '../volumes/volumes.ts'
 export interface Sandbox {
   id: string
   ip: string
+  /** All its addresses, `ip` the first of them. */
+  ips: string[]
   netns: string
   /** What connects it, where that wants to be told again. */
   made?: Connected['made']
@@ -26,7 +29,8 @@ export interface Sandbox {
 
 export interface SandboxOptions {
   data: string
-  hostIP: string
+  /** This machine's addresses, its own family's first. */
+  hostIPs: string[]
   networking: PodNetworking
   /** Where the cluster's names are known; undefined where nobody serves them. */
   clusterDns: () => string | undefined
@@ -42,17 +46,20 @@ const fileOf = (o: SandboxOptions, uid: string) => path.join(podFolder(o.data, u
 /** The sandbox that was made for a pod, as remembered. */
 export function rememberedSandbox(o: SandboxOptions, uid: string): Sandbox | undefined {
   try {
-    return JSON.parse(readFileSync(fileOf(o, uid), 'utf8'))
+    const kept = JSON.parse(readFileSync(fileOf(o, uid), 'utf8'))
+    // Older daemons knew one address.
+    return { ...kept, ips: kept.ips ?? [kept.ip] }
   } catch {
     return undefined
   }
 }
 
-function hostsFile(pod: any, ip: string, domain: string): string {
+function hostsFile(pod: any, ips: readonly string[], domain: string): string {
   const name = pod.spec.hostname ?? pod.metadata.name
   const full = pod.spec.subdomain ? `${name}.${pod.spec.subdomain}.${pod.metadata.namespace}.svc.${domain}\t` : ''
   const aliases = (pod.spec.hostAliases ?? []).map((a: any) => `${a.ip}\t${a.hostnames.join('\t')}\n`).join('')
-  return `${HEADER}${ip}\t${full}${name}\n${aliases ? `\n# Entries added by HostAliases.\n${aliases}` : ''}`
+  const own = ips.map((ip) => `${ip}\t${full}${name}\n`).join('')
+  return `${HEADER}${own}${aliases ? `\n# Entries added by HostAliases.\n${aliases}` : ''}`
 }
 
 function resolvFile(pod: any, o: SandboxOptions): string {
@@ -91,6 +98,8 @@ export async function createSandbox(
   // Before anything is made: an annotation may be wrong.
   const shape = own ? shapeOf(pod.metadata.annotations) : undefined
   const cgroup = (await o.cgroups.of(pod))?.parent
+  const asked = (pod.spec.securityContext?.sysctls ?? []).map((s: any) => [s.name, s.value])
+  const sysctls: Record<string, string> = own ? { ...o.networking.sysctls?.(), ...Object.fromEntries(asked) } : {}
   const id = await runtime.create(containerName(pod, 'POD', attempt), {
     ...runtime.pauseOptions(),
     Labels: podLabels(pod, 'POD', 'podsandbox'),
@@ -103,18 +112,21 @@ export async function createSandbox(
       ...(pod.spec.hostPID ? { PidMode: 'host' } : {}),
       LogConfig: { Type: 'none', Config: {} },
       OomScoreAdj: 0,
-      ...(own && pod.spec.securityContext?.sysctls?.length
-        ? { Sysctls: Object.fromEntries(pod.spec.securityContext.sysctls.map((s: any) => [s.name, s.value])) }
-        : {}),
+      ...(Object.keys(sysctls).length ? { Sysctls: sysctls } : {}),
     },
   })
   const started = await runtime.startContainer(id)
   if (!started?.pid) throw new Error('the sandbox ended at once')
   const netns = `/proc/${started.pid}/ns/net`
-  const { ip, made }: Connected = own ? await o.networking.add({ id, netns, pod: pod.metadata }, shape) : { ip: o.hostIP }
+  const connected: Connected = own ? await o.networking.add({ id, netns, pod: pod.metadata }, shape) : { ips: o.hostIPs }
+  const { made } = connected
+  // The machine's own family is the pod's.
+  const isFirst = (ip: string) => familyOf(ip) === familyOf(o.hostIPs[0] ?? '')
+  const ips = [...connected.ips.filter(isFirst), ...connected.ips.filter((ip) => !isFirst(ip))]
   const sandbox: Sandbox = {
     id,
-    ip,
+    ip: ips[0]!,
+    ips,
     netns,
     ...(handler ? { runtime: handler } : {}),
     ...(cgroup ? { cgroup } : {}),
@@ -123,11 +135,11 @@ export async function createSandbox(
   if (own) {
     sandbox.hosts = path.join(folder, 'hosts')
     sandbox.resolvConf = path.join(folder, 'resolv.conf')
-    writeFileSync(sandbox.hosts, hostsFile(pod, ip, o.clusterDomain))
+    writeFileSync(sandbox.hosts, hostsFile(pod, ips, o.clusterDomain))
     writeFileSync(sandbox.resolvConf, resolvFile(pod, o))
   } else if (pod.spec.hostAliases?.length) {
     sandbox.hosts = path.join(folder, 'hosts')
-    writeFileSync(sandbox.hosts, hostsFile(pod, ip, o.clusterDomain).replace(pod.metadata.name, hostname()))
+    writeFileSync(sandbox.hosts, hostsFile(pod, ips, o.clusterDomain).replace(pod.metadata.name, hostname()))
   }
   // On the host's network the host's own file serves, unless the pod asks for another.
   if (!own && (['None', 'ClusterFirstWithHostNet'].includes(pod.spec.dnsPolicy) || pod.spec.dnsConfig)) {

@@ -106,7 +106,7 @@ async function optionsOf(s: Starting, container: any, restarts: number): Promise
   const env = await containerEnvironment(pod, container, {
     object: context.object,
     services: context.services,
-    addresses: { podIP: sandbox.ip, hostIP: context.sandbox.hostIP },
+    addresses: { podIPs: sandbox.ips, hostIPs: context.sandbox.hostIPs },
     node: machineSize(),
   })
   const { paths, env: ofDevices } = context.devices.of(pod.metadata.uid, name)

@@ -106,8 +106,9 @@ export class PodWorker {
   get isWaiting(): boolean {
     return this.#resizing.isWaiting
   }
-  get ip(): string | undefined {
-    return this.#sandbox && !this.#pod.spec.hostNetwork ? this.#sandbox.ip : undefined
+  /** Its own addresses; none before it has them, and none on the host's network. */
+  get ips(): readonly string[] {
+    return this.#sandbox && !this.#pod.spec.hostNetwork ? this.#sandbox.ips : []
   }
 
   update(pod: any): void {
@@ -225,7 +226,7 @@ export class PodWorker {
       image: async (reference, policy) =>
         this.#c.images.ensure(reference, policy, await pulling(this.#c, this.#pod, (...e) => this.#event(...e))),
       token: (audience, seconds) => this.#c.token(this.#pod, audience, seconds),
-      addresses: { podIP: this.#sandbox?.ip ?? '', hostIP: this.#c.sandbox.hostIP },
+      addresses: { podIPs: this.#sandbox?.ips ?? [], hostIPs: this.#c.sandbox.hostIPs },
       node: machineSize(),
     }
   }
@@ -352,9 +353,9 @@ export class PodWorker {
       if (!this.#volumes) this.#volumes = await this.#c.volumes.setUp(this.#pod, this.#sources())
       if (!this.#sandbox) await this.#newSandbox()
       await this.#c.sandbox.cgroups.keep(this.#resizing.asGranted(this.#pod))
-      if (this.ip && this.#policed !== this.ip) {
-        await this.#c.policed(this.#pod, this.ip)
-        this.#policed = this.ip
+      if (this.ips.length && this.#policed !== this.ips.join()) {
+        await this.#c.policed(this.#pod, this.ips)
+        this.#policed = this.ips.join()
       }
       const hasTokens = this.#pod.spec.volumes?.some((v: any) => v.projected?.sources?.some((s: any) => s.serviceAccountToken))
       if (this.#refresh || (hasTokens && this.#c.tokensDue(this.uid) <= performance.now())) {
@@ -543,8 +544,8 @@ export class PodWorker {
     const status = podStatus({
       pod: this.#pod,
       observed,
-      hostIP: this.#c.sandbox.hostIP,
-      ...(this.#sandbox?.ip ? { podIP: this.#sandbox.ip } : this.#pod.status?.podIP ? { podIP: this.#pod.status.podIP } : {}),
+      hostIPs: this.#c.sandbox.hostIPs,
+      podIPs: this.#sandbox?.ips ?? (this.#pod.status?.podIPs ?? []).map((i: any) => i.ip),
       sandboxReady,
       waiting: this.#waiting,
       ready: (c) => !allStopped && (this.#probesOf(c.name)?.ready ?? !c.readinessProbe),

@@ -1,6 +1,6 @@
 // Node: readiness comes from its session; the spec's taints and unschedulable flag steer the scheduler.
 
-import { parseCidr } from '../meta/address.ts'
+import { familyOf, parseCidr } from '../meta/address.ts'
 import { condition } from '../meta/conditions.ts'
 import type { KObject } from '../meta/object.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
@@ -52,6 +52,9 @@ export const node: Kind = {
     o.status = old.status
   },
   validate: (o, e) => {
+    const ranges: string[] = o.spec?.podCIDRs ?? []
+    if (ranges.length > 2 || new Set(ranges.map(familyOf)).size < ranges.length)
+      e.invalid('spec.podCIDRs', ranges, 'may specify no more than one CIDR for each IP family')
     o.spec?.podCIDRs?.forEach((c: string, i: number) => {
       if (!parseCidr(c)) e.invalid(`spec.podCIDRs[${i}]`, c, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
     })

@@ -1,7 +1,9 @@
 // Service: cluster IP, node port and headless; addresses and ports are allocated by admission.
+import { FAMILIES, familyOf } from '../meta/address.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { dns1035Label, dnsLabel, dnsSubdomain, isIP, portName, portNumber } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
+import { equal } from '../schema/field-set.ts'
 import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { validateLabels } from './pod-validation.ts'
 
@@ -28,11 +30,40 @@ function defaults(o: KObject) {
   if (s.type === 'LoadBalancer') s.allocateLoadBalancerNodePorts ??= true
   if (s.type !== 'ExternalName') {
     s.internalTrafficPolicy ||= 'Cluster'
-    s.ipFamilies ??= ['IPv4']
-    s.ipFamilyPolicy ||= 'SingleStack'
     if (s.clusterIP && !s.clusterIPs) s.clusterIPs = [s.clusterIP]
     if (s.clusterIPs?.length && !s.clusterIP) s.clusterIP = s.clusterIPs[0]
   }
+}
+
+const POLICIES = ['PreferDualStack', 'RequireDualStack', 'SingleStack']
+
+/** Families, their policy and the addresses of them. */
+export function validateFamilies(s: any, e: FieldErrors): void {
+  const ips: string[] = s.clusterIPs ?? (s.clusterIP ? [s.clusterIP] : [])
+  const families: string[] = s.ipFamilies ?? []
+  if (s.type === 'ExternalName') {
+    for (const f of ['ipFamilyPolicy', 'ipFamilies']) if (s[f]?.length) e.forbidden(`spec.${f}`, "may not be set for type 'ExternalName'")
+    return
+  }
+  if (s.ipFamilyPolicy && !POLICIES.includes(s.ipFamilyPolicy)) e.notSupported('spec.ipFamilyPolicy', s.ipFamilyPolicy, POLICIES)
+  families.forEach((f, i) => {
+    if (!FAMILIES.includes(f as never)) e.notSupported(`spec.ipFamilies[${i}]`, f, FAMILIES)
+    else if (families.indexOf(f) < i) e.duplicate(`spec.ipFamilies[${i}]`, f)
+  })
+  if (families.length > 2) e.invalid('spec.ipFamilies', families, 'may only hold up to 2 values')
+  if (ips.length > 2) e.invalid('spec.clusterIPs', ips, 'may only hold up to 2 values')
+  if (s.clusterIPs?.length && (s.clusterIP ?? '') !== s.clusterIPs[0])
+    e.invalid('spec.clusterIPs', ips, 'first value must match `clusterIP`')
+  ips.forEach((ip, i) => {
+    const at = `spec.clusterIPs[${i}]`
+    if (ip === 'None') {
+      if (ips.length > 1) e.invalid(at, ip, 'may not be set to None with other addresses')
+    } else if (!isIP(ip)) e.invalid(at, ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+    else if (families[i] && families[i] !== familyOf(ip))
+      e.invalid(at, ip, `expected an ${families[i]} value as indicated by \`ipFamilies[${i}]\``)
+    else if (ips.some((other, j) => j < i && familyOf(other) === familyOf(ip)))
+      e.invalid('spec.clusterIPs', ips, 'may specify no more than one IP for each IP family')
+  })
 }
 
 function validate(o: KObject, e: FieldErrors) {
@@ -47,8 +78,7 @@ function validate(o: KObject, e: FieldErrors) {
     if (s.clusterIP && s.clusterIP !== 'None') e.forbidden('spec.clusterIPs', "may not be set when type is 'ExternalName'")
   }
   if (headless && exposed(s.type)) e.invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${s.type} services`)
-  if (s.clusterIP && !headless && !isIP(s.clusterIP))
-    e.invalid('spec.clusterIPs[0]', s.clusterIP, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')
+  validateFamilies(s, e)
   if (!['None', 'ClientIP'].includes(s.sessionAffinity)) e.notSupported('spec.sessionAffinity', s.sessionAffinity, ['ClientIP', 'None'])
   for (const f of ['externalTrafficPolicy', 'internalTrafficPolicy'])
     if (s[f] && !['Cluster', 'Local'].includes(s[f])) e.notSupported(`spec.${f}`, s[f], ['Cluster', 'Local'])
@@ -108,6 +138,11 @@ export const service: Kind = {
         if (was.clusterIP !== undefined) s.clusterIP = was.clusterIP
         if (was.clusterIPs !== undefined) s.clusterIPs = was.clusterIPs
       }
+      s.ipFamilyPolicy ??= was.ipFamilyPolicy
+      if (!s.ipFamilies?.length) s.ipFamilies = was.ipFamilies
+      // Who wants one stack alone lets go of the second, and need not say so three times.
+      if (s.ipFamilyPolicy === 'SingleStack' && was.ipFamilyPolicy !== 'SingleStack')
+        for (const f of ['clusterIPs', 'ipFamilies']) if (s[f]?.length > 1 && equal(s[f], was[f])) s[f] = s[f].slice(0, 1)
     }
     if (exposed(s.type) && exposed(was.type))
       for (const p of s.ports ?? []) {
@@ -130,6 +165,10 @@ export const service: Kind = {
     const [s, was] = [o.spec, old.spec]
     if (was.type !== 'ExternalName' && s.type !== 'ExternalName' && was.clusterIP && s.clusterIP !== was.clusterIP)
       e.invalid('spec.clusterIPs[0]', s.clusterIP ?? '', 'may not change once set')
+    if (was.clusterIPs?.[1] && s.clusterIPs?.[1] && s.clusterIPs[1] !== was.clusterIPs[1])
+      e.invalid('spec.clusterIPs[1]', s.clusterIPs[1], 'may not change once set')
+    if (was.ipFamilies?.[0] && s.ipFamilies?.[0] && s.ipFamilies[0] !== was.ipFamilies[0])
+      e.invalid('spec.ipFamilies[0]', s.ipFamilies[0], 'may not change once set')
     if (isHealthChecked(s) && isHealthChecked(was) && was.healthCheckNodePort && s.healthCheckNodePort !== was.healthCheckNodePort)
       e.invalid('spec.healthCheckNodePort', s.healthCheckNodePort, 'field is immutable')
   },

@@ -1,9 +1,5 @@
 // Addresses and ranges of both families.
 
-/** The first address of the service range: the `kubernetes` service. */
-export const apiServiceIp = (serviceCidr: string): string =>
-  serviceCidr.split('/')[0]!.replace(/\.\d+$/, (last) => `.${Number(last.slice(1)) + 1}`)
-
 export interface Cidr {
   /** 32 or 128. */
   width: number
@@ -48,7 +44,10 @@ export const cidrContains = (outer: Cidr, inner: Cidr): boolean => {
   return outer.width === inner.width && outer.value >> shift === inner.value >> shift
 }
 
-/** The address that a range begins with, in its canonical text (RFC 5952 for the long ones). */
+/** The address that a range begins with, whichever of its addresses it was written with. */
+export const firstOf = ({ width, value, bits }: Cidr): bigint => (value >> BigInt(width - bits)) << BigInt(width - bits)
+
+/** The address that a range is written with, in its canonical text (RFC 5952 for the long ones). */
 export function printAddress({ width, value }: Cidr): string {
   const parts = (count: number, bits: number) =>
     Array.from({ length: count }, (_, i) => (value >> BigInt((count - 1 - i) * bits)) & ((1n << BigInt(bits)) - 1n))
@@ -65,11 +64,42 @@ export function printAddress({ width, value }: Cidr): string {
   return length > 1 ? `${text(words.slice(0, from))}::${text(words.slice(from + length))}` : text(words)
 }
 
+export type Family = 'IPv4' | 'IPv6'
+export const FAMILIES = ['IPv4', 'IPv6'] as const satisfies readonly Family[]
+
 export const isIPv6 = (address: string): boolean => address.includes(':')
+
+/** Of an address or a range. */
+export const familyOf = (address: string): Family => (isIPv6(address) ? 'IPv6' : 'IPv4')
+
+/** The first of one family. */
+export const ofFamily = (all: readonly string[], family: Family): string | undefined => all.find((a) => familyOf(a) === family)
+
+/** The ranges of a text: one, or after a comma one of the other family. */
+export const rangesIn = (text: string): string[] => text.split(',').filter(Boolean)
+
+/** What a node gets of a pod range whose addresses have this width: a /24, or a /64. */
+export const nodeBits = (width: number): number => (width === 32 ? 24 : 64)
+
+/** An address as the range that holds nothing else. */
+export const asRange = (address: string): string => `${address}/${isIPv6(address) ? 128 : 32}`
+
+/** As it stands before a port. */
+export const asHost = (address: string): string => (isIPv6(address) ? `[${address}]` : address)
+
+/** The nth address of the first of these ranges. */
+export function addressIn(ranges: string, n: number): string {
+  const range = parseCidr(rangesIn(ranges)[0] ?? '')
+  if (!range) throw new Error(`no range: ${JSON.stringify(ranges)}`)
+  return printAddress({ ...range, value: firstOf(range) + BigInt(n) })
+}
+
+/** The first address of the service range: the `kubernetes` service. */
+export const apiServiceIp = (serviceCidr: string): string => addressIn(serviceCidr, 1)
 
 /** Whether an address lies in a range; false for what is neither. */
 export function inRange(address: string, range: string): boolean {
-  const [outer, inner] = [parseCidr(range), parseCidr(`${address}/${isIPv6(address) ? 128 : 32}`)]
+  const [outer, inner] = [parseCidr(range), parseCidr(asRange(address))]
   return !!outer && !!inner && cidrContains(outer, inner)
 }
 
@@ -83,7 +113,8 @@ export function reverseName(name: string): string | undefined {
   return printed(digits.match(/.{4}/g)!.join(':'))
 }
 
-const printed = (address: string): string | undefined => {
-  const cidr = parseCidr(`${address}/${isIPv6(address) ? 128 : 32}`)
+/** An address in its canonical text; undefined for what is none. */
+export const printed = (address: string): string | undefined => {
+  const cidr = parseCidr(asRange(address))
   return cidr && printAddress(cidr)
 }

@@ -2,10 +2,13 @@
 // comes back to find nothing changed is told nothing.
 import { Tally } from '../meta/tally.ts'
 
-/** The range of a node's pods, the address that leads there, and what it says of its WireGuard where it has it (./wireguard.ts). */
-export type Route = readonly [podCidr: string, address: string, wireguard?: string]
+/**
+ * The ranges of a node's pods, the addresses that lead there (each one, or one of either family with a comma between them), and what it says of its
+ * WireGuard where it has it (./wireguard.ts).
+ */
+export type Route = readonly [podCidrs: string, addresses: string, wireguard?: string]
 /** As it is told: without a range there is no route any more. */
-export type RouteChange = readonly [node: string, podCidr: string | null, address: string, wireguard?: string]
+export type RouteChange = readonly [node: string, podCidrs: string | null, addresses: string, wireguard?: string]
 const same = (a: Route | undefined, b: Route | undefined): boolean => a?.[0] === b?.[0] && a?.[1] === b?.[1] && a?.[2] === b?.[2]
 
 export class RouteTable {
@@ -40,7 +43,7 @@ export class RouteTable {
       const named = new Set(routes.map(([node]) => node))
       for (const node of [...this.#routes.keys()]) if (!named.has(node)) this.set(node, undefined)
     }
-    for (const [node, podCidr, ...rest] of routes) this.set(node, podCidr === null ? undefined : [podCidr, ...rest])
+    for (const [node, podCidrs, ...rest] of routes) this.set(node, podCidrs === null ? undefined : [podCidrs, ...rest])
   }
 
   #count(node: string, route: Route): void {

@@ -62,6 +62,7 @@ async function measure(services: number): Promise<Figures> {
       }),
       slicesOf: (k) => [
         {
+          addressType: 'IPv4',
           ports: [{ name: 'http', port: PORT, protocol: 'TCP' }],
           endpoints: endpoints[at(k)]!.map((a) => ({ addresses: [a], conditions: { ready: true } })),
         },

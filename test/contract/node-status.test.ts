@@ -10,7 +10,7 @@ let db: TestDatabase
 let c: TestCluster
 let writes: string[] = []
 let resources: Record<string, string> = {}
-const facts = { name: 'n', ip: '192.0.2.1', runtimeVersion: '20', managed: false, volumes: '/tmp/volumes', pressure: new Set<never>() }
+const facts = { name: 'n', ips: ['192.0.2.1'], runtimeVersion: '20', managed: false, volumes: '/tmp/volumes', pressure: new Set<never>() }
 const well = { ok: true, message: 'well' }
 const ask = async (method: string, path: string, body?: unknown, type = 'application/json') => {
   const headers = { authorization: 'Bearer admin', 'content-type': type }

@@ -2,6 +2,7 @@
 // the engine finds nothing to write.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Settings } from '../../api/registry/context.ts'
 import { Controlled } from '../rig/controlled.ts'
 import { engineDatabases } from './databases.ts'
 
@@ -9,7 +10,13 @@ const RUNS = Number(process.env.KEDGE_RUNS ?? 40)
 const seed = Number(process.env.KEDGE_SEED ?? 1)
 
 /** `run` takes the steps on a cluster of so many nodes, lets it come to rest and checks. */
-export function property<S>(title: string, steps: fc.Arbitrary<S>, nodes: number, run: (c: Controlled, steps: S) => Promise<void>): void {
+export function property<S>(
+  title: string,
+  steps: fc.Arbitrary<S>,
+  nodes: number,
+  run: (c: Controlled, steps: S) => Promise<void>,
+  settings: Partial<Settings> = {},
+): void {
   describe.each(engineDatabases)('$name', ({ name, open }) => {
     // A real server takes its time.
     const numRuns = name === 'embedded' ? RUNS : Math.ceil(RUNS / 10)
@@ -17,7 +24,7 @@ export function property<S>(title: string, steps: fc.Arbitrary<S>, nodes: number
       await fc.assert(
         fc.asyncProperty(steps, async (taken) => {
           const { database, close } = await open()
-          const c = await Controlled.start(nodes, database)
+          const c = await Controlled.start(nodes, database, settings)
           try {
             await run(c, taken)
             const before = await c.version()

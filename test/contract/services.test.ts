@@ -1,6 +1,8 @@
 // Services, as a property: whatever becomes of pods, nodes and of the services themselves, with writes that fail and an engine that dies in between,
-// their slices come to name who is ready, and their addresses are those of the nodes that serve, for whoever came first to a port.
+// their slices come to name who is ready, by the families that they have, and their addresses are those of the nodes that serve, for whoever came first to
+// a port.
 import { expect } from 'vitest'
+import { type Family, familyOf, ofFamily } from '../../shared/meta/address.ts'
 import { isReady } from '../../shared/meta/conditions.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import type { Controlled } from '../rig/controlled.ts'
@@ -11,7 +13,9 @@ const EXCLUDED = 'node.kubernetes.io/exclude-from-external-load-balancers'
 const CHOICE = 'kedge.dev/load-balancer'
 const NODES = ['n1', 'n2', 'n3']
 const addressOf = (node: string) => `192.0.2.${node.slice(1)}`
+const sixOf = (node: string) => `2001:db8::${node.slice(1)}`
 const policies = ['Cluster', 'Local'] as const
+const stacks = ['SingleStack', 'PreferDualStack', 'RequireDualStack'] as const
 
 class World {
   readonly c: Controlled
@@ -23,7 +27,13 @@ class World {
   async begin(): Promise<void> {
     for (const name of NODES) {
       await this.c.node(name)
-      await this.c.patch('nodes', name, { status: { addresses: [{ type: 'InternalIP', address: addressOf(name) }] } }, 'status', 'merge')
+      await this.c.patch(
+        'nodes',
+        name,
+        { status: { addresses: [addressOf(name), sixOf(name)].map((address) => ({ type: 'InternalIP', address })) } },
+        'status',
+        'merge',
+      )
     }
   }
 
@@ -42,6 +52,7 @@ class World {
         'main',
         'merge',
       ),
+    families: (n, m) => this.c.patch('services', `s${n % 3}`, { spec: { ipFamilyPolicy: stacks[m % 3] } }, 'main', 'merge'),
     choice: (n, m) => this.c.patch('services', `s${n % 3}`, { metadata: { annotations: { [CHOICE]: m % 2 ? 'none' : null } } }),
     port: (n, m) => this.c.patch('services', `s${n % 3}`, { spec: { ports: [{ port: 80 + (m % 2) }] } }, 'main', 'merge'),
     pod: async (n, m) => {
@@ -70,13 +81,12 @@ class World {
     exclude: (n, m) => this.c.patch('nodes', NODES[n % 3]!, { metadata: { labels: { [EXCLUDED]: m % 2 ? '' : null } } }, 'main', 'merge'),
   }
 
-  /** Of a service, as its slices say: pods' names and whether they are ready. */
-  async #endpoints(service: KObject): Promise<{ pod: string; ready: boolean }[]> {
+  /** Of a service, as its slices say: the address that each is of, pods' names and whether they are ready. */
+  async #endpoints(service: KObject): Promise<string[]> {
     const slices = (await this.c.list(SLICES)).filter((s) => s.metadata.labels!['kubernetes.io/service-name'] === service.metadata.name)
     return slices
-      .flatMap((s) => s.endpoints ?? [])
-      .map((e: any) => ({ pod: e.targetRef.name, ready: e.conditions.ready }))
-      .sort((a, b) => (a.pod < b.pod ? -1 : 1))
+      .flatMap((s) => (s.endpoints ?? []).map((e: any) => `${s.addressType} ${e.addresses} ${e.targetRef.name} ${e.conditions.ready}`))
+      .sort()
   }
 
   async check(): Promise<void> {
@@ -88,7 +98,20 @@ class World {
     for (const s of services) {
       const members = pods.filter((p) => p.metadata.labels!.app === s.spec.selector.app)
       const serves = (p: KObject) => isReady(p) && !p.metadata.deletionTimestamp
-      const wanted = members.map((p) => ({ pod: p.metadata.name, ready: serves(p) })).sort((a, b) => (a.pod < b.pod ? -1 : 1))
+      const families: Family[] = s.spec.ipFamilies
+      expect(families).toHaveLength(s.spec.ipFamilyPolicy === 'SingleStack' ? 1 : 2)
+      expect(s.spec.clusterIPs.map(familyOf)).toEqual(families)
+      const wanted = families
+        .flatMap((f) =>
+          members.map(
+            (p) =>
+              `${f} ${ofFamily(
+                p.status.podIPs.map((i: any) => i.ip),
+                f,
+              )} ${p.metadata.name} ${serves(p)}`,
+          ),
+        )
+        .sort()
       expect([keyOf(s), await this.#endpoints(s)]).toEqual([keyOf(s), wanted])
 
       const first = balanced.filter((x) => x.spec.ports[0].port === s.spec.ports[0].port).sort((a, b) => (age(a) < age(b) ? -1 : 1))[0]
@@ -96,7 +119,7 @@ class World {
       const open = nodes
         .filter((n) => isReady(n) && n.metadata.labels?.[EXCLUDED] === undefined)
         .filter((n) => s.spec.externalTrafficPolicy !== 'Local' || local.has(n.metadata.name))
-        .map((n) => addressOf(n.metadata.name))
+        .flatMap((n) => [addressOf(n.metadata.name), ...(families.includes('IPv6') ? [sixOf(n.metadata.name)] : [])])
       const ingress = (s.status?.loadBalancer?.ingress ?? []).map((i: any) => i.ip)
       expect([keyOf(s), ingress]).toEqual([keyOf(s), first === s ? open : []])
     }
@@ -111,6 +134,7 @@ const names = [
   'service',
   'service',
   'type',
+  'families',
   'choice',
   'port',
   'pod',
@@ -125,12 +149,20 @@ const names = [
   'trouble',
 ]
 
-property('services answer with who is ready, where nodes serve', walk(names), 0, async (c, steps) => {
-  const world = new World(c)
-  await world.begin()
-  await take(c, world.steps, steps)
-  await c.settled()
-  // What failed often is tried again by now.
-  await c.pass(30_000)
-  await world.check()
-})
+const dual = { serviceCidr: '10.96.0.0/16,fd00:96::/112', podCidr: '10.9.0.0/16,fd00::/56' }
+
+property(
+  'services answer with who is ready, where nodes serve',
+  walk(names),
+  0,
+  async (c, steps) => {
+    const world = new World(c)
+    await world.begin()
+    await take(c, world.steps, steps)
+    await c.settled()
+    // What failed often is tried again by now.
+    await c.pass(30_000)
+    await world.check()
+  },
+  dual,
+)

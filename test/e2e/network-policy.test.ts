@@ -1,6 +1,7 @@
-// Network policies as a matrix: nine pods of three namespaces on three hosts, one of them behind a router, each to each, over two TCP ports and one of UDP;
-// before, under and after each.
+// Network policies as a matrix: nine pods of three namespaces on three hosts, one of them behind a router, each to each, at addresses of both families, over
+// two TCP ports and one of UDP; before, under and after each.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Family, familyOf } from '../../shared/meta/address.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host } from '../rig/hosts.ts'
 import { Prober, type Target } from '../rig/probers.ts'
@@ -12,6 +13,7 @@ const NAMESPACES = ['x', 'w', 'z']
 const PODS = ['a', 'b', 'c']
 const NAMES = NAMESPACES.flatMap((ns) => PODS.map((p) => `${ns}/${p}`))
 const PORTS = ['80', '81', '80/udp'] as const
+const BOTH = ['IPv4', 'IPv6'] as const
 
 const podManifest = (ns: string, name: string, node: string, command = 'sleep 3600', labels = `pod: ${name}`) => `---
 apiVersion: v1
@@ -30,7 +32,7 @@ spec:
 const cluster = [
   ...NAMESPACES.map((ns) => `---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ${ns}, labels: {ns: ${ns}}}\n`),
   ...NAMESPACES.flatMap((ns, i) => PODS.map((p, k) => podManifest(ns, p, `h${1 + ((i + k) % 3)}`))),
-  '---\napiVersion: v1\nkind: Service\nmetadata: {name: svc, namespace: x}\nspec: {selector: {pod: a}, ports: [{port: 80}]}\n',
+  '---\napiVersion: v1\nkind: Service\nmetadata: {name: svc, namespace: x}\nspec: {selector: {pod: a}, ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]}\n',
 ].join('')
 
 const policyManifest = (name: string, spec: string, ns = 'x') => `---
@@ -40,10 +42,11 @@ metadata: {name: ${name}, namespace: ${ns}}
 spec: ${spec}
 `
 
-/** One attempt: who, whom, on which port. */
+/** One attempt: who, whom, at which of its addresses, on which port. */
 interface Try {
   from: string
   to: string
+  family: Family
   port: (typeof PORTS)[number]
 }
 const nsOf = (pod: string) => pod.split('/')[0]!
@@ -106,8 +109,15 @@ const policies: [title: string, specs: string[], passes: (t: Try) => boolean][] 
   ],
   [
     'from a range of addresses but for one',
-    [`{podSelector: ${A}, ingress: [{from: [{ipBlock: {cidr: 10.244.0.0/16, except: [IP(w/b)/32]}}]}]}`],
+    [
+      `{podSelector: ${A}, ingress: [{from: [{ipBlock: {cidr: 10.244.0.0/16, except: [IPv4(w/b)/32]}}, {ipBlock: {cidr: 'fd00:10:244::/56', except: ['IPv6(w/b)/128']}}]}]}`,
+    ],
     (t) => t.to !== 'x/a' || t.from !== 'w/b',
+  ],
+  [
+    'from a range of one family',
+    [`{podSelector: ${A}, ingress: [{from: [{ipBlock: {cidr: 'fd00:10:244::/56'}}]}]}`],
+    (t) => t.to !== 'x/a' || t.family === 'IPv6',
   ],
   ['nothing out of a pod', [`{podSelector: ${A}, policyTypes: [Egress]}`], (t) => t.from !== 'x/a'],
   [
@@ -122,7 +132,7 @@ const policies: [title: string, specs: string[], passes: (t: Try) => boolean][] 
   ],
   [
     'out to one address',
-    [`{podSelector: ${A}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: IP(z/c)/32}}]}]}`],
+    [`{podSelector: ${A}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: IPv4(z/c)/32}}, {ipBlock: {cidr: 'IPv6(z/c)/128'}}]}]}`],
     (t) => t.from !== 'x/a' || t.to === 'z/c',
   ],
   ['neither in nor out', ['{podSelector: {}, policyTypes: [Ingress, Egress]}'], (t) => nsOf(t.to) !== 'x' && nsOf(t.from) !== 'x'],
@@ -140,24 +150,29 @@ describe.skipIf(missing)('network policies on three hosts', () => {
   let stand: Stand
   let cp: ControlPlane
   let hosts: Host[]
+  /** By family and name. */
   const ips = new Map<string, string>()
   const probers = new Map<string, Prober>()
-  let service: string
+  let services: string[]
+  const addressAt = (name: string, family: Family) => ips.get(`${family} ${name}`)!
 
   const getPod = (ns: string, name: string) => JSON.parse(cp.k(`get pod -n ${ns} ${name} -o json`))
-  const apply = (manifest: string) => cp.k('apply -f -', { input: manifest.replace(/IP\((.*?)\)/g, (_, name) => ips.get(name)!) })
-  const tries: Try[] = NAMES.flatMap((from) => NAMES.flatMap((to) => PORTS.map((port): Try => ({ from, to, port }))))
-  const shown = (t: Try) => `${t.from} → ${t.to}:${t.port}`
-  const target = (t: Try): Target => [ips.get(t.to)!, Number.parseInt(t.port, 10), t.port.endsWith('udp')]
+  const apply = (manifest: string) =>
+    cp.k('apply -f -', { input: manifest.replace(/(IPv[46])\((.*?)\)/g, (_, family, name) => addressAt(name, family)) })
+  const tries: Try[] = NAMES.flatMap((from) =>
+    NAMES.flatMap((to) => BOTH.flatMap((family) => PORTS.map((port): Try => ({ from, to, family, port })))),
+  )
+  const shown = (t: Try) => `${t.from} → ${t.to}:${t.port} over ${t.family}`
+  const target = (t: Try): Target => [addressAt(t.to, t.family), Number.parseInt(t.port, 10), t.port.endsWith('udp')]
 
   /** What does not answer; x/svc stands for the service before x/a. */
   async function refused(): Promise<string[]> {
     const rows = await Promise.all(
       NAMES.map(async (from) => {
         const mine = tries.filter((t) => t.from === from)
-        const answers = await probers.get(from)!.reaches([...mine.map(target), [service, 80]])
+        const answers = await probers.get(from)!.reaches([...mine.map(target), ...services.map((ip): Target => [ip, 80])])
         const lost = mine.filter((_, i) => !answers[i]).map(shown)
-        return answers.at(-1) ? lost : [...lost, `${from} → x/svc`]
+        return [...lost, ...BOTH.filter((_, i) => !answers[mine.length + i]).map((family) => `${from} → x/svc over ${family}`)]
       }),
     )
     return rows.flat()
@@ -165,7 +180,9 @@ describe.skipIf(missing)('network policies on three hosts', () => {
   const expected = (passes: (t: Try) => boolean) => [
     ...NAMES.flatMap((from) => [
       ...tries.filter((t) => t.from === from && t.from !== t.to && !passes(t)).map(shown),
-      ...(from === 'x/a' || passes({ from, to: 'x/a', port: '80' }) ? [] : [`${from} → x/svc`]),
+      ...BOTH.filter((family) => from !== 'x/a' && !passes({ from, to: 'x/a', family, port: '80' })).map(
+        (f) => `${from} → x/svc over ${f}`,
+      ),
     ]),
   ]
   /** Until the matrix is that, and then it is that once more. */
@@ -180,17 +197,17 @@ describe.skipIf(missing)('network policies on three hosts', () => {
   }
 
   beforeAll(async () => {
-    stand = await startStand(3, { far: 1 })
+    stand = await startStand(3, { far: 1, families: ['IPv4', 'IPv6'] })
     cp = stand.cp
     hosts = stand.hosts
     apply(cluster)
     for (const ns of NAMESPACES) cp.k(`wait pod -n ${ns} --all --for=condition=Ready --timeout=60s`)
     for (const name of NAMES) {
       const { metadata, spec, status } = getPod(nsOf(name), nameOf(name))
-      ips.set(name, status.podIP)
+      for (const { ip } of status.podIPs) ips.set(`${familyOf(ip)} ${name}`, ip)
       probers.set(name, await Prober.in(hosts.find((h) => h.name === spec.nodeName)!, metadata.uid, [80, 81], [80]))
     }
-    service = JSON.parse(cp.k('get service -n x svc -o json')).spec.clusterIP
+    services = JSON.parse(cp.k('get service -n x svc -o json')).spec.clusterIPs
   }, 180_000)
   afterAll(async () => {
     for (const p of probers.values()) p.stop()
@@ -238,7 +255,7 @@ describe.skipIf(missing)('network policies on three hosts', () => {
   test('a new pod is limited before its first packet, and let in as soon as it is there', async () => {
     apply(policyManifest('p', `{podSelector: {matchLabels: {kind: caged}}, policyTypes: [Ingress, Egress]}`))
     apply(policyManifest('q', `{podSelector: ${A}, ingress: [{from: [{podSelector: {matchLabels: {kind: guest}}}]}]}`))
-    const netcat = `nc -w 3 IP(x/a) 80 </dev/null 2>/dev/null | grep -q x && echo in || echo out`
+    const netcat = `nc -w 3 IPv6(x/a) 80 </dev/null 2>/dev/null | grep -q x && echo in || echo out`
     const names = Array.from({ length: 4 }, (_, i) => `caged-${i}`)
     apply(
       names
@@ -247,7 +264,7 @@ describe.skipIf(missing)('network policies on three hosts', () => {
             'x',
             n,
             `h${1 + (i % 3)}`,
-            `nc -w 2 IP(w/a) 80 </dev/null 2>/dev/null | grep -q x && echo leak || echo held; sleep 3600`,
+            `nc -w 2 IPv6(w/a) 80 </dev/null 2>/dev/null | grep -q x && echo leak || echo held; sleep 3600`,
             'kind: caged',
           ),
         )
@@ -282,7 +299,7 @@ describe.skipIf(missing)('network policies on three hosts', () => {
     await becomes((t) => nsOf(t.to) !== 'x' && nsOf(t.from) !== 'x')
     const reaches = (h: Host, ip: string) => h.try(`timeout 1 bash -c 'cat </dev/tcp/${ip}/80'`) === 'x'
     const at = (node: string) =>
-      NAMES.filter((n) => nsOf(n) === 'x' && getPod('x', nameOf(n)).spec.nodeName === node).map((n) => ips.get(n)!)
+      NAMES.filter((n) => nsOf(n) === 'x' && getPod('x', nameOf(n)).spec.nodeName === node).flatMap((n) => BOTH.map((f) => addressAt(n, f)))
     expect(at('h1').map((ip) => hosts.map((h) => reaches(h, ip)))).toEqual(at('h1').map(() => [true, false, false]))
   })
 

@@ -1,6 +1,7 @@
 // Machines that nobody reaches: one that is reached, and two that dial out from behind a router which translates their addresses. Pods reach each other all
 // the same, encrypted, by way of the third where need be.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ofFamily } from '../../shared/meta/address.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { eventually, type Host, quietly } from '../rig/hosts.ts'
 import { type Stand, standMissing, startStand } from '../rig/stand.ts'
@@ -49,7 +50,7 @@ describe.skipIf(missing)('machines that nobody reaches', () => {
 
   beforeAll(async () => {
     const nodeFlags = (h: Host) => ['--pod-network', 'wireguard', ...(h.name === 'h1' ? ['--wireguard-endpoint', h.ip] : [])]
-    stand = await startStand(3, { far: 2, hidden: true, nodeFlags })
+    stand = await startStand(3, { far: 2, hidden: true, nodeFlags, families: ['IPv4', 'IPv6'] })
     cp = stand.cp
     hosts = stand.hosts
     ;[reached, hidden, other] = hosts as [Host, Host, Host]
@@ -69,6 +70,12 @@ describe.skipIf(missing)('machines that nobody reaches', () => {
   test('pods reach pods and services of all machines, from pods and from hosts', async () => {
     await all('pod from pod', (from, to) => answers(from, `http://${ip(`${to.name}-web`)}:8080/`))
     await all('service from pod', (from, to) => answers(from, `http://${to.name}/`))
+    const six = (name: string): string =>
+      ofFamily(
+        JSON.parse(cp.k(`get pod ${name} -o json`)).status.podIPs.map((i: any) => i.ip),
+        'IPv6',
+      )!
+    await all('pod from pod over IPv6', (from, to) => answers(from, `http://[${six(`${to.name}-web`)}]:8080/`))
     await all('pod from host', (from, to) => hostAsks(from, `http://${ip(`${to.name}-web`)}:8080/`))
   })
 

@@ -6,6 +6,7 @@ import { outboundFor } from '../../api/platform/node/outbound.ts'
 import { systemRandom } from '../../api/platform/node/ports.ts'
 import type { Database } from '../../api/ports/database.ts'
 import type { Log } from '../../api/ports/log.ts'
+import type { Settings } from '../../api/registry/context.ts'
 import { defaultSettings } from '../../api/settings.ts'
 import { createSeal } from '../../api/store/seal.ts'
 
@@ -24,6 +25,7 @@ export async function testCluster(
   now: () => number = Date.now,
   maxAge = Number.POSITIVE_INFINITY,
   log: Log = quiet,
+  settings: Partial<Settings> = {},
 ): Promise<TestCluster> {
   let hub: LocalHub | undefined
   const cluster: Cluster = createCluster({
@@ -31,7 +33,7 @@ export async function testCluster(
     clock: { now },
     random: systemRandom,
     log,
-    settings: { ...defaultSettings, caCertificate: 'test' },
+    settings: { ...defaultSettings, ...settings, caCertificate: 'test' },
     seal: await createSeal(sealKey),
     sealKey,
     statics: new Map([

@@ -4,13 +4,14 @@ import { type Engine, startEngine } from '../../api/engine/engine.ts'
 import { openEmbedded } from '../../api/platform/node/embedded-database.ts'
 import type { Database } from '../../api/ports/database.ts'
 import { decodeBody } from '../../api/registry/codec.ts'
-import { systemContext } from '../../api/registry/context.ts'
+import { type Settings, systemContext } from '../../api/registry/context.ts'
 import { create } from '../../api/registry/create.ts'
 import { type DeleteOptions, keyFor, remove } from '../../api/registry/delete.ts'
 import { patch } from '../../api/registry/patch.ts'
 import { migrations } from '../../migrations/bundle.ts'
 import { resourceOf } from '../../shared/kinds/index.ts'
 import type { Kind } from '../../shared/kinds/kind.ts'
+import { rangesIn } from '../../shared/meta/address.ts'
 import { isReady } from '../../shared/meta/conditions.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { type TestCluster, testCluster } from './cluster.ts'
@@ -21,6 +22,9 @@ const NS = 'default'
 /** How often time moves while everything settles, and how far, ms: conflicts wait for a due time. */
 const STEPS = 20
 const STEP = 50
+
+/** The second address of a pod, where pods have two. */
+const sixOf = (ip: string): string => `fd00::${ip.replaceAll('.', ':')}`
 
 export class Controlled {
   now = Date.parse('2026-01-01T00:00:00Z')
@@ -37,11 +41,11 @@ export class Controlled {
   rings = 1
 
   /** With nodes `n1`, `n2` … that have room for everything; on a database that has its tables, or one in memory. */
-  static async start(nodes = 1, given?: Database): Promise<Controlled> {
+  static async start(nodes = 1, given?: Database, settings: Partial<Settings> = {}): Promise<Controlled> {
     const c = new Controlled()
     const database = given ?? openEmbedded(':memory:')
     if (!given) await database.migrate(migrations)
-    c.cluster = await testCluster(c.#troubled(database), () => c.now, Number.POSITIVE_INFINITY, c.#log)
+    c.cluster = await testCluster(c.#troubled(database), () => c.now, Number.POSITIVE_INFINITY, c.#log, settings)
     await c.restart()
     for (let i = 1; i <= nodes; i++) await c.node(`n${i}`)
     await c.settled()
@@ -176,7 +180,13 @@ export class Controlled {
     const condition = { type: 'Ready', status: isReady ? 'True' : 'False', lastTransitionTime: new Date(this.now).toISOString() }
     const podIP = this.#addresses.get(name) ?? `10.9.${this.#addresses.size >> 8}.${this.#addresses.size & 255}`
     this.#addresses.set(name, podIP)
-    await this.patch('pods', name, { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }], conditions: [condition] } }, 'status')
+    const second = rangesIn(this.#env.settings.podCidr).length > 1 ? [{ ip: sixOf(podIP) }] : []
+    await this.patch(
+      'pods',
+      name,
+      { status: { phase: 'Running', podIP, podIPs: [{ ip: podIP }, ...second], conditions: [condition] } },
+      'status',
+    )
   }
   readonly #addresses = new Map<string, string>()
   /** A pod has ended, with this exit code in its first container. */

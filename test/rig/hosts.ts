@@ -10,6 +10,8 @@ const SUBNET = '10.88.0'
 /** Behind a router, which knows the machines on both sides and nothing of what runs on them. */
 const FAR_SUBNET = '10.89.0'
 const ROUTER = `${SUBNET}.254`
+/** An address of IPv6 beside one of IPv4; the router knows nothing of them. */
+const beside = (ip: string): string => ip.replace(/^10\.(\d+)\.0\./, 'fd00:$1::')
 const LAN = 'kedge-lan'
 const PREFIX = 'kedge-'
 export const ROOT = path.join(tmpdir(), 'kedge-rig')
@@ -112,11 +114,12 @@ function clearRig(): void {
 export function plugIn(name: string, ip: string): string {
   const ns = `${PREFIX}${name}`
   const far = ip.startsWith(`${FAR_SUBNET}.`)
-  const routes = far ? [`default via ${FAR_SUBNET}.1`] : [`default via ${SUBNET}.1`, `${FAR_SUBNET}.0/24 via ${ROUTER}`]
+  const out = `${far ? FAR_SUBNET : SUBNET}.1`
+  const routes = [`default via ${out}`, `default via ${beside(out)}`, ...(far ? [] : [`${FAR_SUBNET}.0/24 via ${ROUTER}`])]
   sh(`ip netns add ${ns}; ip -n ${ns} link set lo up
     ip link add kv${name} netns ${LAN} type veth peer name eth0 netns ${ns}
     ip -n ${LAN} link set kv${name} master ${far ? 'kbr1' : 'kbr0'} up
-    ip -n ${ns} addr add ${ip}/24 dev eth0; ip -n ${ns} link set eth0 up`)
+    ip -n ${ns} addr add ${ip}/24 dev eth0; ip -n ${ns} addr add ${beside(ip)}/64 dev eth0 nodad; ip -n ${ns} link set eth0 up`)
   for (const route of routes) sh(`ip -n ${ns} route add ${route}`)
   return ns
 }
@@ -127,11 +130,14 @@ export const addressOf = (n: number): string => `${SUBNET}.${100 + n}`
 export class Host {
   readonly name: string
   readonly ip: string
+  readonly ip6: string
   readonly folder: string
   readonly #ns: string
   #init = 0
   #daemon?: ChildProcess
   #daemonArgs: string[] = []
+  /** What its daemon says that others reach it by. */
+  addresses?: string[]
   /** Of `kedge node`, whenever it starts. */
   flags: string[] = []
   /** A disk of its own, of this size. */
@@ -142,6 +148,7 @@ export class Host {
     this.name = `h${n}`
     if (disk) this.#disk = disk
     this.ip = `${far ? FAR_SUBNET : SUBNET}.${10 + n}`
+    this.ip6 = beside(this.ip)
     this.#ns = `${PREFIX}${this.name}`
     this.folder = path.join(ROOT, this.name)
   }
@@ -256,7 +263,7 @@ export class Host {
         '--name',
         this.name,
         '--node-ip',
-        this.ip,
+        (this.addresses ?? [this.ip]).join(),
         '--data',
         path.join(this.folder, 'data'),
         '--docker-socket',
@@ -349,7 +356,7 @@ export class Rig {
       ip netns exec ${LAN} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
       ip link del kedge-up 2>/dev/null || true
       ip link add kedge-up type veth peer name kv0 netns ${LAN}; ip -n ${LAN} link set kv0 master kbr0 up
-      ip addr add ${SUBNET}.1/24 dev kedge-up; ip link set kedge-up up
+      ip addr add ${SUBNET}.1/24 dev kedge-up; ip addr add ${beside(`${SUBNET}.1`)}/64 dev kedge-up nodad; ip link set kedge-up up
       ip route replace ${FAR_SUBNET}.0/24 via ${ROUTER}`)
     if (hidden)
       sh(`ip netns exec ${LAN} nft 'table ip hide {

@@ -12,7 +12,7 @@ const tcp = process.argv[1].split(',').map(Number)
 const udp = process.argv[2].split(',').map(Number)
 for (const port of tcp) net.createServer((s) => { s.on('error', () => {}); s.end('x') }).listen(port)
 for (const port of udp) {
-  const socket = require('dgram').createSocket('udp4')
+  const socket = require('dgram').createSocket('udp6')
   socket.on('message', (m, from) => socket.send(m, from.port, from.address, () => {}))
   socket.bind(port)
 }
@@ -23,7 +23,7 @@ const overTcp = (ip, port) => new Promise((r) => {
 })
 let sourcePort = 20000
 const overUdp = (ip, port) => new Promise((r) => {
-  const s = require('dgram').createSocket('udp4')
+  const s = require('dgram').createSocket(ip.includes(':') ? 'udp6' : 'udp4')
   // Never one that the kernel may still know a flow of, which goes on under any rule.
   s.bind(sourcePort++)
   const done = (yes) => { clearTimeout(timer); r(yes); s.close() }

@@ -2,6 +2,7 @@
 // a selector has a DNS of its own, which is then left to it.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { asRange } from '../../../shared/meta/address.ts'
 import type { Log } from '../../log.ts'
 import { exec } from '../commands.ts'
 import { Forwarder, type Upstreams } from './forwarder.ts'
@@ -137,7 +138,7 @@ export class ClusterDns {
     if (!wanted) return
     const server = new DnsServer(this.#zone, this.#forwarder, log, this.#o.ready)
     try {
-      await exec('ip', 'address', 'replace', `${wanted}/32`, 'dev', 'lo')
+      await exec('ip', 'address', 'replace', asRange(wanted), 'dev', 'lo')
       await server.listen(wanted, PORT)
       this.#server = server
       this.serving = wanted
@@ -157,7 +158,7 @@ export class ClusterDns {
     this.serving = undefined
     await this.#server?.close()
     this.#server = undefined
-    await exec('ip', 'address', 'del', `${address}/32`, 'dev', 'lo').catch(() => {})
+    await exec('ip', 'address', 'del', asRange(address!), 'dev', 'lo').catch(() => {})
     this.#o.changed()
   }
 
@@ -172,6 +173,6 @@ export class ClusterDns {
   /** Takes the address away, after `close`. */
   async remove(): Promise<void> {
     const address = this.serving ?? (existsSync(this.#file) ? readFileSync(this.#file, 'utf8').trim() : undefined)
-    if (address) await exec('ip', 'address', 'del', `${address}/32`, 'dev', 'lo').catch(() => {})
+    if (address) await exec('ip', 'address', 'del', asRange(address), 'dev', 'lo').catch(() => {})
   }
 }

@@ -247,8 +247,9 @@ function ownPorts(name: string, base: string, s: any, ports: any[]): ZoneAnswer 
 
 /** The ports of endpoints, each under its own name. */
 function targets(name: string, base: string, found: Endpoint[]): ZoneAnswer {
-  const count = found.reduce((n, e) => n + e.ports.length, 0)
-  const answers = found.flatMap((e) => e.ports.map((p) => srv(name, `${e.name}.${base}`, p.port, count)))
+  // A pod that has a name and two addresses is one target.
+  const all = new Map(found.flatMap((e) => e.ports.map((p) => [`${e.name} ${p.port}`, { target: `${e.name}.${base}`, port: p.port }])))
+  const answers = [...all.values()].map((t) => srv(name, t.target, t.port, all.size))
   const additionals = found.flatMap((e) => addresses(`${e.name}.${base}`, [e.address], 'ANY').answers)
   return { exists: true, answers, additionals }
 }

@@ -16,6 +16,8 @@ export interface ProxySettings {
   http: number
   https: number
   threads: number
+  /** Whether it is to be asked at addresses of IPv6, too. */
+  ipv6?: boolean
   /** Whom its workers run as. */
   user?: string
 }
@@ -60,7 +62,7 @@ export function placeCommands(before: Places, now: Places): string[] {
         continue
       }
       const at = who.lastIndexOf(':')
-      come.push(`set server ${server} addr ${who.slice(0, at)} port ${who.slice(at + 1)}`)
+      come.push(`set server ${server} addr ${who.slice(0, at).replace(/[[\]]/g, '')} port ${who.slice(at + 1)}`)
       if (had[i] === undefined) come.push(`set server ${server} state ready`)
     }
   }
@@ -159,8 +161,10 @@ export function proxyFiles(r: Routing, places: Places, s: ProxySettings, fallbac
     '  timeout http-keep-alive 75s',
     '  timeout queue 5s',
     'frontend ingress',
-    `  bind :${s.http}`,
-    `  bind :${s.https} ssl crt-list ${at('certificates.list')} alpn h2,http/1.1`,
+    ...(s.ipv6 ? [':', ':::'] : [':']).flatMap((any) => [
+      `  bind ${any}${s.http}${any === ':::' ? ' v6only' : ''}`,
+      `  bind ${any}${s.https}${any === ':::' ? ' v6only' : ''} ssl crt-list ${at('certificates.list')} alpn h2,http/1.1`,
+    ]),
     '  unique-id-format %[uuid()]',
     '  capture request header Host len 128',
     '  capture request header Referer len 256',

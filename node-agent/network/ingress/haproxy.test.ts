@@ -87,6 +87,7 @@ describe.skipIf(missing)('the proxy', () => {
       slices: (_ns, name) =>
         (endpoints.get(name) ?? []).map((e) => ({
           ports: [{ port: Number(e.split(':')[1]), protocol: 'TCP' }],
+          addressType: 'IPv4',
           endpoints: [{ addresses: [e.split(':')[0]], conditions: { ready: true } }],
         })),
       secret: (_ns, name) => secrets.get(name),

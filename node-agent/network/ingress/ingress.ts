@@ -192,7 +192,8 @@ export class Ingress {
     const { http, https } = this.#o.ports ?? { http: 80, https: 443 }
     const places = placesFor(r.backends, this.#applied?.places ?? new Map())
     const user = workersUser()
-    const settings = { folder: this.#folder, http, https, threads: Math.min(4, cpus().length), ...(user ? { user } : {}) }
+    const ipv6 = existsSync('/proc/net/if_inet6')
+    const settings = { folder: this.#folder, http, https, threads: Math.min(4, cpus().length), ipv6, ...(user ? { user } : {}) }
     const fallback = await fallbackCertificate(this.#folder)
     const nobody: Places = new Map([...places].map(([name, list]) => [name, list.map(() => undefined)]))
     const files = createHash('sha256')

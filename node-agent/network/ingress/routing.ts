@@ -4,7 +4,8 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { challengedHosts, THUMBPRINT, wantsAcme } from '../../../shared/ingress/acme.ts'
 import { CLASS, isServed, tlsSecrets } from '../../../shared/ingress/class.ts'
 import { type IngressOptions, isPathExpression, optionsOf } from '../../../shared/ingress/options.ts'
-import { endpointsOf, serving } from '../service-rules.ts'
+import { asHost } from '../../../shared/meta/address.ts'
+import { endpointsOf, familiesOf, serving, slicesOf } from '../service-rules.ts'
 
 /** The key of what holds for every host. */
 export const ANY_HOST = '_'
@@ -141,11 +142,12 @@ export function routing(source: RoutingSource): Routing {
   const endpointsFor = (service: any, port: any, wanted: any): string[] => {
     // Such a service need not list its ports.
     if (service?.spec.type === 'ExternalName')
-      return source.external(service.spec.externalName).map((ip) => `${ip}:${port?.port ?? wanted.number}`)
+      return source.external(service.spec.externalName).map((ip) => `${asHost(ip)}:${port?.port ?? wanted.number}`)
     if (!port) return []
     const { namespace, name } = service.metadata
-    const all = serving(endpointsOf(source.slices(namespace, name), port.name ?? '', 'TCP'))
-    return [...new Set(all.map((e) => `${e.ip}:${e.port}`))].sort().slice(0, MAX_ENDPOINTS)
+    const slices = slicesOf(source.slices(namespace, name), familiesOf(service)[0]!)
+    const all = serving(endpointsOf(slices, port.name ?? '', 'TCP'))
+    return [...new Set(all.map((e) => `${asHost(e.ip)}:${e.port}`))].sort().slice(0, MAX_ENDPOINTS)
   }
   const add = (host: string, path: string, match: Route['match'], to: string | undefined) => {
     const key = `${match === 'exact' ? 'exact' : 'other'} ${host}|${path}`

@@ -1,10 +1,12 @@
 // Keeps the policy table at what the policies say of this host's pods. No container starts before its pod's rules are there.
+import type { Family } from '../../../shared/meta/address.ts'
 import { type Peer, type PeerGroup, PeerTable } from '../../../shared/session/peers.ts'
 import type { Log } from '../../log.ts'
 import { DiskCopy, ObjectList } from '../../session/objects.ts'
 import type { Session } from '../../session/session.ts'
 import { exec, nft } from '../commands.ts'
 import { isTableLost, type Watched } from '../host-watch.ts'
+import { tableOf } from '../service-rules.ts'
 import { groupsOf, isLimited, POLICY_TABLE, type PolicedPod, type PolicyTable, policyScript, policyTable } from './policy-rules.ts'
 
 const SETTLE = 5
@@ -31,12 +33,14 @@ export interface PolicyOptions {
   data: string
   log: Log
   pods(): PolicedPod[]
+  /** Of pods. */
+  families: readonly Family[]
   /** The address at which this host serves the cluster's DNS. */
   dns(): string | undefined
 }
 
 export class NetworkPolicies implements Watched {
-  readonly what = 'the policy table'
+  readonly what = 'the policy tables'
   readonly #o: PolicyOptions
   readonly #list: ObjectList
   readonly #groups = new Map<string, Group>()
@@ -44,7 +48,8 @@ export class NetworkPolicies implements Watched {
   readonly #disk: DiskCopy
   /** Of an earlier daemon, until the API has answered. */
   #saved?: { policies: any[]; members: Map<string, Peer[]> }
-  #applied: PolicyTable | undefined
+  /** One of each family. */
+  #applied: PolicyTable[] | undefined
   #stored = false
   #nextId = 1
   #waiting: (() => void)[] = []
@@ -78,7 +83,10 @@ export class NetworkPolicies implements Watched {
     }, delay)
   }
 
-  readonly isLost = () => isTableLost(POLICY_TABLE, 'forward')
+  async isLost(): Promise<boolean> {
+    const lost = this.#tables.map((table) => isTableLost(table, 'forward'))
+    return (await Promise.all(lost)).includes(true)
+  }
 
   /** The kernel's table is not what was written; false where none was. */
   rewrite(): boolean {
@@ -115,7 +123,11 @@ export class NetworkPolicies implements Watched {
   /** Takes the table away. */
   async remove(): Promise<void> {
     this.close()
-    await exec('nft', 'delete', 'table', 'ip', POLICY_TABLE).catch(() => {})
+    for (const table of this.#tables) await exec('nft', 'delete', 'table', ...table.split(' ')).catch(() => {})
+  }
+
+  get #tables(): string[] {
+    return this.#o.families.map((f) => tableOf(f, POLICY_TABLE))
   }
 
   get #policies(): any[] | undefined {
@@ -172,11 +184,11 @@ export class NetworkPolicies implements Watched {
         const group = this.#groups.get(key)
         return group?.known ? group.members.values() : undefined
       }
-      const wanted = policyTable(policies, pods, members, this.#o.dns())
+      const wanted = this.#o.families.map((f) => policyTable(f, policies, pods, members, this.#o.dns()))
       // After a restart what is there is better than rules without their members.
       const isWhole = [...this.#groups.values()].every((g) => g.known)
       if (this.#applied || isWhole) {
-        const script = policyScript(this.#applied, wanted)
+        const script = wanted.map((table, i) => policyScript(this.#applied?.[i], table)).join('')
         if (script) await nft(script)
         this.#applied = wanted
         for (const w of waiting.splice(0)) w()

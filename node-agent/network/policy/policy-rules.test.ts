@@ -1,5 +1,6 @@
 // What network policies come to for a pod, as rules; and how one table becomes another.
 import { describe, expect, test } from 'vitest'
+import { familyOf } from '../../../shared/meta/address.ts'
 import type { Peer } from '../../../shared/session/peers.ts'
 import { groupsOf, isLimited, type PolicedPod, policyScript, policyTable } from './policy-rules.ts'
 
@@ -20,11 +21,11 @@ const pod = (over: Partial<PolicedPod> = {}): PolicedPod => ({
 const policy = (spec: object, namespace = 'default') => ({ metadata: { namespace, name: 'p' }, spec: { podSelector: {}, ...spec } })
 const ingress = (...rules: object[]) => policy({ policyTypes: ['Ingress'], ingress: rules })
 const egress = (...rules: object[]) => policy({ policyTypes: ['Egress'], egress: rules })
-const others: Peer[] = [['10.244.1.7', { 'TCP/http': 80 }], ['10.244.2.8']]
+const others: Peer[] = [['10.244.1.7', { 'TCP/http': 80 }], ['10.244.2.8'], ['fd00:244:1::7', { 'TCP/http': 80 }]]
 
 /** The rules of the pod's chain in one direction, with the elements of a set in its place. */
 function rules(policies: object[], direction: 'ingress' | 'egress', of = pod(), dns?: string): string[] | undefined {
-  const table = policyTable(policies, [of], () => others, dns)
+  const table = policyTable(familyOf(of.ip), policies, [of], () => others, dns)
   const chain = table.elements.get(direction)?.get(of.ip)?.replace('jump ', '')
   const shown = (rule: string) =>
     rule.replace(/@((group|ports)-\w+)/, (_, set) => `{${[...(table.elements.get(set)?.keys() ?? [])].join(', ')}}`)
@@ -115,7 +116,7 @@ test('groups are asked for by those alone whose policies matter here', () => {
 describe('from one table to the next', () => {
   const [one, two] = [pod(), pod({ ip: '10.244.0.6' })]
   const from = [ingress({ from: [{ podSelector: {} }] })]
-  const table = (pods: PolicedPod[], members: Peer[] = others) => policyTable(from, pods, () => members)
+  const table = (pods: PolicedPod[], members: Peer[] = others) => policyTable('IPv4', from, pods, () => members)
 
   test('the first is whole', () => expect(policyScript(undefined, table([one]))).toMatch(/^add table.*\ndelete table/))
   test('the same is nothing', () => expect(policyScript(table([one]), table([one]))).toBe(''))
@@ -140,4 +141,43 @@ describe('from one table to the next', () => {
       'delete chain ip kedge-policy rules',
       'delete set ip kedge-policy group',
     ]))
+})
+
+describe('a pod at its address of IPv6', () => {
+  const six = pod({ ip: 'fd00:244::5' })
+  test.each<[string, object[], 'ingress' | 'egress', string[]]>([
+    [
+      'pods are meant at such addresses',
+      [ingress({ from: [{ podSelector: {} }] })],
+      'ingress',
+      ['ip6 saddr {fd00:244:1::7} return', 'drop'],
+    ],
+    [
+      'of ranges those of its family',
+      [ingress({ from: [{ ipBlock: { cidr: '10.0.0.0/8' } }, { ipBlock: { cidr: 'fd00::/8', except: ['fd00:1::/32'] } }] })],
+      'ingress',
+      ['ip6 saddr fd00::/8 ip6 saddr != fd00:1::/32 return', 'drop'],
+    ],
+    [
+      'who lets in one family alone has said nothing of the other',
+      [ingress({ from: [{ ipBlock: { cidr: '0.0.0.0/0' } }] })],
+      'ingress',
+      ['drop'],
+    ],
+    [
+      'names of ports',
+      [egress({ to: [{ podSelector: {} }], ports: [{ port: 'http' }] })],
+      'egress',
+      ['meta l4proto tcp ip6 daddr . th dport {fd00:244:1::7 . 80} return', 'drop'],
+    ],
+  ])('%s', (_, policies, direction, want) => expect(rules(policies, direction, six)).toEqual(want))
+  test('is nothing of the other table', () => {
+    expect(policyTable('IPv4', [ingress()], [six], () => others).elements).toEqual(new Map())
+    expect(
+      policyScript(
+        undefined,
+        policyTable('IPv6', [ingress()], [six], () => others),
+      ),
+    ).toMatch(/^add table ip6 kedge-policy\n/)
+  })
 })

@@ -1,13 +1,14 @@
 // Network policies as nftables rules. Who is meant by a selector is a set of addresses that changes by its elements; what a pod may do is a chain that all
-// pods share of whom the same holds. Pure: from policies, pods and members to the wanted table, and from one table to the script that leads to the next.
+// pods share of whom the same holds; a table of each family. Pure: from policies, pods and members to the wanted table, and from one table to the script that leads to the next.
 import { createHash } from 'node:crypto'
+import { type Family, familyOf } from '../../../shared/meta/address.ts'
 import { fromLabelSelector, type LabelSelector, matches } from '../../../shared/meta/selector.ts'
 import type { Peer, PeerGroup } from '../../../shared/session/peers.ts'
-import { difference, type Elements } from '../service-rules.ts'
+import { difference, type Elements, tableOf, wordsOf } from '../service-rules.ts'
 
 export const POLICY_TABLE = 'kedge-policy'
 
-/** A pod of this host with an address of its own. */
+/** A pod of this host at one of its own addresses. */
 export interface PolicedPod {
   ip: string
   namespace: string
@@ -20,6 +21,7 @@ export interface PolicedPod {
 export type Members = (key: string) => Iterable<Peer> | undefined
 
 export interface PolicyTable {
+  family: Family
   /** Sets of members: what they are made of. */
   sets: Map<string, string>
   /** The rules of each chain. */
@@ -106,13 +108,22 @@ function portMatch(protocol: string, ranges: Range[] | undefined): string {
 }
 
 class Builder {
+  readonly family: Family
   readonly sets = new Map<string, string>()
   readonly chains = new Map<string, string[]>()
   readonly elements: Elements = new Map()
   readonly #members: Members
+  readonly #words: ReturnType<typeof wordsOf>
 
-  constructor(members: Members) {
+  constructor(family: Family, members: Members) {
+    this.family = family
+    this.#words = wordsOf(family)
     this.#members = members
+  }
+
+  /** A group's members, at their addresses of this family. */
+  #of(key: string): Peer[] {
+    return [...(this.#members(key) ?? [])].filter(([ip]) => familyOf(ip) === this.family)
   }
 
   element(set: string, key: string, value = ''): void {
@@ -133,16 +144,16 @@ class Builder {
     const key = groupKey(group)
     return this.#set(
       named('group-', key),
-      'ipv4_addr',
-      [...(this.#members(key) ?? [])].map(([ip]) => ip),
+      this.#words.address,
+      this.#of(key).map(([ip]) => ip),
     )
   }
 
   /** The set of a group's addresses with the number that a port's name has there. */
   #ports(group: PeerGroup, port: string): string {
     const key = groupKey(group)
-    const elements = [...(this.#members(key) ?? [])].flatMap(([ip, ports]) => (ports?.[port] ? [`${ip} . ${ports[port]}`] : []))
-    return this.#set(named('ports-', `${key} ${port}`), 'ipv4_addr . inet_service', elements)
+    const elements = this.#of(key).flatMap(([ip, ports]) => (ports?.[port] ? [`${ip} . ${ports[port]}`] : []))
+    return this.#set(named('ports-', `${key} ${port}`), `${this.#words.address} . inet_service`, elements)
   }
 
   #peer(peer: any, namespace: string, address: string): string {
@@ -154,10 +165,11 @@ class Builder {
 
   /** What a rule lets through, each as a match; an empty one is everything. */
   #rule(rule: any, namespace: string, direction: Direction, pod: PolicedPod): string[] {
-    const [address, peers] = direction === 'Ingress' ? ['ip saddr', rule.from] : ['ip daddr', rule.to]
-    const isV6 = (peer: any) => peer.ipBlock?.cidr.includes(':')
+    const { ip } = this.#words
+    const [address, peers] = direction === 'Ingress' ? [`${ip} saddr`, rule.from] : [`${ip} daddr`, rule.to]
+    const isElsewhere = (peer: any) => peer.ipBlock && familyOf(peer.ipBlock.cidr) !== this.family
     const whom: string[] = peers?.length
-      ? peers.filter((p: any) => !isV6(p)).map((p: any) => this.#peer(p, namespace, address as string))
+      ? peers.filter((p: any) => !isElsewhere(p)).map((p: any) => this.#peer(p, namespace, address))
       : ['']
     if (!rule.ports?.length) return whom
     const matches: string[] = []
@@ -174,7 +186,7 @@ class Builder {
       else {
         const groups = peers?.length ? peers.flatMap((p: any) => groupOf(p, namespace) ?? []) : [EVERYBODY]
         for (const g of groups)
-          matches.push(`meta l4proto ${protocol.toLowerCase()} ip daddr . th dport @${this.#ports(g, `${protocol}/${port.port}`)}`)
+          matches.push(`meta l4proto ${protocol.toLowerCase()} ${ip} daddr . th dport @${this.#ports(g, `${protocol}/${port.port}`)}`)
       }
     }
     for (const [protocol, list] of numbers) for (const w of whom) matches.push(`${w} ${portMatch(protocol, list)}`.trim())
@@ -205,50 +217,59 @@ function meansDns(key: string): boolean {
   return there && selects(pods ?? undefined, DNS_POD.labels)
 }
 
-/** What the kernel is to hold. `dns` is the address at which this host itself answers for the cluster's DNS. */
-export function policyTable(policies: readonly any[], pods: Iterable<PolicedPod>, members: Members, dns?: string): PolicyTable {
+/** What the kernel is to hold of one family. `dns` is the address at which this host itself answers for the cluster's DNS. */
+export function policyTable(
+  family: Family,
+  policies: readonly any[],
+  pods: Iterable<PolicedPod>,
+  members: Members,
+  dns?: string,
+): PolicyTable {
   const withDns: Members = (key) => (dns && meansDns(key) ? [...(members(key) ?? []), [dns, DNS_PORTS] as const] : members(key))
-  const b = new Builder(withDns)
+  const b = new Builder(family, withDns)
   for (const pod of pods) {
+    if (familyOf(pod.ip) !== family) continue
     const [ingress, egress] = [b.chain(policies, pod, 'Ingress'), b.chain(policies, pod, 'Egress')]
     if (ingress) b.element('ingress', pod.ip, `jump ${ingress}`)
     if (egress) b.element('egress', pod.ip, `jump ${egress}`)
     // Nothing keeps a pod from itself.
     if (ingress || egress) b.element('selves', `${pod.ip} . ${pod.ip}`)
   }
-  if (dns) b.element('dns', dns)
+  if (dns && familyOf(dns) === family) b.element('dns', dns)
   return b
 }
 
-const BASE = `add table ip ${POLICY_TABLE}
-delete table ip ${POLICY_TABLE}
-table ip ${POLICY_TABLE} {
- set selves { type ipv4_addr . ipv4_addr; }
- set dns { type ipv4_addr; }
- map ingress { type ipv4_addr : verdict; }
- map egress { type ipv4_addr : verdict; }
- chain forward { type filter hook forward priority filter; policy accept; ct state established,related accept; ip saddr . ip daddr @selves accept; ip saddr vmap @egress; ip daddr vmap @ingress; }
- chain input { type filter hook input priority filter; policy accept; ct state established,related accept; ip daddr @dns ip saddr vmap @egress; }
+function baseOf(family: Family): string {
+  const { ip, address } = wordsOf(family)
+  const table = tableOf(family, POLICY_TABLE)
+  return `add table ${table}
+delete table ${table}
+table ${table} {
+ set selves { type ${address} . ${address}; }
+ set dns { type ${address}; }
+ map ingress { type ${address} : verdict; }
+ map egress { type ${address} : verdict; }
+ chain forward { type filter hook forward priority filter; policy accept; ct state established,related accept; ${ip} saddr . ${ip} daddr @selves accept; ${ip} saddr vmap @egress; ${ip} daddr vmap @ingress; }
+ chain input { type filter hook input priority filter; policy accept; ct state established,related accept; ${ip} daddr @dns ${ip} saddr vmap @egress; }
 }
 `
+}
 
 /** One transaction from what is there to what is wanted; the whole table where it is not known what is there. Empty when nothing is to be done. */
 export function policyScript(from: PolicyTable | undefined, to: PolicyTable): string {
+  const table = tableOf(to.family, POLICY_TABLE)
   const before = from ?? { sets: new Map<string, string>(), chains: new Map<string, string[]>(), elements: new Map() }
   const lines: string[] = []
-  for (const [name, type] of to.sets) if (!before.sets.has(name)) lines.push(`add set ip ${POLICY_TABLE} ${name} { type ${type}; }`)
+  for (const [name, type] of to.sets) if (!before.sets.has(name)) lines.push(`add set ${table} ${name} { type ${type}; }`)
   for (const [name, rules] of to.chains) {
     if (before.chains.has(name)) continue
-    lines.push(`add chain ip ${POLICY_TABLE} ${name}`, ...rules.map((r) => `add rule ip ${POLICY_TABLE} ${name} ${r}`))
+    lines.push(`add chain ${table} ${name}`, ...rules.map((r) => `add rule ${table} ${name} ${r}`))
   }
   const kept: Elements = new Map([...before.elements].filter(([set]) => !before.sets.has(set) || to.sets.has(set)))
-  lines.push(difference(kept, to.elements, POLICY_TABLE).trimEnd())
+  lines.push(difference(kept, to.elements, table).trimEnd())
   const gone = [...before.chains.keys()].filter((name) => !to.chains.has(name))
-  lines.push(
-    ...gone.map((name) => `flush chain ip ${POLICY_TABLE} ${name}`),
-    ...gone.map((name) => `delete chain ip ${POLICY_TABLE} ${name}`),
-  )
-  for (const name of before.sets.keys()) if (!to.sets.has(name)) lines.push(`delete set ip ${POLICY_TABLE} ${name}`)
+  lines.push(...gone.map((name) => `flush chain ${table} ${name}`), ...gone.map((name) => `delete chain ${table} ${name}`))
+  for (const name of before.sets.keys()) if (!to.sets.has(name)) lines.push(`delete set ${table} ${name}`)
   const script = lines.filter(Boolean).join('\n')
-  return (from ? '' : BASE) + (script ? `${script}\n` : '')
+  return (from ? '' : baseOf(to.family)) + (script ? `${script}\n` : '')
 }
