@@ -1,5 +1,6 @@
 // A deployment's status: counts over its sets, the Available and Progressing conditions, and when its progress deadline falls due.
 
+import { REPLICA_FAILURE } from '../../shared/kinds/workloads.ts'
 import { condition } from '../../shared/meta/conditions.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
 import { withCondition } from './pods.ts'
@@ -71,6 +72,12 @@ export function statusOf(
     if (!complete && !d.spec.paused && after?.status === 'True' && requeueAt === undefined)
       requeueAt = Date.parse(after.lastUpdateTime) + deadline * 1000
   }
+  // Of the newest set, or else of another.
+  const failed = [...(current ? [current] : []), ...sets].map((s) => condition(s, REPLICA_FAILURE)).find((c) => c?.status === 'True')
+  if (failed) {
+    const said = condition(d, REPLICA_FAILURE)
+    if (said?.status !== 'True' || said.message !== failed.message) set(REPLICA_FAILURE, 'True', failed.reason, failed.message, true)
+  } else if (conditions?.some((c) => c.type === REPLICA_FAILURE)) conditions = conditions.filter((c) => c.type !== REPLICA_FAILURE)
   const status = {
     observedGeneration: d.metadata.generation,
     ...Object.fromEntries(Object.entries(counts).filter(([, n]) => n)),

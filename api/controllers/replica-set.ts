@@ -1,7 +1,8 @@
 // ReplicaSet and ReplicationController: keep the wanted number of pods from one template.
 
-import { isReady } from '../../shared/meta/conditions.ts'
-import { type KObject, keyOf } from '../../shared/meta/object.ts'
+import { REPLICA_FAILURE } from '../../shared/kinds/workloads.ts'
+import { condition, isReady } from '../../shared/meta/conditions.ts'
+import { type KObject, keyOf, timeString } from '../../shared/meta/object.ts'
 import { fromLabelSelector } from '../../shared/meta/selector.ts'
 import { equal } from '../../shared/schema/field-set.ts'
 import type { Controller, Result } from '../engine/types.ts'
@@ -27,6 +28,11 @@ const BURST = 500
 interface SetKind extends OwnerKind {
   /** The fields of the status that it has. */
   terminating: boolean
+}
+
+interface SetView extends OwnedView {
+  /** Why the last look could not make its pods. */
+  refused?: string
 }
 
 const phaseRank: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 }
@@ -77,7 +83,17 @@ function tally(set: KObject, pods: readonly KObject[], now: number) {
   return { active, counts, next }
 }
 
-function reconcile(k: SetKind, view: OwnedView, now: number): Result {
+/** What it has to say of pods that were not let in; as long as it goes on, what was said first. */
+function failure(set: KObject, refused: string | undefined, now: number): any[] {
+  const all: any[] = set.status?.conditions ?? []
+  const others = all.filter((c) => c.type !== REPLICA_FAILURE)
+  if (refused === undefined) return others
+  const before = all.find((c) => c.type === REPLICA_FAILURE)
+  const told = { type: REPLICA_FAILURE, status: 'True', lastTransitionTime: timeString(now), reason: 'FailedCreate', message: refused }
+  return [...others, before ?? told]
+}
+
+function reconcile(k: SetKind, view: SetView, now: number): Result {
   const { owner: set } = view
   const { pods, writes } = claim(k, view)
   const { active, counts, next } = tally(set, pods, now)
@@ -98,21 +114,38 @@ function reconcile(k: SetKind, view: OwnedView, now: number): Result {
     }
   }
   if (!k.terminating) counts.terminatingReplicas = 0
+  const conditions = failure(set, active.length < wanted ? view.refused : undefined, now)
   const status = {
     replicas: active.length,
     ...Object.fromEntries(Object.entries(counts).filter(([, n]) => n)),
     observedGeneration: set.metadata.generation,
-    ...(set.status?.conditions ? { conditions: set.status.conditions } : {}),
+    ...(conditions.length ? { conditions } : {}),
   }
   if (!equal(status, set.status)) writes.push({ verb: 'update', resource: k.resource, object: { ...set, status }, part: 'status' })
   return { writes, ...(Number.isFinite(next) ? { requeueAt: next } : {}) }
 }
 
-const controller = (k: SetKind): Controller<OwnedView> => ({
+const controller = (k: SetKind): Controller<SetView> => ({
   name: k.component,
   all: (r) => r.list(k.resource).map(keyOf),
-  wakes: { [k.resource]: ownWakes, pods: podWakes(k) },
-  view: (key, reader) => ownedView(k, key, reader),
+  wakes: {
+    [k.resource]: ownWakes,
+    pods: podWakes(k),
+    // There may be room now for what was not let in.
+    resourcequotas: ({ old, new: now }, reader) => {
+      const quota = (now ?? old)!
+      if (equal(old?.status?.hard, now?.status?.hard)) return []
+      return reader
+        .list(k.resource, quota.metadata.namespace)
+        .filter((s) => condition(s, REPLICA_FAILURE))
+        .map(keyOf)
+    },
+  },
+  view: (key, reader) => {
+    const refused = reader.refusal(k.component, key)
+    const view = ownedView(k, key, reader)
+    return view && { ...view, ...(refused === undefined ? {} : { refused }) }
+  },
   reconcile: (_key, view, now) => reconcile(k, view, now),
 })
 

@@ -116,7 +116,7 @@ async function recordEvent(cluster: Cluster, w: Extract<Write, { verb: 'event' }
   const ns = object.metadata.namespace ?? 'default'
   const known = told.get(cluster) ?? new Map<string, string>()
   told.set(cluster, known)
-  const id = hashBytes([object.metadata.uid, w.reason, w.message, w.component].join('\n')).join()
+  const id = hashBytes([object.metadata.uid, w.reason, w.same ?? w.message, w.component].join('\n')).join()
   const now = timeString(cluster.clock.now())
   try {
     const before = known.get(id)

@@ -177,6 +177,7 @@ export class Cache implements Reader {
   }
   readonly #memories = new Map<string, unknown>()
   readonly #answers = new Map<string, { at: number; value: unknown }>()
+  readonly #refusals = new Map<string, string>()
   memory(controller: string, key: string): unknown {
     return this.#memories.get(`${controller} ${key}`)
   }
@@ -189,8 +190,17 @@ export class Cache implements Reader {
   answered(controller: string, key: string, at: number, value: unknown): void {
     this.#answers.set(`${controller} ${key}`, { at, value })
   }
+  refusal(controller: string, key: string): string | undefined {
+    return this.#refusals.get(`${controller} ${key}`)
+  }
+  /** `message`: undefined when all was let in. */
+  refused(controller: string, key: string, message: string | undefined): void {
+    if (message === undefined) this.#refusals.delete(`${controller} ${key}`)
+    else this.#refusals.set(`${controller} ${key}`, message)
+  }
   /** There is nothing at this key any more. */
   forget(controller: string, key: string): void {
+    this.#refusals.delete(`${controller} ${key}`)
     this.#memories.delete(`${controller} ${key}`)
     this.#answers.delete(`${controller} ${key}`)
   }

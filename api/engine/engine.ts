@@ -1,6 +1,7 @@
 // The engine: wakes controllers by the log and by due times, builds their views, applies their writes, backs off on failure.
 // Level-triggered: a cold start looks at every key, so nothing that a crash cut short is forgotten.
 
+import { controllerOf } from '../../shared/meta/object.ts'
 import type { Cluster } from '../cluster.ts'
 import { controllers as all } from '../controllers/index.ts'
 import type { LocalHub } from '../hub/local-hub.ts'
@@ -71,6 +72,10 @@ export interface Engine {
   idle(): Promise<void>
   close(): Promise<void>
 }
+
+/** Whether a write was not let in, by rules or for lack of room; whoever was faster, or is away, refuses nothing. */
+const isRefusal = (w: Write, cause: { code?: number }): boolean =>
+  w.verb === 'create' && cause.code !== undefined && ![404, 409, 429].includes(cause.code)
 
 export async function startEngine({
   cluster,
@@ -183,6 +188,7 @@ export async function startEngine({
       // The next look at this key must see what this one wrote.
       await hub.fanOut.reached(newest)
       lane.failures.delete(key)
+      cache.refused(controller.name, key, undefined)
       if (result.memory !== undefined) cache.remember(controller.name, key, result.memory)
       if (result.requeueAt !== undefined) await setDue(lane, key, result.requeueAt)
     } catch (cause) {
@@ -215,16 +221,56 @@ export async function startEngine({
     const answered = (value: unknown) => {
       if (value !== undefined) cache.answered(component, key, clock.now(), value)
     }
-    for (let at = 0; at < writes.length; ) {
-      let end = at + 1
-      while (end < writes.length && end - at < TOGETHER && mayJoin(writes[end]!, writes[end - 1]!)) end++
-      const done = await Promise.allSettled(writes.slice(at, end).map((w) => applyWrite(cluster, component, w, tasks, answered)))
-      for (const d of done) if (d.status === 'fulfilled') newest = Math.max(newest, d.value ?? 0)
-      const failed = done.find((d) => d.status === 'rejected')
-      if (failed) throw failed.reason
-      at = end
+    const apply = (w: Write) => applyWrite(cluster, component, w, tasks, answered)
+    const tellings: Promise<unknown>[] = []
+    try {
+      for (let at = 0; at < writes.length; ) {
+        let end = at + 1
+        while (end < writes.length && end - at < TOGETHER && mayJoin(writes[end]!, writes[end - 1]!)) end++
+        const part = writes.slice(at, end)
+        const done = await Promise.allSettled(part.map((w) => (w.verb === 'event' ? undefined : apply(w))))
+        for (const d of done) if (d.status === 'fulfilled') newest = Math.max(newest, d.value ?? 0)
+        // An event tells of the write before it, and of what did not happen nothing is told.
+        let happened = true
+        for (const [i, w] of part.entries()) {
+          if (w.verb !== 'event') happened = done[i]!.status === 'fulfilled'
+          else if (happened) tellings.push(apply(w))
+        }
+        const failed = done.findIndex((d) => d.status === 'rejected')
+        if (failed >= 0) {
+          const { reason } = done[failed] as PromiseRejectedResult
+          if (isRefusal(part[failed]!, reason)) await refused(component, key, part[failed]!, reason.message, writes.slice(end))
+          throw reason
+        }
+        at = end
+      }
+    } finally {
+      await Promise.allSettled(tellings)
     }
     return newest
+  }
+
+  /** Something could not be made: its owner is told, and what is so without it is still written down. */
+  async function refused(component: string, key: string, w: Write, message: string, rest: Write[]): Promise<void> {
+    cache.refused(component, key, message)
+    const { object } = w as Extract<Write, { verb: 'create' }>
+    const owner = controllerOf(object)
+    const about = owner && cache.byUid(owner.uid)
+    const told: Write[] = about
+      ? [
+          {
+            verb: 'event',
+            about,
+            type: 'Warning',
+            reason: 'FailedCreate',
+            message: `Error creating: ${message}`,
+            component,
+            same: message.replaceAll(object.metadata.name ?? '', ''),
+          },
+        ]
+      : []
+    const statuses = rest.filter((r) => r.verb === 'update' && r.part === 'status')
+    for (const next of [...told, ...statuses]) await applyWrite(cluster, component, next).catch(() => undefined)
   }
 
   async function setDue(lane: Lane, key: string, at: number): Promise<void> {

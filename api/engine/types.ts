@@ -24,6 +24,8 @@ export interface Reader {
   /** What a controller's last look at a key wanted to be remembered, and what its last task there came to. Lost at a restart. */
   memory(controller: string, key: string): unknown
   answer(controller: string, key: string): { at: number; value: unknown } | undefined
+  /** Why what a controller's last look at a key wanted to make was not let in; undefined where all was. */
+  refusal(controller: string, key: string): string | undefined
   settings: EngineSettings
 }
 
@@ -52,6 +54,8 @@ export type Write =
       reason: string
       message: string
       component: string
+      /** What makes it the same event again, where the message has what differs each time. */
+      same?: string
     }
 
 export interface Result {

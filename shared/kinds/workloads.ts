@@ -7,6 +7,9 @@ import { type Column, text } from './kind.ts'
 import { defaultPodSpec } from './pod-defaults.ts'
 import { validateLabelSelector, validateLabels, validatePodSpec } from './pod-validation.ts'
 
+/** The condition of sets that cannot make their pods. */
+export const REPLICA_FAILURE = 'ReplicaFailure'
+
 export function defaultTemplate(template: any): void {
   if (!template) return
   template.spec ??= {}
