@@ -12,20 +12,20 @@ import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
 import type { Served } from '../metrics/metrics.ts'
-import { objectTexts } from '../metrics/objects/objects.ts'
 import type { Audit } from '../ports/audit.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
 import { versionInfo } from '../version.ts'
 import { aggregate, apiServiceOf, foreignResources, foreignVersions } from './aggregation.ts'
-import { errorAnswer, json, textStream } from './answer.ts'
+import { errorAnswer, json } from './answer.ts'
 import { AuditTrail } from './audit.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { FlowControl } from './flow-control.ts'
 import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
 import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
+import { objectMetricsAnswer } from './object-metrics.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { attributesOfPath, splitPath } from './request.ts'
 import { type Aside, answerResource } from './resource-call.ts'
@@ -295,10 +295,9 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
     guarded(async () => new Response(await cluster.metrics.text(), { headers: { 'content-type': EXPOSITION_TYPE } })),
   )
 
-  // What kube-state-metrics tells elsewhere.
   app.get(
     '/metrics/objects',
-    guarded(() => new Response(textStream(objectTexts(cluster.store)), { headers: { 'content-type': EXPOSITION_TYPE } })),
+    guarded(() => objectMetricsAnswer(cluster.store)),
   )
 
   app.get(
