@@ -1,5 +1,6 @@
 // What a daemon is started with, and how it is ended.
 import type { Log } from './log.ts'
+import type { Keeping } from './logs/kept-logs.ts'
 import type { PodNetwork } from './network/routes.ts'
 import type { Shares } from './pressure/image-collector.ts'
 import type { PressureOptions } from './pressure/pressure.ts'
@@ -36,6 +37,8 @@ export interface DaemonOptions {
   cgroupRoot?: string
   /** How long pods have when the machine goes down. */
   shutdownGrace?: ShutdownGrace
+  /** For how long, and how much, of what containers that are gone have said is kept. */
+  logs?: Keeping
   /** When pods are sent away, and when images are. */
   pressure?: Pick<PressureOptions, 'thresholds' | 'softGrace' | 'transition'> & { images: Shares }
 }

@@ -6,7 +6,10 @@ import { apiServiceIp, FAMILIES, type Family, familyOf, ofFamily, rangesIn } fro
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts'
 import { RouteTable } from '../shared/session/routes.ts'
+import { AtRest } from './at-rest.ts'
 import type { Daemon, DaemonOptions } from './daemon-options.ts'
+import { KeptLogs } from './logs/kept-logs.ts'
+import { filesOf } from './logs/log-files.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { hostNetworking, ownNetworking } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
@@ -107,7 +110,28 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   const dialers = new PodDialers(o.dialer ?? [], log)
   const ownPods = () => [...workers.values()].map((w) => w.pod)
-  const own = { summary: () => summary, source: () => measured, pods: ownPods }
+  const rest = new AtRest()
+  const keptLogs = new KeptLogs(o.data, o.logs ?? { age: 86_400_000, size: 2 ** 29 }, log)
+  runtime.removing = (c) => keptLogs.keep(c, workers.get(c.podUid)?.pod.metadata.labels ?? {})
+  const logFiles = (namespace: string) => [
+    ...keptLogs.files(namespace),
+    ...ownPods()
+      .filter((p) => p.metadata.namespace === namespace)
+      .flatMap(({ metadata }) =>
+        runtime.ofPod(metadata.uid).flatMap((c) =>
+          (c.logPath && !c.sandbox ? filesOf(c.logPath) : []).map((file) => ({
+            namespace,
+            pod: metadata.name,
+            uid: metadata.uid,
+            labels: metadata.labels ?? {},
+            container: c.name,
+            restarts: c.restarts,
+            file,
+          })),
+        ),
+      ),
+  ]
+  const own = { summary: () => summary, source: () => measured, pods: ownPods, logFiles }
   const streams = new PodStreams({ runtime, dialers, own, log, runningAs: (uid) => mirrors.staticUid(uid) ?? uid })
   const session = new Session(
     identity,
@@ -425,7 +449,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     if (runtime.connected) await removeUnknown(leftovers, new Set(workers.keys()))
   }
 
-  runtime.on('changed', (uid) => workers.get(uid)?.wake())
+  runtime.on('changed', (uid) => {
+    workers.get(uid)?.wake()
+    rest.stirred()
+  })
   runtime.on('reset', () => {
     if (o.offline) return
     for (const w of workers.values()) w.wake()
@@ -459,6 +486,8 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     localVolumes.close()
     csi.close()
     host.close()
+    keptLogs.close()
+    rest.close()
     for (const p of proxies) p.close()
     policies.close()
     await Promise.all([apiProxy.close(), dns.close(), ingress.close()])

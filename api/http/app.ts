@@ -23,6 +23,7 @@ import { AuditTrail } from './audit.ts'
 import { aggregated, apiGroup, apiGroupList, coreVersions, resourceList, wantsAggregated } from './discovery.ts'
 import { FlowControl } from './flow-control.ts'
 import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.ts'
+import { searchLogs } from './log-search.ts'
 import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
 import { objectMetricsAnswer } from './object-metrics.ts'
@@ -356,6 +357,9 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
   )
   app.get('/openid/v1/jwks', async () => answer(await authenticators.accounts.jwks()))
 
+  app.get('/kedge/v1/namespaces/:namespace/logs', (c) =>
+    searchLogs(cluster, c.get('user'), c.req.param('namespace'), new URL(c.req.url).searchParams),
+  )
   app.get('/kedge/v1/export', (c) => exportCluster(cluster, c.get('user')))
   if (sessions) app.on(['PUT', 'DELETE'], '/kedge/v1/moving', (c) => setMoving(cluster, sessions, c.get('user'), c.req.raw))
   app.post('/kedge/v1/serving-certificate', (c) => issueServingCertificate(cluster, c.get('user'), c.req.raw))

@@ -1,13 +1,13 @@
 // metrics.k8s.io: what nodes and pods use right now. Their daemons are asked when somebody asks, and nothing of it is kept.
 import type { KObject } from '../../shared/meta/object.ts'
 import { parseFieldSelector, parseLabelSelector, type Selector } from '../../shared/meta/selector.ts'
-import { badRequest, type StatusError } from '../../shared/status/index.ts'
+import { badRequest } from '../../shared/status/index.ts'
 import { decodeBody } from '../registry/codec.ts'
+import { askNodes } from './ask-nodes.ts'
 import { answerMade } from './made.ts'
 import type { Asked } from './resource.ts'
 
-/** How many daemons are asked at once, and how long one has for its answer, ms: the first question after a while takes it a second. */
-const TOGETHER = 32
+/** How long a daemon has for its answer, ms: the first question after a while takes it a second. */
 const ANSWER_WITHIN = 5000
 const PATH = '/stats/summary?only_cpu_and_memory=true'
 
@@ -28,32 +28,8 @@ function usageOf(cpu: Use, memory: Use | undefined): { cpu: string; memory: stri
 }
 
 /** What each of these nodes says; those that say nothing are left out. */
-async function measured({ cluster: { env, log } }: Asked, nodes: Iterable<string>): Promise<Map<string, Measured>> {
-  const out = new Map<string, Measured>()
-  const left = [...new Set(nodes)]
-  const ask = async () => {
-    for (let node = left.pop(); node !== undefined; node = left.pop()) {
-      try {
-        const call = {
-          targets: [{ node, address: '', port: 0 }],
-          method: 'GET',
-          path: PATH,
-          headers: { host: node },
-          timeoutMs: ANSWER_WITHIN,
-        }
-        const answer = await env.reach(call)
-        if (answer.ok) out.set(node, (await answer.json()) as Measured)
-        else await answer.body?.cancel()
-      } catch (cause) {
-        const { code, message } = cause as StatusError
-        // Its daemon is away: that is told elsewhere.
-        if (code !== 503) log.warn('a node does not say what it uses', { node, cause: message })
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: TOGETHER }, ask))
-  return out
-}
+const measured = ({ cluster }: Asked, nodes: Iterable<string>): Promise<Map<string, Measured>> =>
+  askNodes(cluster, nodes, PATH, ANSWER_WITHIN)
 
 /** The objects that a request is about, by its name and selectors. */
 async function selected({ cluster, r, query }: Asked, resource: 'nodes' | 'pods'): Promise<KObject[]> {

@@ -12,6 +12,7 @@ import { type DaemonState, stateFile } from '../../node-agent/service.ts'
 import { openIdentity } from '../../node-agent/session/identity.ts'
 import { isMachineStopping } from '../../node-agent/shutdown.ts'
 import { familyOf, parseCidr, printed } from '../../shared/meta/address.ts'
+import { canonicalQuantity, unitsOf } from '../../shared/meta/quantity.ts'
 import { isEndpoint } from '../../shared/session/wireguard.ts'
 import { type Flag, parseFlags } from '../flags.ts'
 import { duration } from '../kube/flags.ts'
@@ -104,6 +105,13 @@ const flags: Record<string, Flag> = {
     about: 'of it, those that others depend on, which end last',
     default: '10',
   },
+  'log-keep': {
+    type: 'string',
+    value: 'TIME',
+    about: 'how long what containers said is kept after they are gone; 0 for not at all',
+    default: '24h',
+  },
+  'log-keep-size': { type: 'string', value: 'SIZE', about: 'and how much of it at most', default: '512Mi' },
   timeout: { type: 'string', value: 'SECONDS', about: 'with wait: how long', default: '30' },
   bundle: { type: 'string', value: 'FILE', about: 'with doctor: write a .tar.gz to send to somebody' },
   version: { type: 'string', value: 'VERSION', about: "with upgrade: this one instead of the control plane's" },
@@ -140,6 +148,14 @@ const pressureOf = (v: Record<string, any>) => ({
   transition: numberOf(v, 'eviction-pressure-transition-period', 86_400) * 1000,
   images: { high: numberOf(v, 'image-gc-high-threshold', 100), low: numberOf(v, 'image-gc-low-threshold', 100) },
 })
+
+function logsOf(v: Record<string, any>): { age: number; size: number } {
+  const age = v['log-keep'] === '0' ? 0 : duration(v['log-keep'])
+  if (age === undefined || age < 0) throw new Error(`--log-keep is a time as 24h, not ${JSON.stringify(v['log-keep'])}`)
+  const size = canonicalQuantity(v['log-keep-size']) !== undefined ? unitsOf(v['log-keep-size']) : Number.NaN
+  if (!(size >= 0)) throw new Error(`--log-keep-size is a size as 512Mi, not ${JSON.stringify(v['log-keep-size'])}`)
+  return { age, size }
+}
 
 function podNetworkOf(text: string): PodNetwork {
   const found = POD_NETWORKS.find((n) => n === text)
@@ -178,6 +194,7 @@ const options = (v: Record<string, any>) => ({
   log: stderrLog,
   dialer: [launcher, 'dial'],
   pressure: pressureOf(v),
+  logs: logsOf(v),
   podNetwork: podNetworkOf(v['pod-network']),
   cgroupRoot: v['cgroup-root'],
   cniConfDir: v['cni-conf-dir'],

@@ -118,6 +118,8 @@ function observedOf(i: ContainerInspectInfo): Observed {
 /** `changed` (pod uid) tells of every container that came, started, ended or went; `reset` of a whole new look. */
 export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
   readonly docker: Docker
+  /** Is told of each container before it is removed. */
+  removing: (c: Observed) => void = () => {}
   readonly #instance: string
   readonly #log: Log
   readonly containers = new Map<string, Observed>()
@@ -365,6 +367,8 @@ export class Runtime extends EventEmitter<{ changed: [string]; reset: [] }> {
 
   /** Resolves when it is gone. Rejects when it is not: another removal may be under way and come to nothing, on a disk that is full. */
   async remove(id: string): Promise<void> {
+    const gone = this.containers.get(id)
+    if (gone) this.removing(gone)
     await this.docker
       .getContainer(id)
       .remove({ force: true, v: true })
