@@ -65,6 +65,7 @@ const web = [
               image: 'test/busybox:1',
               command: ['httpd', '-f', '-p', String(PORT), '-h', '/www'],
               ports: [{ containerPort: PORT }],
+              resources: { requests: { cpu: '10m' } },
               readinessProbe: { tcpSocket: { port: PORT }, periodSeconds: 1 },
               volumeMounts: [{ name: 'www', mountPath: '/www' }],
             },
@@ -90,7 +91,9 @@ const web = [
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
     metadata: { name: 'web' },
-    spec: { defaultBackend: { service: { name: 'web', port: { number: 80 } } } },
+    spec: {
+      rules: [{ http: { paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { number: 80 } } } }] } }],
+    },
   },
 ]
 
@@ -166,6 +169,8 @@ function configuration(api: URL, folder: string, node: string) {
     job_name,
     kubernetes_sd_configs: [{ role, api_server: api.href, ...access }],
     relabel_configs,
+    // Busybox does not say what it serves.
+    fallback_scrape_protocol: 'PrometheusText0.0.4',
     ...more,
   })
   const meta = (name: string) => `__meta_kubernetes_${name}`
