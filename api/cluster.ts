@@ -21,6 +21,7 @@ import { Rbac, rbacResources } from './auth/rbac.ts'
 import { ServiceAccounts } from './auth/service-accounts.ts'
 import { Tokens } from './auth/tokens.ts'
 import { ListCache } from './http/list-cache.ts'
+import { DebugViews } from './metrics/debug.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { storageFamilies } from './metrics/storage.ts'
 import type { Clock, Random } from './ports/clock.ts'
@@ -52,6 +53,7 @@ export interface Cluster {
   clock: Clock
   /** Of this process. */
   metrics: Metrics
+  debug: DebugViews
   /** 32 bytes that its Secrets are encrypted with: they go along when it moves. */
   sealKey: Uint8Array
   /** Drops what a change makes stale in this process. */
@@ -174,6 +176,7 @@ export function createCluster(o: ClusterOptions): Cluster {
     log: o.log,
     clock: o.clock,
     metrics,
+    debug: new DebugViews(),
     sealKey: o.sealKey,
     ...(lists ? { lists } : {}),
     observe: (event) => {

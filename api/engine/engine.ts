@@ -1,10 +1,12 @@
 // The engine: wakes controllers by the log and by due times, builds their views, applies their writes, backs off on failure.
 // Level-triggered: a cold start looks at every key, so nothing that a crash cut short is forgotten.
 
-import { controllerOf } from '../../shared/meta/object.ts'
+import { condition } from '../../shared/meta/conditions.ts'
+import { controllerOf, type KObject } from '../../shared/meta/object.ts'
 import type { Cluster } from '../cluster.ts'
 import { controllers as all } from '../controllers/index.ts'
 import type { LocalHub } from '../hub/local-hub.ts'
+import { type Pending, Scheduling } from '../metrics/scheduling.ts'
 import { WorkQueues } from '../metrics/work-queues.ts'
 import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
@@ -71,6 +73,51 @@ export interface Engine {
   /** Resolves when no key is waiting or being worked on. */
   idle(): Promise<void>
   close(): Promise<void>
+}
+
+/** Of what is due, and of what waits, so many keys are shown. */
+const SHOWN = 100
+const laneView = ({ controller, dirty, active, failures, due }: Lane, now: number) => ({
+  name: controller.name,
+  waiting: dirty.size,
+  waits: [...dirty].slice(0, SHOWN).map(([key, since]) => ({ key, ms: now - since })),
+  active: [...active],
+  failing: [...failures].slice(0, SHOWN).map(([key, times]) => ({ key, times })),
+  due: due.size,
+  dues: [...due]
+    .sort((a, b) => a[1] - b[1])
+    .slice(0, SHOWN)
+    .map(([key, at]) => ({ key, in_ms: at - now })),
+})
+
+const SCHEDULER = 'default-scheduler'
+function pendingPods(pods: readonly KObject[]): Pending {
+  const out = { active: 0, unschedulable: 0, gated: 0 }
+  for (const p of pods) {
+    if (p.metadata.deletionTimestamp) continue
+    if (p.spec.schedulingGates?.length) out.gated++
+    else if (condition(p, 'PodScheduled')?.reason === 'Unschedulable') out.unschedulable++
+    else out.active++
+  }
+  return out
+}
+/** What one look of the scheduler came to. */
+function count(placing: Scheduling, writes: readonly Write[], now: number, ms: number): void {
+  const profileOf = (pod: KObject): string => pod.spec?.schedulerName ?? SCHEDULER
+  const results = new Map<string, { profile: string; result: 'scheduled' | 'unschedulable'; pods: number }>()
+  const one = (pod: KObject, result: 'scheduled' | 'unschedulable') => {
+    const id = `${profileOf(pod)} ${result}`
+    const known = results.get(id) ?? { profile: profileOf(pod), result, pods: 0 }
+    known.pods++
+    results.set(id, known)
+  }
+  for (const w of writes)
+    if (w.verb === 'bind') {
+      one(w.pod, 'scheduled')
+      placing.placed(now - Date.parse(w.pod.metadata.creationTimestamp))
+    } else if (w.verb === 'event' && w.reason === 'FailedScheduling') one(w.about.object, 'unschedulable')
+    else if (w.verb === 'event' && w.reason === 'Preempted') placing.preempted()
+  for (const { profile, result, pods } of results.values()) placing.looked(profile, result, pods, ms)
 }
 
 /** Whether a write was not let in, by rules or for lack of room; whoever was faster, or is away, refuses nothing. */
@@ -185,6 +232,7 @@ export async function startEngine({
       const cost = clock.now() - begun
       if (cost >= DEAR && result.writes.length <= NEXT_TO_NOTHING) lane.resting.set(key, begun + Math.min(REST * cost, MAX_REST))
       const newest = await applyAll(controller.name, key, result.writes)
+      if (controller.name === SCHEDULER) count(placing, result.writes, clock.now(), clock.now() - begun)
       // The next look at this key must see what this one wrote.
       await hub.fanOut.reached(newest)
       lane.failures.delete(key)
@@ -359,10 +407,14 @@ export async function startEngine({
   }
 
   const unsubscribe = hub.fanOut.subscribe(observe)
-  const unmeasured = cluster.metrics.add(() => queues.families())
+  const placing = new Scheduling(() => pendingPods(cache.podsOn('')))
+  const unmeasured = [
+    cluster.metrics.add(() => [...queues.families(), ...placing.families()]),
+    cluster.debug.add('queues', () => lanes.map((lane) => laneView(lane, clock.now()))),
+  ]
   await cache.load(store).catch((cause) => {
     unsubscribe()
-    unmeasured()
+    for (const end of unmeasured) end()
     throw cause
   })
   loaded = true
@@ -395,7 +447,7 @@ export async function startEngine({
     close: async () => {
       closed = true
       unsubscribe()
-      unmeasured()
+      for (const end of unmeasured) end()
       void alarm.set(undefined)
       while (active > 0) await new Promise((r) => setTimeout(r, 5))
     },

@@ -297,6 +297,17 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
   )
 
   app.get(
+    '/debug',
+    guarded(() => answer({ views: cluster.debug.names.map((name) => `/debug/${name}`) })),
+  )
+  app.get(
+    '/debug/:view',
+    guarded((c) => {
+      const view = cluster.debug.read(c.req.param('view')!)
+      return view === undefined ? textAnswer('404 page not found\n', 404) : answer(view)
+    }),
+  )
+  app.get(
     '/metrics/objects',
     guarded(() => objectMetricsAnswer(cluster.store)),
   )

@@ -16,6 +16,8 @@ export interface LocalHub extends Hub {
   sessions: Sessions
   /** Who listens, for metrics. */
   families(): Family[]
+  /** What operators may look into, by name. */
+  views: Record<string, () => unknown>
   close(): void
 }
 
@@ -62,6 +64,7 @@ export async function createLocalHub(
       },
       { name: 'kedge_hub_version', help: 'The newest version that was told.', type: 'gauge', samples: [{ value: fanOut.head }] },
     ],
+    views: { sessions: () => sessions.view(), watches: () => ({ head: fanOut.head, byResource: Object.fromEntries(fanOut.watchers) }) },
     close: () => {
       fanOut.close()
       sessions.close()

@@ -137,6 +137,20 @@ export class Sessions {
     return [...this.#byNode.keys()]
   }
 
+  /** Of each node: what it follows and to which version it was told, and its open streams. */
+  view(): object[] {
+    return [...this.#byNode.values()].map((s) => ({
+      node: s.node,
+      streams: s.streams.size,
+      follows: [...s.subscriptions.values()].map(({ resource, part, rv, waiting }) => ({
+        resource,
+        part,
+        version: rv,
+        waiting: waiting?.length ?? 0,
+      })),
+    }))
+  }
+
   isConnected(node: string): boolean {
     return this.#byNode.has(node)
   }

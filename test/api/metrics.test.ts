@@ -81,6 +81,38 @@ describe.each(['node', 'workers'])('on %s', (platform) => {
     expect(new Set(names).size).toBe(names.length)
   })
 
+  test('what the scheduler does, and who waits for it', async () => {
+    const text = await metrics()
+    expect(text).toContain('# TYPE scheduler_schedule_attempts_total counter')
+    const of = async (line: string) => parsed(await metrics()).get(line)
+    await expect.poll(() => of('scheduler_pending_pods{queue="unschedulable"}')).toBe(1)
+    expect(await of('scheduler_schedule_attempts_total{profile="default-scheduler",result="unschedulable"}')).toBeGreaterThan(0)
+    await server.send('POST', '/api/v1/nodes', { metadata: { name: 'n1' } })
+    const status = {
+      allocatable: { cpu: '2', memory: '4Gi', pods: '10' },
+      capacity: { cpu: '2', memory: '4Gi', pods: '10' },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    }
+    await server.send('PATCH', '/api/v1/nodes/n1/status', { status }, undefined, 'application/merge-patch+json')
+    const taints = { spec: { taints: null } }
+    await server.send('PATCH', '/api/v1/nodes/n1', taints, undefined, 'application/merge-patch+json')
+    await expect
+      .poll(() => of('scheduler_schedule_attempts_total{profile="default-scheduler",result="scheduled"}'), { timeout: 20_000 })
+      .toBe(1)
+    expect(await of('scheduler_pod_scheduling_sli_duration_seconds_count')).toBe(1)
+    expect(await of('scheduler_pending_pods{queue="unschedulable"}')).toBe(0)
+  })
+
+  test('operators look into queues and sessions', () => {
+    const see = (at: string) => JSON.parse(server.cp.k(`get --raw ${at}`))
+    expect(see('/debug').views).toEqual(['/debug/queues', '/debug/sessions', '/debug/watches'])
+    expect(see('/debug/queues').find((q: any) => q.name === 'deployment-controller')).toMatchObject({ waiting: 0, active: [], failing: [] })
+    expect(see('/debug/sessions')).toEqual([])
+    expect(see('/debug/watches').head).toBeGreaterThan(0)
+    expect(server.cp.kubectl('get --raw /debug/queues --as=nobody').err).toContain('cannot get path "/debug/queues"')
+    expect(server.cp.kubectl('get --raw /debug/none').err).toContain('could not find')
+  })
+
   test('nobody sees them without the right', () => {
     expect(server.cp.kubectl('get --raw /metrics --as=somebody').err).toContain('cannot get path "/metrics"')
     server.cp.k('create clusterrolebinding monitoring --clusterrole=system:monitoring --user=somebody')

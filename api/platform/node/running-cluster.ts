@@ -104,6 +104,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
   hub.fanOut.subscribe((e) => cluster.observe(e))
   const { fanOut } = hub
   cluster.metrics.add(hub.families)
+  for (const [name, view] of Object.entries(hub.views)) cluster.debug.add(name, view)
   cluster.metrics.add(processFamilies)
   const aside = o.side.thread.join(
     {

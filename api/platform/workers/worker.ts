@@ -114,6 +114,7 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     )
     hub.fanOut.subscribe((e) => cluster.observe(e))
     cluster.metrics.add(hub.families)
+    for (const [name, view] of Object.entries(hub.views)) cluster.debug.add(name, view)
     // Sockets outlive the object's sleep: their sessions are taken up again, and each daemon says where it stands.
     for (const ws of ctx.getWebSockets()) {
       const { node } = (ws.deserializeAttachment() ?? {}) as Attachment
@@ -256,6 +257,7 @@ const forHub = (path: string, query: URLSearchParams): boolean => {
     path.includes('/namespaces/kube-node-lease/leases/') ||
     // What hub and engine count; each of the stateless handlers would tell of itself alone.
     path === '/metrics' ||
+    /^\/debug(\/|$)/.test(path) ||
     path === '/kedge/v1/session' ||
     path === '/kedge/v1/moving' ||
     path.startsWith('/kedge/v1/nodes/')
