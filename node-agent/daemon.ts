@@ -8,6 +8,7 @@ import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts
 import { RouteTable } from '../shared/session/routes.ts'
 import { AtRest } from './at-rest.ts'
 import type { Daemon, DaemonOptions } from './daemon-options.ts'
+import { readOutputs } from './logs/forward/outputs.ts'
 import { KeptLogs } from './logs/kept-logs.ts'
 import { filesOf } from './logs/log-files.ts'
 import { ApiProxy } from './network/api-proxy.ts'
@@ -41,7 +42,7 @@ import { PodWorker } from './pods/worker.ts'
 import { ImageCollector } from './pressure/image-collector.ts'
 import { Pressure } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
-import { Runtime } from './runtime/docker.ts'
+import { type Observed, Runtime } from './runtime/docker.ts'
 import { PodCgroups } from './runtime/pod-cgroups.ts'
 import { Service } from './service.ts'
 import { createApi } from './session/api.ts'
@@ -112,7 +113,30 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const ownPods = () => [...workers.values()].map((w) => w.pod)
   const rest = new AtRest()
   const keptLogs = new KeptLogs(o.data, o.logs ?? { age: 86_400_000, size: 2 ** 29 }, log)
-  runtime.removing = (c) => keptLogs.keep(c, workers.get(c.podUid)?.pod.metadata.labels ?? {})
+  const labelsOf = (uid: string): Record<string, string> => workers.get(uid)?.pod.metadata.labels ?? {}
+  const outputs = o.offline ? [] : await readOutputs(path.join(o.data, 'logs.yaml'))
+  // Few machines send logs on: others need not bear what does.
+  const forwarder = outputs.length
+    ? new (await import('./logs/forward/forwarder.ts')).LogForwarder({ data: o.data, node: identity.node, outputs, log })
+    : undefined
+  const forwardLogs = (all: Iterable<Observed>) => {
+    for (const c of all)
+      if (forwarder && c.logPath && !c.sandbox)
+        forwarder.add({
+          id: c.id,
+          logPath: c.logPath,
+          namespace: c.podNamespace,
+          pod: c.podName,
+          uid: c.podUid,
+          container: c.name,
+          image: c.image,
+          labels: labelsOf(c.podUid),
+        })
+  }
+  runtime.removing = (c) => {
+    forwarder?.removing(c.id)
+    keptLogs.keep(c, labelsOf(c.podUid))
+  }
   const logFiles = (namespace: string) => [
     ...keptLogs.files(namespace),
     ...ownPods()
@@ -315,6 +339,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     pods: ownPods,
     data: o.data,
     names: () => dns.counters,
+    forwarding: () => forwarder?.families() ?? [],
     probed: () => [...workers.values()].map((w) => ({ pod: w.pod, counts: w.probeCounts })),
   }
   const summary = new Summary(measured)
@@ -451,10 +476,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   runtime.on('changed', (uid) => {
     workers.get(uid)?.wake()
+    forwardLogs(runtime.ofPod(uid))
     rest.stirred()
   })
   runtime.on('reset', () => {
     if (o.offline) return
+    forwardLogs(runtime.containers.values())
     for (const w of workers.values()) w.wake()
     void forwarding()
     reporter.report()
@@ -469,6 +496,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     dns.start()
     host.start()
     csi.start()
+    forwarder?.start()
     await staticPods.start()
     session.start()
     void runtime.start()
@@ -490,7 +518,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     rest.close()
     for (const p of proxies) p.close()
     policies.close()
-    await Promise.all([apiProxy.close(), dns.close(), ingress.close()])
+    await Promise.all([forwarder?.close(), apiProxy.close(), dns.close(), ingress.close()])
     for (const w of workers.values()) w.detach()
     session.close()
     dialers.close()

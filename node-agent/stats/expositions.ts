@@ -182,7 +182,7 @@ export async function ownMetrics(s: SummarySource): Promise<Family[]> {
   f.add('process_cpu_seconds_total', (user + system) / 1e6)
   f.add('process_resident_memory_bytes', process.memoryUsage.rss())
   f.add('process_start_time_seconds', Date.now() / 1000 - process.uptime())
-  return f.list
+  return [...f.list, ...s.forwarding()]
 }
 
 const PROBES = { startup: 'Startup', readiness: 'Readiness', liveness: 'Liveness' } as const

@@ -1,4 +1,5 @@
 // What this machine and its pods have in use, in kubelet's form (k8s.io/kubelet/pkg/apis/stats/v1alpha1). Measured when somebody asks.
+import type { Family } from '../../shared/exposition.ts'
 import { timeString } from '../../shared/meta/object.ts'
 import type { DnsCounters } from '../network/dns/server.ts'
 import type { ProbeCount } from '../pods/probes.ts'
@@ -19,6 +20,8 @@ export interface SummarySource {
   /** A folder of the disk that pods' data are on. */
   data: string
   names(): DnsCounters | undefined
+  /** Of what sends logs on. */
+  forwarding(): Family[]
   probed(): { pod: any; counts: ProbeCount[] }[]
 }
 

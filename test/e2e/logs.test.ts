@@ -1,5 +1,9 @@
-// What pods have said: searched across the nodes of a cluster, and found when the pods are gone, until its time has come.
+// What pods have said: searched across the nodes of a cluster, and found when the pods are gone, until its time has come; read by an agent of one's own; and
+// sent on by the daemon, through whatever is killed.
 import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launcher } from '../../cli/processes.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
@@ -91,5 +95,92 @@ describe.skipIf(missing)('logs', () => {
     await eventually('it is missed', () => kedge('grep', 'fault').includes('1 of 2 nodes have not answered'))
     hosts[1]!.startDaemon()
     await eventually('it is back', () => kedge('grep', 'fault two') === 'web-2/c: fault two\n')
+  })
+})
+
+describe.skipIf(missing)('logs that are sent on', () => {
+  let stand: Stand
+  let cp: ControlPlane
+  let host: Host
+  let sink: Server
+  /** Texts by the ids that they came under. */
+  const got = new Map<string, string>()
+  const documents: any[] = []
+  let isAway = false
+  const LINES = 400
+
+  beforeAll(async () => {
+    sink = createServer(async (req, res) => {
+      const parts: Buffer[] = []
+      for await (const p of req) parts.push(p as Buffer)
+      if (isAway) return res.writeHead(503).end()
+      const lines = Buffer.concat(parts).toString().trim().split('\n')
+      for (let i = 0; i < lines.length; i += 2) {
+        const document = JSON.parse(lines[i + 1]!)
+        documents.push(document)
+        got.set(JSON.parse(lines[i]!).create._id, document.log)
+      }
+      res.writeHead(200, { 'content-type': 'application/json' }).end('{"errors":false,"items":[]}')
+    })
+    await new Promise<void>((r) => sink.listen(0, '0.0.0.0', r))
+    const { port } = sink.address() as AddressInfo
+    stand = await startStand(1, {
+      nodeFlags: (h) => {
+        const outputs = [{ type: 'elasticsearch', url: `http://10.88.0.1:${port}`, namespaces: ['default'] }]
+        writeFileSync(`${h.folder}/data/logs.yaml`, JSON.stringify({ outputs }))
+        return []
+      },
+    })
+    cp = stand.cp
+    host = stand.hosts[0]!
+  }, 180_000)
+  afterAll(async () => {
+    await stand?.stop()
+    sink?.closeAllConnections()
+    sink?.close()
+  }, 60_000)
+
+  test('every line arrives, whoever is killed or away meanwhile, and though its pod is gone', async () => {
+    const counts = `i=0; while [ $i -lt ${LINES} ]; do echo "line $i"; i=$((i+1)); sleep 0.02; done; echo the end`
+    cp.k('apply -f -', { input: talker('counter', 'h1', `${counts}; sleep 3600`) })
+    const heard = () => new Set([...got.values()].filter((t) => t.startsWith('line '))).size
+    await eventually('it has begun', () => heard() > 10)
+    host.killDaemon()
+    host.startDaemon()
+    await eventually('it goes on', () => heard() > 150, 60_000)
+    isAway = true
+    host.killDaemon()
+    host.startDaemon()
+    await eventually('it has said all', () => cp.k('logs counter').includes('the end'), 60_000)
+    cp.k('delete pod counter')
+    isAway = false
+    await eventually('all is there', () => heard() === LINES && [...got.values()].includes('the end'), 60_000)
+    expect(documents[0]).toMatchObject({
+      kubernetes: { namespace_name: 'default', pod_name: 'counter', container_name: 'c', host: 'h1', labels: { app: 'counter' } },
+    })
+    // What came twice came under the same id.
+    const lines = [...got.values()].filter((t) => t.startsWith('line '))
+    expect(lines).toHaveLength(LINES)
+    await eventually('nothing is left of it', () => host.run(`ls ${host.folder}/data/forward`).trim() === 'positions-elasticsearch.json')
+    expect(cp.k('get --raw /api/v1/nodes/h1/proxy/metrics')).toMatch(/kedge_log_forward_records_total\{output="elasticsearch"\} [1-9]/)
+  }, 240_000)
+
+  test("an agent of one's own finds the files where kubelet has them", async () => {
+    const agent = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: agent, namespace: kube-system}
+spec:
+  nodeName: h1
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: test/busybox:1
+    command: [sh, -c, "while :; do cat /var/log/containers/speaker_default_c-*.log && break; sleep 0.2; done; sleep 3600"]
+    volumeMounts: [{name: log, mountPath: /var/log, readOnly: true}, {name: docker, mountPath: /var/lib/docker/containers, readOnly: true}]
+  volumes: [{name: log, hostPath: {path: /var/log}}, {name: docker, hostPath: {path: /var/lib/docker/containers}}]
+`
+    cp.k('apply -f -', { input: talker('speaker', 'h1', 'echo heard by all; sleep 3600') + agent })
+    await eventually('it reads them', () => cp.k('logs -n kube-system agent').includes('heard by all'), 60_000)
   })
 })

@@ -1,0 +1,65 @@
+// Reading on where it was left off: through files that Docker writes, renames and takes away. A file is known by its inode, whatever it is called.
+
+import { statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { filesOf } from '../log-files.ts'
+
+export interface Position {
+  inode: number
+  /** Bytes of it that have been read. */
+  offset: number
+}
+
+export interface Piece {
+  lines: { text: string; offset: number; inode: number }[]
+  /** Where to go on when these have been dealt with. */
+  next: Position
+  /** Nothing more is there for now. */
+  end: boolean
+  /** Between the position and what is there now, a file has gone. */
+  gap: boolean
+}
+
+const CHUNK = 256 * 1024
+/** A line beyond this is cut: Docker writes at most 16 KiB of what was said as one. */
+const MOST_OF_LINE = 1024 * 1024
+
+const inodes = (first: string): { file: string; inode: number }[] =>
+  filesOf(first).flatMap((file) => {
+    try {
+      return [{ file, inode: statSync(file).ino }]
+    } catch {
+      return []
+    }
+  })
+
+/** The next whole lines after a position; from the oldest file on without one. */
+export async function readOn(first: string, from: Position | undefined): Promise<Piece> {
+  const files = inodes(first)
+  const known = from ? files.findIndex((f) => f.inode === from.inode) : 0
+  const gap = from !== undefined && known < 0 && files.length > 0
+  const at = Math.max(0, known)
+  const current = files[at]
+  if (!current) return { lines: [], next: from ?? { inode: 0, offset: 0 }, end: true, gap: false }
+  const offset = from && known >= 0 ? from.offset : 0
+  const isLast = at === files.length - 1
+  const handle = await open(current.file, 'r')
+  try {
+    // Renamed in between: the next look finds it.
+    if ((await handle.stat()).ino !== current.inode) return { lines: [], next: { inode: current.inode, offset }, end: false, gap: false }
+    const buffer = Buffer.alloc(CHUNK)
+    const { bytesRead } = await handle.read(buffer, 0, CHUNK, offset)
+    const lines: Piece['lines'] = []
+    let used = 0
+    for (let end = buffer.indexOf(10, used); end >= 0 && end < bytesRead; end = buffer.indexOf(10, used)) {
+      lines.push({ text: buffer.toString('utf8', used, end), offset: offset + used, inode: current.inode })
+      used = end + 1
+    }
+    // More than any line is: it is passed over.
+    if (!lines.length && bytesRead === CHUNK) used = Math.min(CHUNK, MOST_OF_LINE)
+    if (used || isLast) return { lines, next: { inode: current.inode, offset: offset + used }, end: isLast && bytesRead < CHUNK, gap }
+    return { lines, next: { inode: files[at + 1]!.inode, offset: 0 }, end: false, gap }
+  } finally {
+    await handle.close()
+  }
+}
