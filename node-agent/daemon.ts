@@ -16,7 +16,7 @@ import { hostNetworking, ownNetworking } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
 import { ClusterDns, DNS_SERVICE } from './network/dns/cluster-dns.ts'
 import { hostResolver } from './network/dns/resolver-file.ts'
-import { allowForwarding, forbidForwarding } from './network/forwarding.ts'
+import { allowForwarding, forbidForwarding, hasIPv6 } from './network/forwarding.ts'
 import { HostWatch } from './network/host-watch.ts'
 import { Ingress, REFERRER } from './network/ingress/ingress.ts'
 import { NetworkPolicies } from './network/policy/network-policies.ts'
@@ -228,7 +228,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     data: o.data,
     log,
     // What a host's own network gives is of whichever family it likes.
-    families: o.podNetwork === 'cni' ? FAMILIES : families,
+    families: o.podNetwork === 'cni' && hasIPv6() ? FAMILIES : families,
     pods: () => [...workers.values()].flatMap(({ ips, pod }) => policed(ips, pod)),
     dns: () => dns.serving,
   })

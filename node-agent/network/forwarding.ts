@@ -1,8 +1,11 @@
 // Lets pod traffic through this machine: forwarding on, and past Docker's or a firewall's default drop where iptables has one.
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { FAMILIES, type Family, familyOf, ofFamily, rangesIn } from '../../shared/meta/address.ts'
 import type { Log } from '../log.ts'
 import { exec, sysctl } from './commands.ts'
+
+/** Whether this machine knows IPv6 at all. */
+export const hasIPv6 = (): boolean => existsSync('/proc/net/if_inet6')
 
 export const FORWARD_COMMENT = 'kedge pod traffic'
 

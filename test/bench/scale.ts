@@ -9,6 +9,7 @@ import { eventually } from '../rig/hosts.ts'
 import { temporaryFolder } from '../rig/sqld.ts'
 import { client } from './client.ts'
 import { placed } from './placing.ts'
+import { memory, processorTime } from './processes.ts'
 import { heapProbe } from './worker-heap.ts'
 
 const sizes = (process.env.KEDGE_SCALE ?? '10,100,1000').split(',').map(Number)
@@ -20,9 +21,7 @@ const GRACE_S = 20
 const platform = process.env.KEDGE_SCALE_PLATFORM ?? 'node'
 const PATIENCE = 10 * 60_000
 const DEPLOYMENT = '/apis/apps/v1/namespaces/default/deployments/a'
-const CLOCK_TICKS = 100
 
-const own = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
 const children = (pid: number): number[] => {
   const direct = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
   return direct.flatMap((c) => [c, ...children(c)])
@@ -30,16 +29,8 @@ const children = (pid: number): number[] => {
 /** Of the process that serves, MB. */
 const rss = (pid: number): number => {
   const workerd = children(pid).filter((c) => readFileSync(`/proc/${c}/comm`, 'utf8').trim() === 'workerd')
-  return platform === 'workers' ? Math.max(...workerd.map(own)) : own(pid)
+  return platform === 'workers' ? Math.max(...workerd.map(memory)) : memory(pid)
 }
-/** Seconds of processor time so far. */
-const cpu = (pid: number) => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS
-}
-
 async function measure(nodes: number): Promise<Record<string, number>> {
   const pods = nodes * perNode
   const out: Record<string, number> = { nodes, pods }
@@ -119,9 +110,9 @@ async function measure(nodes: number): Promise<Record<string, number>> {
       out['heap at most, MB'] = heap()
       out['heap, MB'] = await probe.used()
     }
-    const [before, at] = [cpu(cp.pid), performance.now()]
+    const [before, at] = [processorTime(cp.pid), performance.now()]
     await new Promise((r) => setTimeout(r, 5000))
-    out['processor at rest, %'] = ((cpu(cp.pid) - before) * 100_000) / (performance.now() - at)
+    out['processor at rest, %'] = ((processorTime(cp.pid) - before) * 100_000) / (performance.now() - at)
     out['memory per 1000 pods, MB'] = (out['memory, MB']! - out['memory empty, MB']!) / (pods / 1000)
     await cp.kill()
     await timed('restart to all well, s', async () => {

@@ -10,6 +10,7 @@ import { isOurClass } from '../../../shared/ingress/class.ts'
 import type { Log } from '../../log.ts'
 import { ObjectList, type References } from '../../session/objects.ts'
 import type { Session } from '../../session/session.ts'
+import { hasIPv6 } from '../forwarding.ts'
 import type { SlicesByService } from '../slices.ts'
 import { ExternalNames, type Resolve } from './external-names.ts'
 import { fallbackCertificate } from './fallback-certificate.ts'
@@ -192,7 +193,7 @@ export class Ingress {
     const { http, https } = this.#o.ports ?? { http: 80, https: 443 }
     const places = placesFor(r.backends, this.#applied?.places ?? new Map())
     const user = workersUser()
-    const ipv6 = existsSync('/proc/net/if_inet6')
+    const ipv6 = hasIPv6()
     const settings = { folder: this.#folder, http, https, threads: Math.min(4, cpus().length), ipv6, ...(user ? { user } : {}) }
     const fallback = await fallbackCertificate(this.#folder)
     const nobody: Places = new Map([...places].map(([name, list]) => [name, list.map(() => undefined)]))
