@@ -8,7 +8,6 @@ import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts
 import { RouteTable } from '../shared/session/routes.ts'
 import { AtRest } from './at-rest.ts'
 import type { Daemon, DaemonOptions } from './daemon-options.ts'
-import { readOutputs } from './logs/forward/outputs.ts'
 import { KeptLogs } from './logs/kept-logs.ts'
 import { filesOf } from './logs/log-files.ts'
 import { ApiProxy } from './network/api-proxy.ts'
@@ -114,10 +113,11 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const rest = new AtRest()
   const keptLogs = new KeptLogs(o.data, o.logs ?? { age: 86_400_000, size: 2 ** 29 }, log)
   const labelsOf = (uid: string): Record<string, string> => workers.get(uid)?.pod.metadata.labels ?? {}
-  const outputs = o.offline ? [] : await readOutputs(path.join(o.data, 'logs.yaml'))
+  const outputsFile = path.join(o.data, 'logs.yaml')
+  const hasOutputs = !o.offline && existsSync(outputsFile)
   // Few machines send logs on: others need not bear what does.
-  const forwarder = outputs.length
-    ? new (await import('./logs/forward/forwarder.ts')).LogForwarder({ data: o.data, node: identity.node, outputs, log })
+  const forwarder = hasOutputs
+    ? await (await import('./logs/forward/forwarder.ts')).forwarderBy(outputsFile, o.data, identity.node, log)
     : undefined
   const forwardLogs = (all: Iterable<Observed>) => {
     for (const c of all)

@@ -12,6 +12,7 @@ import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
 import { applyWrite, type Tasks } from './apply.ts'
 import { Cache } from './cache.ts'
+import { exportEvents } from './event-export.ts'
 import { repairAllocations } from './repair.ts'
 import { soon } from './soon.ts'
 import { handedOver, takenUntil } from './stand-in.ts'
@@ -417,6 +418,7 @@ export async function startEngine({
     for (const end of unmeasured) end()
     throw cause
   })
+  const exporting = exportEvents(cluster, hub, cluster.env.settings.eventOutputs ?? [])
   loaded = true
   for (const node of lost.keys()) if (!cache.get('nodes', '', node)) lost.delete(node)
   for (const e of early.splice(0)) observe(e)
@@ -449,6 +451,7 @@ export async function startEngine({
       unsubscribe()
       for (const end of unmeasured) end()
       void alarm.set(undefined)
+      await exporting.close()
       while (active > 0) await new Promise((r) => setTimeout(r, 5))
     },
   }

@@ -1,6 +1,7 @@
 // Who asks for a write and how: carried from the door to the log row.
 
 import type { AuditPolicy } from '../../shared/audit/policy.ts'
+import type { Output } from '../../shared/log-outputs.ts'
 import type { Attributes } from '../../shared/meta/attributes.ts'
 import type { PodSecurityConfiguration } from '../../shared/pod-security/policy.ts'
 import type { Clock, Random } from '../ports/clock.ts'
@@ -109,6 +110,8 @@ export interface Settings {
   podSecurity?: PodSecurityConfiguration
   /** Of which requests how much is written down; without it there is no audit log. */
   auditPolicy?: AuditPolicy
+  /** Where its Events are sent as well. */
+  eventOutputs?: readonly Output[]
   /** How many objects the cluster may hold; no bound where absent. */
   maxObjects?: number
   /** How many watches may be open at once. */

@@ -5,6 +5,7 @@ import { growFreelyAtFirst } from '../../api/platform/node/heap.ts'
 import { checkRanges, defaultSettings } from '../../api/settings.ts'
 import { optionalAdmission } from '../../shared/admission.ts'
 import { parsePolicy } from '../../shared/audit/policy.ts'
+import { outputsOf } from '../../shared/log-outputs.ts'
 import { parseYaml } from '../../shared/manifests/yaml.ts'
 import { parseConfiguration } from '../../shared/pod-security/policy.ts'
 import { parseFlags } from '../flags.ts'
@@ -79,6 +80,7 @@ export async function run(args: string[]): Promise<number | undefined> {
         about: 'where the audit log goes (with --platform workers to its own log)',
         default: '-',
       },
+      'event-outputs-file': { type: 'string', value: 'FILE', about: "where Events are sent as well: outputs as in a machine's logs.yaml" },
       'node-monitor-grace-period': {
         type: 'string',
         value: 'SECONDS',
@@ -102,6 +104,8 @@ export async function run(args: string[]): Promise<number | undefined> {
     )
   const ranges = { serviceCidr: v['service-cluster-ip-range'], podCidr: v['cluster-cidr'] }
   checkRanges(ranges)
+  // Whose they are could not be told there.
+  if (v.hosted && v['event-outputs-file']) throw new Error('--event-outputs-file is of one cluster, and goes not with --hosted')
   const options = {
     data: v.data,
     host: m[1] || '0.0.0.0',
@@ -116,6 +120,7 @@ export async function run(args: string[]): Promise<number | undefined> {
       admissionPlugins: plugins,
       ...(v['serve-older-versions'] ? { olderVersions: true } : {}),
       ...(v['admission-control-config-file'] ? { podSecurity: parseConfiguration(yamlFile(v['admission-control-config-file'])) } : {}),
+      ...(v['event-outputs-file'] ? { eventOutputs: outputsOf(yamlFile(v['event-outputs-file']), v['event-outputs-file']) } : {}),
       ...(v['audit-policy-file'] ? { auditPolicy: parsePolicy(yamlFile(v['audit-policy-file'])) } : {}),
     },
     ...(v['audit-policy-file'] ? { auditLog: v['audit-log-path'] } : {}),

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Output } from '../../../shared/log-outputs.ts'
 import { quietLog } from '../../log.ts'
 import { LogForwarder, type Speaker } from './forwarder.ts'
-import type { Output } from './outputs.ts'
 
 let folder: string
 let sink: Server

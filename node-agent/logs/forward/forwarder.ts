@@ -16,9 +16,9 @@ import {
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Family } from '../../../shared/exposition.ts'
+import { type LogRecord, type Output, outputsOf, requestOf, verdictOf } from '../../../shared/log-outputs.ts'
 import type { Log } from '../../log.ts'
 import { filesOf } from '../log-files.ts'
-import { type LogRecord, type Output, requestOf, verdictOf } from './outputs.ts'
 import { type Position, readOn } from './tail.ts'
 
 /** A batch at most. */
@@ -42,6 +42,13 @@ export interface Speaker {
   container: string
   image: string
   labels: Record<string, string>
+}
+
+/** By a machine's `logs.yaml`; undefined where that names no output. Throws with what is wrong in it. */
+export async function forwarderBy(file: string, data: string, node: string, log: Log): Promise<LogForwarder | undefined> {
+  const { parse } = await import('yaml')
+  const outputs = outputsOf(parse(readFileSync(file, 'utf8')), file)
+  return outputs.length ? new LogForwarder({ data, node, outputs, log }) : undefined
 }
 
 interface Source extends Speaker {

@@ -1,8 +1,7 @@
-// Where what containers say is sent: Elasticsearch's bulk API, Loki, and OpenTelemetry's logs over HTTP. Pure: from records to requests, and from answers to
-// what is to be sent again.
-import { existsSync, readFileSync } from 'node:fs'
+// Where what containers say, and events, are sent: Elasticsearch's bulk API, Loki, and OpenTelemetry's logs over HTTP. Pure: from records to requests, and
+// from answers to what is to be sent again.
 
-/** A line that a container said, with what is known of whose it is: as fluentd's filter for Kubernetes has it. */
+/** A line that a container said, with what is known of whose it is, as fluentd's filter for Kubernetes has it; or an event. Empty is what is not known. */
 export interface LogRecord {
   /** The same whenever the line is read. */
   id: string
@@ -18,6 +17,8 @@ export interface LogRecord {
   image: string
   node: string
   labels: Record<string, string>
+  /** Of an event: its kind, name, reason, type, count and component. */
+  event?: Record<string, string>
 }
 
 const OUTPUTS = ['elasticsearch', 'loki', 'otlp'] as const
@@ -34,15 +35,13 @@ export interface Output {
   namespaces?: string[]
 }
 
-/** The outputs of a machine's `logs.yaml`; none where there is no such file. Throws with what is wrong in it. */
-export async function readOutputs(file: string): Promise<Output[]> {
-  if (!existsSync(file)) return []
-  const { parse } = await import('yaml')
+/** The outputs of a file, as it was parsed; `where` is its name. Throws with what is wrong in it. */
+export function outputsOf(parsed: any, where: string): Output[] {
   const names = new Set<string>()
-  return (parse(readFileSync(file, 'utf8'))?.outputs ?? []).map((o: any, i: number): Output => {
+  return (parsed?.outputs ?? []).map((o: any, i: number): Output => {
     const name = String(o?.name ?? o?.type ?? i)
     const fail = (why: string): never => {
-      throw new Error(`${file}: outputs[${i}] ${why}`)
+      throw new Error(`${where}: outputs[${i}] ${why}`)
     }
     if (!OUTPUTS.includes(o?.type)) fail(`has the type ${JSON.stringify(o?.type)}: ${OUTPUTS.join(', ')} are known`)
     if (!URL.canParse(o.url) || !/^https?:/.test(o.url)) fail(`has no URL: ${JSON.stringify(o.url)}`)
@@ -59,6 +58,9 @@ export async function readOutputs(file: string): Promise<Output[]> {
     }
   })
 }
+
+/** Without what is not known. */
+const known = (of: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(of).filter(([, v]) => v))
 
 export interface OutputRequest {
   url: string
@@ -82,16 +84,17 @@ function bulk(o: Output, records: readonly LogRecord[]): OutputRequest {
     JSON.stringify({
       '@timestamp': r.time,
       log: r.text,
-      stream: r.stream,
-      docker: { container_id: r.containerId },
+      ...(r.event ? { event: r.event } : { stream: r.stream, docker: { container_id: r.containerId } }),
       kubernetes: {
-        namespace_name: r.namespace,
-        pod_name: r.pod,
-        pod_id: r.uid,
-        container_name: r.container,
-        container_image: r.image,
-        host: r.node,
-        labels: flat(r.labels),
+        ...known({
+          namespace_name: r.namespace,
+          pod_name: r.pod,
+          pod_id: r.uid,
+          container_name: r.container,
+          container_image: r.image,
+          host: r.node,
+        }),
+        ...(Object.keys(r.labels).length ? { labels: flat(r.labels) } : {}),
       },
     }),
   ])
@@ -101,27 +104,32 @@ function bulk(o: Output, records: readonly LogRecord[]): OutputRequest {
 function push(o: Output, records: readonly LogRecord[]): OutputRequest {
   const streams = new Map<string, { stream: Record<string, string>; values: [string, string][] }>()
   for (const r of records) {
-    const stream = {
-      namespace: r.namespace,
-      pod: r.pod,
-      container: r.container,
-      node_name: r.node,
-      stream: r.stream,
-      job: `${r.namespace}/${r.labels.app ?? r.labels['app.kubernetes.io/name'] ?? r.pod}`,
-    }
+    const stream = known(
+      r.event
+        ? { namespace: r.namespace, type: r.event.type ?? '', kind: r.event.kind ?? '', job: 'kubernetes-events' }
+        : {
+            namespace: r.namespace,
+            pod: r.pod,
+            container: r.container,
+            node_name: r.node,
+            stream: r.stream,
+            job: `${r.namespace}/${r.labels.app ?? r.labels['app.kubernetes.io/name'] ?? r.pod}`,
+          },
+    )
     const key = JSON.stringify(stream)
     if (!streams.has(key)) streams.set(key, { stream, values: [] })
-    streams.get(key)!.values.push([nanoseconds(r.time), r.text])
+    streams.get(key)!.values.push([nanoseconds(r.time), r.event ? JSON.stringify({ ...r.event, message: r.text }) : r.text])
   }
   return { url: `${o.url}/loki/api/v1/push`, type: 'application/json', body: JSON.stringify({ streams: [...streams.values()] }) }
 }
 
-const attributes = (of: Record<string, string>) => Object.entries(of).map(([key, value]) => ({ key, value: { stringValue: value } }))
+const attributes = (of: Record<string, string>) => Object.entries(known(of)).map(([key, value]) => ({ key, value: { stringValue: value } }))
 
 function otlp(o: Output, records: readonly LogRecord[]): OutputRequest {
   const resources = new Map<string, { resource: object; logRecords: object[] }>()
   for (const r of records) {
-    const known = resources.get(r.containerId) ?? {
+    const id = r.containerId || r.namespace
+    const group = resources.get(id) ?? {
       resource: {
         attributes: attributes({
           'k8s.namespace.name': r.namespace,
@@ -136,11 +144,15 @@ function otlp(o: Output, records: readonly LogRecord[]): OutputRequest {
       },
       logRecords: [],
     }
-    resources.set(r.containerId, known)
-    known.logRecords.push({
+    resources.set(id, group)
+    group.logRecords.push({
       timeUnixNano: nanoseconds(r.time),
       body: { stringValue: r.text },
-      attributes: attributes({ 'log.iostream': r.stream, 'log.record.uid': r.id }),
+      attributes: attributes({
+        'log.iostream': r.stream,
+        'log.record.uid': r.id,
+        ...Object.fromEntries(Object.entries(r.event ?? {}).map(([k, v]) => [`k8s.event.${k}`, v])),
+      }),
     })
   }
   const resourceLogs = [...resources.values()].map(({ resource, logRecords }) => ({

@@ -1,9 +1,6 @@
 // What outputs are sent, and what their answers mean.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { expect, test } from 'vitest'
-import { type LogRecord, nanoseconds, type Output, readOutputs, requestOf, verdictOf } from './outputs.ts'
+import { type LogRecord, nanoseconds, type Output, outputsOf, requestOf, verdictOf } from './log-outputs.ts'
 
 const record: LogRecord = {
   id: 'c-1-0',
@@ -93,23 +90,33 @@ test.each<[string, Output['type'], number, string, object]>([
   ['elasticsearch: what is no answer', 'elasticsearch', 200, '<html>', { again: true, refused: 0, why: 'the answer is no JSON' }],
 ])('%s', (_, type, code, body, want) => expect(verdictOf(output(type), code, body, 2)).toEqual(want))
 
-test.each<[string, string, object[] | RegExp]>([
-  ['nothing', '', []],
+test.each<[string, any, object[] | RegExp]>([
+  ['nothing', undefined, []],
   [
     'one',
-    'outputs: [{type: loki, url: "http://loki:3100/", headers: {x-scope-orgid: 7}}]',
+    { outputs: [{ type: 'loki', url: 'http://loki:3100/', headers: { 'x-scope-orgid': 7 } }] },
     [{ name: 'loki', type: 'loki', url: 'http://loki:3100', headers: { 'x-scope-orgid': '7' } }],
   ],
-  ['what is not known', 'outputs: [{type: syslog, url: "http://x"}]', /outputs\[0\] has the type "syslog"/],
-  ['what is no URL', 'outputs: [{type: loki, url: loki}]', /has no URL/],
-  ['two of one name', 'outputs: [{type: loki, url: "http://a"}, {type: loki, url: "http://b"}]', /has the name loki of another/],
-])('a file with %s', async (_, text, want) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'kedge-outputs-'))
-  const file = path.join(folder, 'logs.yaml')
-  writeFileSync(file, text)
-  const read = readOutputs(file)
-  if (want instanceof RegExp) await expect(read).rejects.toThrow(want)
-  else expect(await read).toMatchObject(want)
-  rmSync(folder, { recursive: true })
+  ['what is not known', { outputs: [{ type: 'syslog', url: 'http://x' }] }, /outputs\[0\] has the type "syslog"/],
+  ['what is no URL', { outputs: [{ type: 'loki', url: 'loki' }] }, /has no URL/],
+  ['two of one name', { outputs: ['a', 'b'].map((h) => ({ type: 'loki', url: `http://${h}` })) }, /has the name loki of another/],
+])('a file with %s', (_, parsed, want) => {
+  if (want instanceof RegExp) expect(() => outputsOf(parsed, 'logs.yaml')).toThrow(want)
+  else expect(outputsOf(parsed, 'logs.yaml')).toMatchObject(want)
 })
-test('without a file nothing is sent', async () => expect(await readOutputs('/nowhere/logs.yaml')).toEqual([]))
+
+test('an event is told of as one', () => {
+  const event = { kind: 'Pod', name: 'web-1', reason: 'BackOff', type: 'Warning', count: '3', component: 'kubelet' }
+  const none = { stream: '', containerId: '', container: '', image: '', node: '', labels: {} }
+  const told: LogRecord = { ...record, ...none, text: 'Back-off restarting', event }
+  expect(JSON.parse(requestOf(output('elasticsearch'), [told]).body.split('\n')[1]!)).toEqual({
+    '@timestamp': record.time,
+    log: 'Back-off restarting',
+    event,
+    kubernetes: { namespace_name: 'shop', pod_name: 'web-1', pod_id: 'u' },
+  })
+  const [{ stream, values }] = JSON.parse(requestOf(output('loki'), [told]).body).streams
+  expect(stream).toEqual({ namespace: 'shop', type: 'Warning', kind: 'Pod', job: 'kubernetes-events' })
+  expect(JSON.parse(values[0][1])).toEqual({ ...event, message: 'Back-off restarting' })
+  expect(requestOf(output('otlp'), [told]).body).toContain('"k8s.event.reason"')
+})
