@@ -18,7 +18,7 @@ const timeOf = (e: KObject): string => {
   return time.includes('.') ? time : time.replace('Z', '.000000000Z')
 }
 
-export function recordOf(e: KObject, rv: number): LogRecord {
+function recordOf(e: KObject, rv: number): LogRecord {
   const about = e.involvedObject ?? e.regarding ?? {}
   const isPod = about.kind === 'Pod'
   return {
