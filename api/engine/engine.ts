@@ -125,6 +125,19 @@ function count(placing: Scheduling, writes: readonly Write[], now: number, ms: n
 const isRefusal = (w: Write, cause: { code?: number }): boolean =>
   w.verb === 'create' && cause.code !== undefined && ![404, 409, 429].includes(cause.code)
 
+/** As each controller of Kubernetes words it. */
+function failureText(about: { resource: string; object: KObject }, made: Extract<Write, { verb: 'create' }>, message: string): string {
+  const { name } = made.object.metadata
+  switch (about.resource) {
+    case 'statefulsets.apps':
+      return `create ${made.resource === 'pods' ? 'Pod' : 'Claim'} ${name} in StatefulSet ${about.object.metadata.name} failed error: ${message}`
+    case 'cronjobs.batch':
+      return `Error creating job: ${message}`
+    default:
+      return `Error creating: ${message}`
+  }
+}
+
 export async function startEngine({
   cluster,
   hub,
@@ -312,7 +325,7 @@ export async function startEngine({
             about,
             type: 'Warning',
             reason: 'FailedCreate',
-            message: `Error creating: ${message}`,
+            message: failureText(about, w as Extract<Write, { verb: 'create' }>, message),
             component,
             same: message.replaceAll(object.metadata.name ?? '', ''),
           },

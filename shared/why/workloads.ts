@@ -61,7 +61,7 @@ function refusedPod(about: string, message: string): Finding {
 }
 
 const failedCreate = (o: KObject, world: World): string | undefined =>
-  world.events(o, 'FailedCreate')[0]?.message?.replace(/^Error creating: /, '')
+  world.events(o, 'FailedCreate')[0]?.message?.replace(/^(Error creating( job)?|create .* failed error): /, '')
 
 /** The pod that is worst off: one with a finding, those longest there first. */
 function worst(pods: readonly KObject[], world: World): Finding | undefined {
