@@ -313,6 +313,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     ...bounds,
     runtime,
     images: collector,
+    logs: keptLogs,
     data: o.data,
     log,
     pods: () => [...workers.values()].filter((w) => !w.ending).map((w) => w.pod),

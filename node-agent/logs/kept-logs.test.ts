@@ -77,6 +77,13 @@ test('nothing is kept where nothing is to be', () => {
   expect(existsSync(path.join(folder, 'logs'))).toBe(false)
 })
 
+test('when the disk is wanted for something else nothing stays', () => {
+  const all = kept()
+  all.keep(container('web', line('x')), {})
+  all.clear()
+  expect([all.files('default'), all.bytes, readdirSync(path.join(folder, 'logs'))]).toEqual([[], 0, []])
+})
+
 test('what a daemon did not finish is cleared', () => {
   mkdirSync(path.join(folder, 'logs/default_half_uid'), { recursive: true })
   expect(kept().files('default')).toEqual([])

@@ -57,6 +57,8 @@ export class KeptLogs {
       this.#pods.delete(id)
       this.#pods.set(id, { ...pod, bytes: sizeOf(folder) })
     } catch (cause) {
+      // On a full disk it may be half there.
+      if (!this.#pods.has(id)) rmSync(folder, { recursive: true, force: true })
       this.#log.warn('the log of a container could not be kept', { pod: `${c.podNamespace}/${c.podName}`, cause: (cause as Error).message })
     }
     this.#sweep()
@@ -80,6 +82,12 @@ export class KeptLogs {
   /** Of all that is kept, bytes. */
   get bytes(): number {
     return [...this.#pods.values()].reduce((n, p) => n + p.bytes, 0)
+  }
+
+  /** The disk is wanted for something else. */
+  clear(): void {
+    for (const id of this.#pods.keys()) rmSync(path.join(this.#folder, id), { recursive: true, force: true })
+    this.#pods.clear()
   }
 
   close(): void {

@@ -21,6 +21,8 @@ const STORAGE_EVERY = 6
 export interface PressureOptions {
   runtime: Runtime
   images: ImageCollector
+  /** What is kept of containers that are gone. */
+  logs: { clear(): void }
   data: string
   log: Log
   thresholds: readonly Threshold[]
@@ -100,6 +102,7 @@ export class Pressure {
     if (met.some((t) => conditionOf(t.signal) === 'DiskPressure')) {
       // What nobody uses goes before what runs.
       await this.#o.runtime.removeEnded()
+      this.#o.logs.clear()
       await this.#o.images.collect(Number.POSITIVE_INFINITY)
       signals = await this.#signals()
       met = actedOn(crossed(this.#o.thresholds, signals), this.#since, performance.now())
