@@ -82,6 +82,7 @@ export function exportEvents(cluster: Cluster, hub: LocalHub, outputs: readonly 
 
   async function run(output: Output): Promise<void> {
     const key = `exported/${output.name}`
+    // An output begins with what the log still knows.
     let at: number | undefined
     let stirred = true
     let wake = () => {}
@@ -91,7 +92,7 @@ export function exportEvents(cluster: Cluster, hub: LocalHub, outputs: readonly 
     })
     for (let delay = RETRY; !ended.signal.aborted; ) {
       try {
-        at ??= Number(await store.metaValue(key, async () => String((await store.head()).rv)))
+        at ??= Number(await store.metaValue(key, async () => String((await store.head()).floor)))
         stirred = false
         const { events, head } = await store.since(at, MOST, 'events')
         const told = events.filter((e) => e.verb !== 'delete').map((e) => recordOf(decodeBody(e.body, e.rv), e.rv))

@@ -1,10 +1,10 @@
 // What containers said, after they are gone: their files stay under the daemon's folder, for a set time and up to a set size, the oldest pods going first.
 // A link costs nothing: it is the file that Docker wrote, under another name.
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Log } from '../log.ts'
 import type { Observed } from '../runtime/docker.ts'
-import { filesOf, type LogFile } from './log-files.ts'
+import { filesOf, type LogFile, place } from './log-files.ts'
 
 /** Of a pod whose containers are gone, or some of them. */
 interface KeptPod {
@@ -121,17 +121,6 @@ export class KeptLogs {
     }
     const [oldest] = this.#pods.values()
     if (oldest) this.#timer = setTimeout(() => this.#sweep(), Math.min(LONGEST, oldest.ended + this.#keeping.age - now + 1)).unref()
-  }
-}
-
-function place(from: string, to: string): void {
-  rmSync(to, { force: true })
-  try {
-    linkSync(from, to)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw cause
-    // Docker's folder is another disk.
-    copyFileSync(from, to)
   }
 }
 

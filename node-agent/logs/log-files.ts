@@ -1,5 +1,5 @@
 // Docker's files of what containers said (json-file): a line of JSON for each, the newest file without a number. Searched by text and time.
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { copyFileSync, createReadStream, existsSync, linkSync, rmSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type LogLine, type LogQuery, newestLines } from '../../shared/logs.ts'
 
@@ -20,6 +20,18 @@ export interface LogFile {
 export const filesOf = (first: string): string[] => {
   const all = Array.from({ length: MOST_FILES }, (_, i) => (i ? `${first}.${i}` : first))
   return all.filter((f) => existsSync(f)).reverse()
+}
+
+/** A file under another name as well, whatever becomes of the first. */
+export function place(from: string, to: string): void {
+  rmSync(to, { force: true })
+  try {
+    linkSync(from, to)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw cause
+    // Docker's folder is another disk.
+    copyFileSync(from, to)
+  }
 }
 
 /** What matches in these files: the newest `limit` lines, by their times. */

@@ -154,7 +154,13 @@ describe.skipIf(missing)('logs that are sent on', () => {
     await eventually('it has said all', () => cp.k('logs counter').includes('the end'), 60_000)
     cp.k('delete pod counter')
     isAway = false
-    await eventually('all is there', () => heard() === LINES && [...got.values()].includes('the end'), 60_000)
+    await eventually('all is there', () => heard() === LINES && [...got.values()].includes('the end'), 60_000).catch((cause) => {
+      const have = new Set([...got.values()])
+      const lacking = Array.from({ length: LINES }, (_, i) => `line ${i}`).filter((l) => !have.has(l))
+      throw new Error(
+        `${cause.message}: ${lacking.length} lack, from ${lacking[0]}\n${host.log('node.log')}\n${host.try(`ls -laR ${host.folder}/data/forward; cat ${host.folder}/data/forward/*.json`)}`,
+      )
+    })
     expect(documents[0]).toMatchObject({
       kubernetes: { namespace_name: 'default', pod_name: 'counter', container_name: 'c', host: 'h1', labels: { app: 'counter' } },
     })

@@ -139,6 +139,27 @@ test('what a container said that is gone before it was sent is kept, through a s
   await expect.poll(() => readdirSync(path.join(folder, 'forward'))).toEqual(['positions-sink.json'])
 })
 
+test('on another disk as well, and what was sent before is not sent again', async () => {
+  const disk = mkdtempSync('/dev/shm/kedge-forward-')
+  try {
+    const s = { ...speaker('a'), logPath: path.join(disk, 'json.log') }
+    writeFileSync(s.logPath, line('one'))
+    const f = begin()
+    f.add(s)
+    await arrive('one')
+    answer = () => 503
+    say(s, 'two')
+    f.removing('a')
+    rmSync(s.logPath)
+    await end(f)
+    answer = () => 204
+    begin()
+    await arrive('one', 'two')
+  } finally {
+    rmSync(disk, { recursive: true, force: true })
+  }
+})
+
 test('what it does not take is passed over', async () => {
   const s = speaker('a', 'bad')
   answer = () => 400

@@ -3,7 +3,6 @@
 import {
   existsSync,
   type FSWatcher,
-  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -18,8 +17,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Family } from '../../../shared/exposition.ts'
 import { type LogRecord, type Output, outputsOf, requestOf, verdictOf } from '../../../shared/log-outputs.ts'
 import type { Log } from '../../log.ts'
-import { filesOf } from '../log-files.ts'
-import { type Position, readOn } from './tail.ts'
+import { filesOf, place } from '../log-files.ts'
+import { inodes, type Originals, type Position, readOn } from './tail.ts'
 
 /** A batch at most. */
 const MOST_RECORDS = 1000
@@ -54,6 +53,7 @@ export async function forwarderBy(file: string, data: string, node: string, log:
 interface Source extends Speaker {
   /** It will say no more. */
   ended: boolean
+  originals?: Originals
 }
 
 export interface ForwarderOptions {
@@ -126,7 +126,13 @@ export class LogForwarder {
     const kept = path.join(folder, 'json.log')
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      for (const from of filesOf(source.logPath)) linkSync(from, `${kept}${from.slice(source.logPath.length)}`)
+      const originals: Record<string, number> = {}
+      for (const from of filesOf(source.logPath)) {
+        const to = `${kept}${from.slice(source.logPath.length)}`
+        place(from, to)
+        originals[statSync(to).ino] = statSync(from).ino
+      }
+      source.originals = originals
       source.logPath = kept
       source.ended = true
       writeFileSync(path.join(folder, 'speaker.json'), JSON.stringify(source))
@@ -208,7 +214,7 @@ export class LogForwarder {
     for (const source of this.#sources.values()) {
       if (namespaces && !namespaces.includes(source.namespace)) continue
       for (let end = false; !end && records.length < MOST_RECORDS && bytes < MOST_BYTES; ) {
-        const piece = await readOn(source.logPath, next.get(source.id) ?? lane.positions.get(source.id))
+        const piece = await readOn(source.logPath, next.get(source.id) ?? lane.positions.get(source.id), source.originals)
         if (piece.gap) lane.counts.lost++
         for (const line of piece.lines) {
           const record = recordOf(source, line, this.#o.node)
@@ -238,12 +244,11 @@ export class LogForwarder {
   #finish(): void {
     for (const source of this.#sources.values()) {
       if (!source.ended) continue
-      const [last] = filesOf(source.logPath).slice(-1)
-      const end = last && { inode: statSync(last).ino, offset: statSync(last).size }
+      const end = inodes(source.logPath, source.originals).at(-1)
       const isSent = (l: Lane) => {
         if (l.output.namespaces && !l.output.namespaces.includes(source.namespace)) return true
         const at = l.positions.get(source.id)
-        return !end || (at?.inode === end.inode && at.offset >= end.offset)
+        return !end || (at?.inode === end.inode && at.offset >= end.size)
       }
       if (this.#lanes.every(isSent)) this.#drop(source)
     }

@@ -24,18 +24,23 @@ const CHUNK = 256 * 1024
 /** A line beyond this is cut: Docker writes at most 16 KiB of what was said as one. */
 const MOST_OF_LINE = 1024 * 1024
 
-const inodes = (first: string): { file: string; inode: number }[] =>
+/** What files that were copied are known by: the inode of the first, by that of the copy. */
+export type Originals = Readonly<Record<string, number>>
+
+/** The files, the oldest first, with their inodes as they are known. */
+export const inodes = (first: string, originals: Originals = {}): { file: string; inode: number; size: number }[] =>
   filesOf(first).flatMap((file) => {
     try {
-      return [{ file, inode: statSync(file).ino }]
+      const { ino, size } = statSync(file)
+      return [{ file, inode: originals[ino] ?? ino, size }]
     } catch {
       return []
     }
   })
 
 /** The next whole lines after a position; from the oldest file on without one. */
-export async function readOn(first: string, from: Position | undefined): Promise<Piece> {
-  const files = inodes(first)
+export async function readOn(first: string, from: Position | undefined, originals: Originals = {}): Promise<Piece> {
+  const files = inodes(first, originals)
   const known = from ? files.findIndex((f) => f.inode === from.inode) : 0
   const gap = from !== undefined && known < 0 && files.length > 0
   const at = Math.max(0, known)
@@ -46,7 +51,8 @@ export async function readOn(first: string, from: Position | undefined): Promise
   const handle = await open(current.file, 'r')
   try {
     // Renamed in between: the next look finds it.
-    if ((await handle.stat()).ino !== current.inode) return { lines: [], next: { inode: current.inode, offset }, end: false, gap: false }
+    const { ino } = await handle.stat()
+    if ((originals[ino] ?? ino) !== current.inode) return { lines: [], next: { inode: current.inode, offset }, end: false, gap: false }
     const buffer = Buffer.alloc(CHUNK)
     const { bytesRead } = await handle.read(buffer, 0, CHUNK, offset)
     const lines: Piece['lines'] = []
