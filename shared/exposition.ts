@@ -17,10 +17,19 @@ export interface Family {
 
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-const escaped = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')
-export const labelText = (labels: Record<string, string> = {}): string => {
-  const all = Object.entries(labels).map(([k, v]) => `${k}="${escaped(v)}"`)
-  return all.length ? `{${all.join(',')}}` : ''
+// Nearly no value has anything to escape, and there are very many.
+const escaped = (text: string) =>
+  /[\\\n"]/.test(text) ? text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"') : text
+
+/** Labels as they stand between braces. */
+export function labelPairs(labels: Record<string, string>): string {
+  let out = ''
+  for (const name in labels) out += `${out ? ',' : ''}${name}="${escaped(labels[name]!)}"`
+  return out
+}
+const labelText = (labels: Record<string, string> = {}): string => {
+  const all = labelPairs(labels)
+  return all ? `{${all}}` : ''
 }
 
 /** Families without samples are left out. */

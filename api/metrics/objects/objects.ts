@@ -1,6 +1,6 @@
 // All objects of a cluster as metrics: what kube-state-metrics tells. Of what was taken the text alone is kept.
 
-import { labelText } from '../../../shared/exposition.ts'
+import { labelPairs } from '../../../shared/exposition.ts'
 import type { KObject } from '../../../shared/meta/object.ts'
 import { clusterMetrics } from './cluster.ts'
 import type { ObjectMetrics } from './metric.ts'
@@ -20,10 +20,12 @@ export class ObjectText {
   }
 
   take(o: KObject): void {
-    const own = this.#kind.labels(o)
+    const own = labelPairs(this.#kind.labels(o))
     for (const [i, m] of this.#kind.metrics.entries())
-      for (const [labels, value] of m.of(o))
-        if (!Number.isNaN(value)) this.#lines[i] += `${m.name}${labelText({ ...own, ...labels })} ${value}\n`
+      for (const [labels, value] of m.of(o)) {
+        const more = labelPairs(labels)
+        if (!Number.isNaN(value)) this.#lines[i] += `${m.name}{${own}${more ? `,${more}` : ''}} ${value}\n`
+      }
   }
 
   /** Metrics that say nothing are left out. */
