@@ -1,5 +1,6 @@
 // Endpoints and EndpointSlices of services with a selector: who is behind them, on which port, and how ready.
-import { type Family, ofFamily } from '../../shared/meta/address.ts'
+import { familiesOf } from '../../shared/kinds/service.ts'
+import { type Family, ofFamily, podIps } from '../../shared/meta/address.ts'
 import { isReady } from '../../shared/meta/conditions.ts'
 import { controllerOf, type KObject, keyOf } from '../../shared/meta/object.ts'
 import { matches } from '../../shared/meta/selector.ts'
@@ -46,16 +47,13 @@ interface Member {
   address: string
 }
 
-const addressesOf = (pod: KObject): string[] => pod.status?.podIPs?.map((i: any) => i.ip) ?? (pod.status?.podIP ? [pod.status.podIP] : [])
-const familiesOf = ({ spec }: KObject): Family[] => spec.ipFamilies ?? ['IPv4']
-
 /** Those that have an address of a family. */
 function members({ service, pods }: View, family: Family): Member[] {
   const publish = !!service.spec.publishNotReadyAddresses
   return pods
     .filter((p) => !hasEnded(p))
     .flatMap((pod) => {
-      const address = ofFamily(addressesOf(pod), family)
+      const address = ofFamily(podIps(pod), family)
       if (!address) return []
       const terminating = !!pod.metadata.deletionTimestamp
       const serving = isReady(pod)
@@ -254,7 +252,7 @@ export const endpoints: Controller<View> = {
     },
     pods: ({ old, new: now }, reader) => {
       const relevant = (p: KObject | undefined) =>
-        p && [p.metadata.labels, p.metadata.deletionTimestamp, addressesOf(p), p.status?.phase, isReady(p), p.spec.nodeName]
+        p && [p.metadata.labels, p.metadata.deletionTimestamp, podIps(p), p.status?.phase, isReady(p), p.spec.nodeName]
       if (old && now && equal(relevant(old), relevant(now))) return []
       const ns = (now ?? old)!.metadata.namespace!
       return reader

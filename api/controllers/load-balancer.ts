@@ -1,6 +1,7 @@
 // Services of type LoadBalancer answer at the addresses of the nodes themselves: each node's service table takes what comes to its own address.
 // A service says no by the annotation `kedge.dev/load-balancer: none`, or names another's class; a node by the label that excludes it.
 
+import { familiesOf } from '../../shared/kinds/service.ts'
 import { familyOf } from '../../shared/meta/address.ts'
 import { type KObject, keyOf } from '../../shared/meta/object.ts'
 import { equal } from '../../shared/schema/field-set.ts'
@@ -54,7 +55,7 @@ function refusal({ service, rivals }: View): string | undefined {
 
 function addresses({ service, nodes, local }: View): string[] {
   const asked = service.spec.loadBalancerIP
-  const families: string[] = service.spec.ipFamilies ?? ['IPv4']
+  const families = familiesOf(service)
   return addressesOf(
     nodes.filter((n) => !local || local.has(n.metadata.name)),
     (a) => families.includes(familyOf(a)) && (!asked || a === asked),

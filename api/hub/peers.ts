@@ -1,5 +1,6 @@
 // Tells daemons whom their network policies mean: the pods of each group that one of them asks for, and then who comes and goes.
 // Nothing is read or kept until somebody asks.
+import { podIps } from '../../shared/meta/address.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches, type Selector } from '../../shared/meta/selector.ts'
 import type { HubFrame } from '../../shared/session/frames.ts'
@@ -23,7 +24,7 @@ interface Pod {
 
 /** A pod with an address of its own, while it runs. */
 function podOf({ metadata, spec, status }: KObject): Pod | undefined {
-  const ips: string[] = status?.podIPs?.map((i: any) => i.ip) ?? (status?.podIP ? [status.podIP] : [])
+  const ips = podIps({ status })
   if (!ips.length || spec.hostNetwork || status.phase === 'Succeeded' || status.phase === 'Failed') return undefined
   const ports: Record<string, number> = {}
   for (const c of [...(spec.initContainers ?? []), ...(spec.containers ?? [])])

@@ -1,5 +1,5 @@
 // Keeps the nftables table at what the services and slices say: atomic, incremental, many changes at once, and whole again after a fault.
-import { isHealthChecked } from '../../shared/kinds/service.ts'
+import { familiesOf, isHealthChecked } from '../../shared/kinds/service.ts'
 import { type Family, familyOf } from '../../shared/meta/address.ts'
 import type { Log } from '../log.ts'
 import { exec, nft } from './commands.ts'
@@ -8,7 +8,6 @@ import { isTableLost, type Watched } from './host-watch.ts'
 import {
   baseTable,
   type Demand,
-  familiesOf,
   type Here,
   type LocalPod,
   MAX_ENDPOINTS,

@@ -174,9 +174,6 @@ export interface Here {
 /** Those that have addresses of a family. */
 export const slicesOf = (slices: any[], family: Family): any[] => slices.filter((s) => s.addressType === family)
 
-/** The families of a service, its own first. */
-export const familiesOf = ({ spec }: any): Family[] => spec.ipFamilies ?? ['IPv4']
-
 /** Those of one port that serve, and those that do so on their way out. */
 export function endpointsOf(slices: any[], portName: string, protocol: string): Endpoint[] {
   const all: Endpoint[] = []

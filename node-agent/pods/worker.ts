@@ -1,5 +1,6 @@
 // One pod on this node, from its first sight to its last trace. A loop that is woken by whatever changes: looks, plans, takes steps, reports.
 import path from 'node:path'
+import { podIps } from '../../shared/meta/address.ts'
 import { timeString } from '../../shared/meta/object.ts'
 import { isStatic } from '../../shared/meta/static-pods.ts'
 import { ConfigError } from '../plan/expand.ts'
@@ -545,7 +546,7 @@ export class PodWorker {
       pod: this.#pod,
       observed,
       hostIPs: this.#c.sandbox.hostIPs,
-      podIPs: this.#sandbox?.ips ?? (this.#pod.status?.podIPs ?? []).map((i: any) => i.ip),
+      podIPs: this.#sandbox?.ips ?? podIps(this.#pod),
       sandboxReady,
       waiting: this.#waiting,
       ready: (c) => !allStopped && (this.#probesOf(c.name)?.ready ?? !c.readinessProbe),

@@ -1,5 +1,5 @@
 // Service: cluster IP, node port and headless; addresses and ports are allocated by admission.
-import { FAMILIES, familyOf } from '../meta/address.ts'
+import { FAMILIES, type Family, familyOf } from '../meta/address.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { dns1035Label, dnsLabel, dnsSubdomain, isIP, portName, portNumber } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
@@ -11,6 +11,9 @@ const exposed = (type: string) => type === 'NodePort' || type === 'LoadBalancer'
 
 /** Whether balancers before the cluster ask the nodes which of them has endpoints. */
 export const isHealthChecked = (spec: any): boolean => spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
+
+/** The families of a service, its own first. */
+export const familiesOf = ({ spec }: { spec?: any }): Family[] => spec.ipFamilies ?? ['IPv4']
 
 function defaults(o: KObject) {
   o.spec ??= {}

@@ -78,6 +78,10 @@ export const ofFamily = (all: readonly string[], family: Family): string | undef
 /** The ranges of a text: one, or after a comma one of the other family. */
 export const rangesIn = (text: string): string[] => text.split(',').filter(Boolean)
 
+/** All addresses of a pod, its own family's first; none before it has a network. */
+export const podIps = ({ status }: { status?: any }): string[] =>
+  status?.podIPs?.map((i: any) => i.ip) ?? (status?.podIP ? [status.podIP] : [])
+
 /** What a node gets of a pod range whose addresses have this width: a /24, or a /64. */
 export const nodeBits = (width: number): number => (width === 32 ? 24 : 64)
 

@@ -71,6 +71,8 @@ interface Lane {
   /** Something may have been said since the last look. */
   stirred: boolean
   wake?: () => void
+  /** Whose turn it is to be read first. */
+  turn: number
   counts: { sent: number; refused: number; failures: number; lost: number }
 }
 
@@ -92,6 +94,7 @@ export class LogForwarder {
       output,
       positions: this.#positions(output),
       stirred: false,
+      turn: 0,
       counts: { sent: 0, refused: 0, failures: 0, lost: 0 },
     }))
     this.#load()
@@ -211,7 +214,10 @@ export class LogForwarder {
     const next = new Map<string, Position>()
     let bytes = 0
     const { namespaces } = lane.output
-    for (const source of this.#sources.values()) {
+    const all = [...this.#sources.values()]
+    // Each time another is the first, for one that says much could fill every batch.
+    const first = all.length ? lane.turn++ % all.length : 0
+    for (const source of [...all.slice(first), ...all.slice(0, first)]) {
       if (namespaces && !namespaces.includes(source.namespace)) continue
       for (let end = false; !end && records.length < MOST_RECORDS && bytes < MOST_BYTES; ) {
         const piece = await readOn(source.logPath, next.get(source.id) ?? lane.positions.get(source.id), source.originals)

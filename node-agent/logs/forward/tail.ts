@@ -21,8 +21,6 @@ export interface Piece {
 }
 
 const CHUNK = 256 * 1024
-/** A line beyond this is cut: Docker writes at most 16 KiB of what was said as one. */
-const MOST_OF_LINE = 1024 * 1024
 
 /** What files that were copied are known by: the inode of the first, by that of the copy. */
 export type Originals = Readonly<Record<string, number>>
@@ -61,8 +59,8 @@ export async function readOn(first: string, from: Position | undefined, original
       lines.push({ text: buffer.toString('utf8', used, end), offset: offset + used, inode: current.inode })
       used = end + 1
     }
-    // More than any line is: it is passed over.
-    if (!lines.length && bytesRead === CHUNK) used = Math.min(CHUNK, MOST_OF_LINE)
+    // Docker writes at most 16 KiB of what was said as one line: this is none, and passed over.
+    if (!lines.length && bytesRead === CHUNK) used = CHUNK
     if (used || isLast) return { lines, next: { inode: current.inode, offset: offset + used }, end: isLast && bytesRead < CHUNK, gap }
     return { lines, next: { inode: files[at + 1]!.inode, offset: 0 }, end: false, gap }
   } finally {

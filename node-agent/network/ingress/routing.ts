@@ -4,8 +4,9 @@ import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { challengedHosts, THUMBPRINT, wantsAcme } from '../../../shared/ingress/acme.ts'
 import { CLASS, isServed, tlsSecrets } from '../../../shared/ingress/class.ts'
 import { type IngressOptions, isPathExpression, optionsOf } from '../../../shared/ingress/options.ts'
+import { familiesOf } from '../../../shared/kinds/service.ts'
 import { asHost } from '../../../shared/meta/address.ts'
-import { endpointsOf, familiesOf, serving, slicesOf } from '../service-rules.ts'
+import { endpointsOf, serving, slicesOf } from '../service-rules.ts'
 
 /** The key of what holds for every host. */
 export const ANY_HOST = '_'
