@@ -17,4 +17,5 @@ if [ ! -x "$root/node_modules/.bin/node" ] || [ ! -f "$stamp" ] || [ "$root/pack
   (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
 fi
 "$root/node_modules/.bin/node" "$root/tools/generate-schema.ts" >&2
+"$root/node_modules/.bin/node" --no-warnings "$root/tools/build-dashboard.ts" >&2
 touch "$stamp"

@@ -54,6 +54,26 @@ export async function identify(a: Authenticators, token: string): Promise<Identi
   return a.accounts.verify(token)
 }
 
+/** Browsers give a socket no headers: its token is one of the protocols that it offers, as kube-apiserver takes it. */
+const PROTOCOL = 'base64url.bearer.authorization.k8s.io.'
+
+/** The `Authorization` of a request, or what a socket offers in its place. Throws 401 on a token that cannot be read. */
+export function authorizationOf(headers: Headers): string | undefined {
+  const header = headers.get('authorization')
+  if (header) return header
+  const offered = headers
+    .get('sec-websocket-protocol')
+    ?.split(',')
+    .map((p) => p.trim())
+  const shown = offered?.find((p) => p.startsWith(PROTOCOL))
+  if (!shown) return undefined
+  try {
+    return `Bearer ${atob(shown.slice(PROTOCOL.length).replaceAll('-', '+').replaceAll('_', '/'))}`
+  } catch {
+    throw unauthorized()
+  }
+}
+
 /** Who asks. No header is anonymous; a token that is not known is 401. */
 export async function authenticate(a: Authenticators, header: string | undefined): Promise<Identity> {
   if (!header) return anonymous

@@ -21,6 +21,27 @@ export interface OidcSettings {
 type Fetch = typeof fetch
 
 const RETRY_AFTER = 10_000
+const SCOPE = 'openid email profile offline_access'
+
+/** What a browser needs to know to sign somebody in. */
+export interface WayIn {
+  issuer: string
+  clientId: string
+  authorizationEndpoint: string
+  scope: string
+}
+
+export interface ProviderTokens {
+  idToken: string
+  refreshToken?: string
+}
+
+interface Configuration {
+  issuer: string
+  jwks_uri: string
+  authorization_endpoint?: string
+  token_endpoint?: string
+}
 
 /** Throws on settings that cannot work. */
 export function checkOidc(s: OidcSettings): OidcSettings {
@@ -36,7 +57,7 @@ export class Oidc {
   readonly #clock: Clock
   readonly #log: Log
   readonly #fetch: Fetch
-  #keys?: JWTVerifyGetKey
+  #known?: { keys: JWTVerifyGetKey; configuration: Configuration }
   #failedAt = Number.NEGATIVE_INFINITY
 
   constructor(settings: OidcSettings, clock: Clock, log: Log, fetchThrough: Fetch = (input, init) => fetch(input, init)) {
@@ -55,18 +76,19 @@ export class Oidc {
     }
   }
 
-  /** The provider's keys; undefined while it cannot be reached, and it is left alone for a while then. */
-  async #provider(): Promise<JWTVerifyGetKey | undefined> {
-    if (this.#keys) return this.#keys
+  /** What the provider publishes; undefined while it cannot be reached, and it is left alone for a while then. */
+  async #provider() {
+    if (this.#known) return this.#known
     if (this.#clock.now() - this.#failedAt < RETRY_AFTER) return undefined
     try {
       const at = `${this.settings.issuerUrl.replace(/\/$/, '')}/.well-known/openid-configuration`
       const response = await this.#fetch(at, { signal: AbortSignal.timeout(5000) })
       if (!response.ok) throw new Error(`${at} answered ${response.status}`)
-      const configuration = (await response.json()) as { issuer: string; jwks_uri: string }
+      const configuration = (await response.json()) as Configuration
       if (configuration.issuer !== this.settings.issuerUrl) throw new Error(`the provider says that its issuer is ${configuration.issuer}`)
-      this.#keys = createRemoteJWKSet(new URL(configuration.jwks_uri), { [customFetch]: this.#fetch as never })
-      return this.#keys
+      const keys = createRemoteJWKSet(new URL(configuration.jwks_uri), { [customFetch]: this.#fetch as never })
+      this.#known = { keys, configuration }
+      return this.#known
     } catch (cause) {
       this.#failedAt = this.#clock.now()
       this.#log.error('the OIDC provider could not be asked', cause, { issuer: this.settings.issuerUrl })
@@ -74,9 +96,37 @@ export class Oidc {
     }
   }
 
+  /** Undefined while the provider cannot be reached, or has no page to sign in at. */
+  async wayIn(): Promise<WayIn | undefined> {
+    const at = (await this.#provider())?.configuration.authorization_endpoint
+    const { issuerUrl: issuer, clientId } = this.settings
+    return at ? { issuer, clientId, authorizationEndpoint: at, scope: SCOPE } : undefined
+  }
+
+  /** A code or a refresh token for tokens (RFC 6749), as a public client. Undefined when the provider refuses; `away` when it cannot be reached. */
+  async trade(grant: Record<string, string>): Promise<ProviderTokens | 'away' | undefined> {
+    const at = (await this.#provider())?.configuration.token_endpoint
+    if (!at) return 'away'
+    try {
+      const response = await this.#fetch(at, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+        body: new URLSearchParams({ ...grant, client_id: this.settings.clientId }).toString(),
+        signal: AbortSignal.timeout(10_000),
+      })
+      if (response.status >= 500) return 'away'
+      const answer = (await response.json()) as { id_token?: string; refresh_token?: string }
+      if (!response.ok || !answer.id_token) return undefined
+      return { idToken: answer.id_token, ...(answer.refresh_token ? { refreshToken: answer.refresh_token } : {}) }
+    } catch (cause) {
+      this.#log.error('the OIDC provider could not be asked', cause, { issuer: this.settings.issuerUrl })
+      return 'away'
+    }
+  }
+
   /** Who signed in; undefined when the token does not hold. */
   async verify(token: string): Promise<Identity | undefined> {
-    const keys = await this.#provider()
+    const keys = (await this.#provider())?.keys
     if (!keys) return undefined
     const { issuerUrl, clientId, usernameClaim = 'sub', usernamePrefix, groupsClaim, groupsPrefix = '' } = this.settings
     let claims: Record<string, unknown>

@@ -1,4 +1,5 @@
 // A host of many clusters: the directory under /v1, each cluster under /clusters/NAME. What serves a cluster is the platform's.
+import { authorizationOf } from '../auth/authentication.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import { errorAnswer } from '../http/answer.ts'
 import type { Clock, Random } from '../ports/clock.ts'
@@ -87,14 +88,7 @@ export function createHost(o: HostOptions): Host {
       const where = clusterPath(pathname)
       if (where) {
         try {
-          const admitted = await admit(
-            directory,
-            rates,
-            where,
-            request.headers.get('authorization') ?? undefined,
-            o.oidc,
-            connection.address,
-          )
+          const admitted = await admit(directory, rates, where, authorizationOf(request.headers), o.oidc, connection.address)
           return await o.forward(admitted, request, { ...connection, ...(admitted.identity ? { identity: admitted.identity } : {}) })
         } catch (cause) {
           return errorAnswer(cause, o.log, pathname)

@@ -7,7 +7,7 @@ import { apiVersionOf, isBuiltIn } from '../../shared/kinds/index.ts'
 import type { KindTable } from '../../shared/kinds/table.ts'
 import { genericNotFound, StatusError, tooLarge, unauthorized } from '../../shared/status/index.ts'
 import { KEDGE_VERSION } from '../../shared/version.ts'
-import { anonymous, authenticate, impersonate, withAuthenticated } from '../auth/authentication.ts'
+import { anonymous, authenticate, authorizationOf, impersonate, withAuthenticated } from '../auth/authentication.ts'
 import type { Cluster } from '../cluster.ts'
 import { receive } from '../deploy/receive.ts'
 import type { Sessions } from '../hub/sessions.ts'
@@ -127,7 +127,7 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
 
   /** By the token, or by the certificate where there is none. */
   const identityOf = async (c: Context<Env>): Promise<Identity> => {
-    const header = c.req.header('authorization')
+    const header = authorizationOf(c.req.raw.headers)
     const shown = c.env?.certificate
     const certified = header || !shown ? undefined : await cluster.authority.client(shown.id, shown.der)
     return certified ? withAuthenticated(certified) : authenticate(authenticators, header)

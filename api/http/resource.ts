@@ -35,6 +35,7 @@ import { review } from './reviews.ts'
 import { getScale, writeScale } from './scale.ts'
 import { createToken } from './token.ts'
 import { usage } from './usage.ts'
+import { overSocket } from './watch-socket.ts'
 
 export interface Asked {
   cluster: Cluster
@@ -78,7 +79,7 @@ async function handle(a: Omit<Asked, 'verb'>): Promise<Response> {
     case 'list':
       return list(cluster, r, query, accept, rider)
     case 'watch':
-      return watch(cluster, r, query, accept)
+      return overSocket(a.connection, await watch(cluster, r, query, accept ?? query.get('accept') ?? undefined))
     case 'get':
       return get(asked, accept, rider)
     case 'create':

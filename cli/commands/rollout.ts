@@ -1,5 +1,6 @@
 // kedge rollout: status, history, undo, restart, pause, resume.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CHANGE_CAUSE, REVISION, type Revision, revisionsOf, rollbackPatch } from '../../shared/rollout.ts'
 import { describeTemplate } from '../describe/pod-template.ts'
 import { changeAll } from '../kube/change.ts'
 import { Failure, type Kube, kubeCommand, kubeGroup, out } from '../kube/command.ts'
@@ -9,9 +10,6 @@ import { printerFor, printFlags } from '../kube/printers.ts'
 import { pathOf, qualified, type Resource } from '../kube/resources.ts'
 import { dryRunOf, Teller, writeFlags, writeQuery } from '../kube/write.ts'
 
-const REVISION = 'deployment.kubernetes.io/revision'
-const CAUSE = 'kubernetes.io/change-cause'
-const HASH = 'pod-template-hash'
 const common: Flags = {
   ...fileFlags,
   ...printFlags,
@@ -31,14 +29,10 @@ const only = (resource: Resource, verb: string, kinds: string[], name = '') => {
   if (!kinds.includes(resource.kind)) throw new Failure(refusals[verb]!(resource, name))
 }
 
-/** The replica sets of a deployment by revision, the oldest first. */
-async function revisions(k: Kube, deployment: any): Promise<{ revision: number; set: any }[]> {
+/** The revisions of a deployment, the oldest first. */
+async function revisions(k: Kube, deployment: any): Promise<Revision[]> {
   const list = await k.client.get(`/apis/apps/v1/namespaces/${deployment.metadata.namespace}/replicasets`)
-  return list.items
-    .filter((s: any) => s.metadata.ownerReferences?.some((r: any) => r.uid === deployment.metadata.uid))
-    .map((set: any) => ({ set, revision: Number(set.metadata.annotations?.[REVISION] ?? 0) }))
-    .filter((x: any) => x.revision)
-    .sort((a: any, b: any) => a.revision - b.revision)
+  return revisionsOf(deployment, list.items)
 }
 
 const history = kubeCommand(
@@ -57,22 +51,19 @@ const history = kubeCommand(
       if (printer) {
         const wanted = k.f.revision ? all.filter((r) => r.revision === k.f.revision) : all
         if (k.f.revision && !wanted.length) throw new Failure(`unable to find the specified revision`)
-        out(printer.print((k.f.revision ? wanted[0] : wanted.at(-1))?.set))
+        out(printer.print((k.f.revision ? wanted[0] : wanted.at(-1))?.object))
         continue
       }
       if (k.f.revision) {
         const found = all.find((r) => r.revision === k.f.revision)
         if (!found) throw new Failure('unable to find the specified revision')
-        const template = structuredClone(found.set.spec.template)
-        if (found.set.metadata.annotations?.[CAUSE])
-          template.metadata.annotations = { ...template.metadata.annotations, [CAUSE]: found.set.metadata.annotations[CAUSE] }
+        const template = structuredClone(found.object.spec.template)
+        if (found.cause) template.metadata.annotations = { ...template.metadata.annotations, [CHANGE_CAUSE]: found.cause }
         out(`${qualified(resource)}/${object.metadata.name} with revision #${k.f.revision}\nPod Template:\n${describeTemplate(template)}\n`)
         continue
       }
       out(`${qualified(resource)}/${object.metadata.name} \n`)
-      out(
-        `REVISION  CHANGE-CAUSE\n${all.map((r) => `${String(r.revision).padEnd(10)}${r.set.metadata.annotations?.[CAUSE] || '<none>'}\n`).join('')}\n`,
-      )
+      out(`REVISION  CHANGE-CAUSE\n${all.map((r) => `${String(r.revision).padEnd(10)}${r.cause || '<none>'}\n`).join('')}\n`)
     }
     return 0
   },
@@ -101,39 +92,17 @@ const undo = kubeCommand(
             : `no rollout history found for deployment ${JSON.stringify(object.metadata.name)}`,
         )
       if (to && !all.some((r) => r.revision === to)) throw new Failure(`unable to find specified revision ${to} in history`)
-      const template = structuredClone(target.set.spec.template)
-      delete template.metadata.labels[HASH]
-      const { [REVISION]: _, ...annotations } = target.set.metadata.annotations ?? {}
-      const current = all.at(-1)!
-      const bare = structuredClone(current.set.spec.template)
-      delete bare.metadata.labels[HASH]
-      if (JSON.stringify(bare) === JSON.stringify(template)) {
+      if (JSON.stringify(all.at(-1)!.template) === JSON.stringify(target.template)) {
         out(
           `${qualified(resource)}/${object.metadata.name} skipped rollback (current template already matches revision ${target.revision})\n`,
         )
         continue
       }
-      const keep = [
-        REVISION,
-        'deployment.kubernetes.io/revision-history',
-        'deployment.kubernetes.io/desired-replicas',
-        'deployment.kubernetes.io/max-replicas',
-        'kubectl.kubernetes.io/last-applied-configuration',
-      ]
-      const own = Object.fromEntries(Object.entries(object.metadata.annotations ?? {}).filter(([key]) => keep.includes(key)))
-      const theirs = Object.fromEntries(Object.entries(annotations).filter(([key]) => !keep.includes(key)))
-      const patch = [
-        { op: 'replace', path: '/spec/template', value: template },
-        { op: 'add', path: '/metadata/annotations', value: { ...own, ...theirs } },
-      ]
+      const { type, patch } = rollbackPatch(object, target)
       const done =
         dryRunOf(k) === 'client'
           ? object
-          : await k.client.patch(
-              pathOf(resource, object.metadata.namespace, object.metadata.name) + writeQuery(k),
-              patch,
-              'application/json-patch+json',
-            )
+          : await k.client.patch(pathOf(resource, object.metadata.namespace, object.metadata.name) + writeQuery(k), patch, type)
       teller.tell(resource, done, 'rolled back')
     }
     return 0

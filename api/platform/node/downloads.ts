@@ -1,7 +1,8 @@
-// The folder that `npm run build` filled.
+// What is given out to everybody: the folder that `npm run build` filled, and the dashboard.
 import { createReadStream, statSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
+import { type DashboardOptions, dashboard } from '../../http/dashboard.ts'
 import { type Downloads, download } from '../../http/downloads.ts'
 import type { Fetch } from './listen.ts'
 import { stderrLog } from './ports.ts'
@@ -16,13 +17,19 @@ export const folderDownloads = (folder: string): Downloads => ({
   },
 })
 
-/** Gives the installer and its files out, and everything else to `fetch`. */
-export function withDownloads(o: { downloads?: string; publicUrl?: string }, caCertificate: string, fetch: Fetch): Fetch {
+/** Gives the installer, its files and the dashboard out, and everything else to `fetch`. */
+export function withFiles(
+  o: { downloads?: string; publicUrl?: string },
+  caCertificate: string,
+  ui: Omit<DashboardOptions, 'log'>,
+  fetch: Fetch,
+): Fetch {
   const options = {
     downloads: o.downloads === undefined ? undefined : folderDownloads(o.downloads),
     ...(o.publicUrl ? { publicUrl: o.publicUrl } : {}),
     caCertificate,
     log: stderrLog,
   }
-  return async (request, connection) => (await download(options, request)) ?? fetch(request, connection)
+  return async (request, connection) =>
+    (await download(options, request)) ?? (await dashboard({ ...ui, log: stderrLog }, request)) ?? fetch(request, connection)
 }

@@ -9,7 +9,7 @@ import { createHost, hostedSettings } from '../../directory/host.ts'
 import type { ClusterDatabases } from '../../ports/cluster-databases.ts'
 import { createSeal } from '../../store/seal.ts'
 import { auditFile } from './audit-file.ts'
-import { withDownloads } from './downloads.ts'
+import { withFiles } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
 import { type Listening, listen } from './listen.ts'
@@ -44,6 +44,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
   const databases = fileDatabases(path.join(o.data, 'clusters'))
   const thread = new SideThread(stderrLog)
   const origin = publicOrigin(o)
+  const oidc = o.oidc ? { oidc: openOidc(o.oidc) } : {}
   const running = new Map<string, Promise<RunningCluster>>()
 
   const start = async (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> =>
@@ -78,7 +79,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
     log: stderrLog,
     signup: o.signup,
     operatorToken: folder.adminToken,
-    ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
+    ...oidc,
     caCertificate: folder.ca,
     prepare: async (record, account, fill) => {
       await ensure(record, account, fill)
@@ -102,7 +103,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       void host.directory.flush().catch((cause) => stderrLog.warn('usage could not be written', { cause: (cause as Error).message }))
   }
   const timer = setInterval(flush, FLUSH_EVERY)
-  const listening: Listening = await listen(o, folder, withDownloads(o, folder.ca, host.fetch))
+  const listening: Listening = await listen(o, folder, withFiles(o, folder.ca, { ...oidc, hosted: true }, host.fetch))
   return {
     url: listening.url,
     caFile: folder.caFile,

@@ -27,7 +27,8 @@ const SWEEP = 20
 /** What is large, and no watch, goes out by gzip to those who take it; zlib works beside the event loop. */
 function compressed(request: Request, response: Response): Response {
   if (!/\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')) return response
-  if (!response.headers.get('vary')?.includes('Accept-Encoding') || !response.body) return response
+  if (!response.headers.get('vary')?.includes('Accept-Encoding') || !response.body || response.headers.has('content-encoding'))
+    return response
   const gzip = createGzip({ level: constants.Z_BEST_SPEED })
   pipeline(Readable.fromWeb(response.body as never), gzip).catch(() => {})
   const headers = new Headers(response.headers)

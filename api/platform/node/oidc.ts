@@ -9,21 +9,21 @@ export interface OidcOptions extends OidcSettings {
   caFile?: string
 }
 
-/** GETs through a CA: Node's fetch cannot be given one. */
+/** Requests through a CA: Node's fetch cannot be given one. */
 const throughCa =
   (ca: string): typeof fetch =>
   (input, init) =>
     new Promise((resolve, reject) => {
       const url = typeof input === 'string' || input instanceof URL ? input : input.url
       const headers = Object.fromEntries(new Headers(init?.headers))
-      const req = request(url, { ca, headers, ...(init?.signal ? { signal: init.signal } : {}) }, (res) => {
+      const req = request(url, { ca, headers, method: init?.method ?? 'GET', ...(init?.signal ? { signal: init.signal } : {}) }, (res) => {
         const parts: Buffer[] = []
         res.on('data', (d) => parts.push(d))
         res.on('error', reject)
         res.on('end', () => resolve(new Response(Buffer.concat(parts), { status: res.statusCode ?? 500 })))
       })
       req.on('error', reject)
-      req.end()
+      req.end(init?.body as string | undefined)
     })
 
 export function openOidc({ caFile, ...settings }: OidcOptions): Oidc {

@@ -8,7 +8,7 @@ import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
 import { sharingTrips } from '../shared-trips.ts'
 import { auditFile } from './audit-file.ts'
-import { withDownloads } from './downloads.ts'
+import { withFiles } from './downloads.ts'
 import { openEmbedded } from './embedded-database.ts'
 import { openFolder } from './folder.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
@@ -73,6 +73,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   const file = path.join(o.data, 'cluster.db')
   // What speaks to a database server is brought only where there is one.
   const remote = o.databaseUrl ? (await import('../remote-database.ts')).openRemote({ url: o.databaseUrl }) : undefined
+  const oidc = o.oidc ? { oidc: openOidc(o.oidc) } : {}
   const cluster = await runCluster({
     database: remote ? sharingTrips(remote) : openEmbedded(file),
     side: { thread: new SideThread(stderrLog), database: o.databaseUrl ? { url: o.databaseUrl } : { file } },
@@ -81,13 +82,13 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     older: { keys: folder.olderKeys, gone: folder.forgetOlderKeys },
     settings: { ...defaultSettings, ...o.settings, caCertificate: folder.ca },
     statics,
-    ...(o.oidc ? { oidc: openOidc(o.oidc) } : {}),
+    ...oidc,
     prepare: (c) => bootstrap(c, { ip: advertised(o.host), port: o.port }),
     reachesInside: o.hooksReach !== 'internet',
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
     ...(audit ? { audit } : {}),
   })
-  const listening = await listen(o, folder, withDownloads(o, folder.ca, cluster.fetch))
+  const listening = await listen(o, folder, withFiles(o, folder.ca, oidc, cluster.fetch))
   const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
     server: listening.url,
     ca: folder.ca,

@@ -123,7 +123,7 @@ export function serveUpgrades(server: Server, fetch: (request: Request, connecti
               ? words(req.headers['x-stream-protocol-version']).map((p) => SPDY + p)
               : []
         const protocol = protocols.find((p) => offered.includes(p))
-        if (!protocol) return undefined
+        if (protocol === undefined) return undefined
         const accept = () => {
           taken = true
           const accepted = new Promise<Socket>((resolve) => {

@@ -69,7 +69,7 @@ const random = { bytes: (n: number) => crypto.getRandomValues(new Uint8Array(n))
 /** Newest first. */
 const keysOf = (env: WorkerEnvironment) => env.ENCRYPTION_KEY.split(',').map(fromBase64) as [Uint8Array, ...Uint8Array[]]
 
-function oidcOf(env: WorkerEnvironment): { oidc?: Oidc } {
+export function oidcOf(env: WorkerEnvironment): { oidc?: Oidc } {
   if (!env.OIDC_ISSUER_URL) return {}
   const settings = checkOidc({
     issuerUrl: env.OIDC_ISSUER_URL,

@@ -86,12 +86,16 @@ export function connectionOf(request: Request, hibernates: (protocol: string) =>
       if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return undefined
       const offered = (request.headers.get('sec-websocket-protocol') ?? '').split(',').map((p) => p.trim())
       const protocol = protocols.find((p) => offered.includes(p))
-      if (!protocol) return undefined
+      if (protocol === undefined) return undefined
       const accept = () => {
         const pair = new WebSocketPair()
         const [client, server] = [pair[0], pair[1]]
         const socket = hibernates(protocol) ? takeOver(server) : plainSocket(server)
-        const response = new Response(null, { status: 101, webSocket: client, headers: { 'sec-websocket-protocol': protocol } })
+        const response = new Response(null, {
+          status: 101,
+          webSocket: client,
+          headers: protocol ? { 'sec-websocket-protocol': protocol } : {},
+        })
         return { response, socket: Promise.resolve(socket) }
       }
       return { protocol, accept }

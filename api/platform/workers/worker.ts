@@ -10,6 +10,7 @@ import type { ClusterRecord } from '../../directory/directory.ts'
 import { type Engine, startEngine } from '../../engine/engine.ts'
 import { createApp } from '../../http/app.ts'
 import { callThrough } from '../../http/call.ts'
+import { dashboard } from '../../http/dashboard.ts'
 import { download } from '../../http/downloads.ts'
 import { SESSION_PROTOCOL } from '../../http/node-session.ts'
 import { isTrue } from '../../http/request.ts'
@@ -27,6 +28,7 @@ import {
   consoleAudit,
   consoleLog,
   downloadsOf,
+  oidcOf,
   onlyPlace,
   openCluster,
   openHost,
@@ -361,6 +363,8 @@ async function respond(request: Request, env: WorkerEnvironment, ctx: ExecutionC
   const connection: Connection = address ? { address } : {}
   const downloaded = await download(downloadsOf(env), request)
   if (downloaded) return downloaded
+  const shown = await dashboard({ ...oidcOf(env), hosted: hosted(env), log: consoleLog }, request)
+  if (shown) return shown
   if (!hosted(env)) {
     const { pathname } = new URL(request.url)
     return answer(env, NAME, pathname, async () => ({ place: onlyPlace(env) }), request, connection)

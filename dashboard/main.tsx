@@ -1,0 +1,84 @@
+// The dashboard begins here: who is signed in, the menu, and the page that the address names.
+import { signal } from '@preact/signals'
+import { render } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { call } from './client.ts'
+import { kindOf, kinds, loadKinds } from './kinds.ts'
+import { ListPage } from './pages/list.tsx'
+import { OverviewPage } from './pages/overview.tsx'
+import { SignInPage } from './pages/sign-in.tsx'
+import { Dialogs } from './parts/dialog.tsx'
+import { lazy } from './parts/lazy.tsx'
+import { Problem } from './parts/problem.tsx'
+import { Said } from './parts/say.tsx'
+import { forgetRights } from './rights.ts'
+import { route } from './route.ts'
+import { isSignedIn, returnFromProvider } from './session.ts'
+import { Shell } from './shell.tsx'
+import { applyTheme } from './theme.ts'
+
+/** Pages of their own, by the first part of the address; fetched when they are shown. */
+const pages: Record<string, ReturnType<typeof lazy>> = {
+  access: lazy(async () => (await import('./pages/access.tsx')).AccessPage),
+  create: lazy(async () => (await import('./pages/create.tsx')).CreatePage),
+  kinds: lazy(async () => (await import('./pages/kinds.tsx')).KindsPage),
+  logs: lazy(async () => (await import('./pages/logs.tsx')).LogsPage),
+  map: lazy(async () => (await import('./pages/map.tsx')).MapPage),
+  past: lazy(async () => (await import('./pages/past.tsx')).PastPage),
+}
+const ObjectPage = lazy(async () => (await import('./pages/object.tsx')).ObjectPage)
+
+const user = signal<{ username: string; groups: string[] } | undefined>(undefined)
+const failed = signal<Error | undefined>(undefined)
+const RETRY_MS = 3000
+
+async function begin(): Promise<void> {
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+  try {
+    const [me] = await Promise.all([call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body }), loadKinds()])
+    user.value = { groups: [], ...me.status.userInfo }
+    failed.value = undefined
+  } catch (cause) {
+    failed.value = cause as Error
+    if (isSignedIn()) setTimeout(() => void begin(), RETRY_MS)
+  }
+}
+
+function Page() {
+  const [first = '', ns, name, tab] = route.value.parts
+  if (!first) return <OverviewPage />
+  const Own = pages[first]
+  if (Own) return <Own />
+  const kind = kindOf(first)
+  if (!kind) return <Problem error={new Error(`This cluster serves no ${first}.`)} />
+  if (name === undefined) return <ListPage key={first} kind={kind} />
+  return <ObjectPage key={`${first}/${ns}/${name}`} {...{ kind, namespace: ns === '-' ? '' : ns!, name, tab: tab ?? '' }} />
+}
+
+function App() {
+  const here = isSignedIn()
+  useEffect(() => {
+    user.value = undefined
+    forgetRights()
+    if (here) void begin()
+  }, [here])
+  if (!here) return <SignInPage />
+  if (!user.value || !kinds.value.size)
+    return (
+      <main class="wait">
+        <Problem error={failed.value} />
+      </main>
+    )
+  return (
+    <>
+      <Shell user={user.value}>
+        <Page />
+      </Shell>
+      <Dialogs />
+      <Said />
+    </>
+  )
+}
+
+applyTheme()
+void returnFromProvider().finally(() => render(<App />, document.getElementById('app')!))

@@ -1,0 +1,39 @@
+// Every kind that this cluster serves, its own ones too.
+import { useMemo, useState } from 'preact/hooks'
+import { type Kind, kinds } from '../kinds.ts'
+import { type DataColumn, DataTable } from '../parts/data-table.tsx'
+import { linkTo } from '../route.ts'
+
+const columns: DataColumn<Kind>[] = [
+  { name: 'Kind', cell: (k) => k.kind },
+  { name: 'Group', cell: (k) => k.group || 'core' },
+  { name: 'Version', cell: (k) => k.version },
+  { name: 'Of a namespace', cell: (k) => (k.namespaced ? 'yes' : 'no') },
+  { name: 'Short names', cell: (k) => k.shortNames.join(', '), minor: true },
+]
+
+export function KindsPage() {
+  const [text, setText] = useState('')
+  const all = kinds.value
+  const rows = useMemo(
+    () =>
+      [...all.values()].filter(
+        (k) => k.verbs.includes('list') && `${k.kind} ${k.resource} ${k.shortNames.join(' ')}`.toLowerCase().includes(text.toLowerCase()),
+      ),
+    [all, text],
+  )
+  return (
+    <>
+      <header class="page">
+        <h1>All kinds</h1>
+      </header>
+      <div class="filters">
+        <label>
+          <span>Filter</span>
+          <input type="search" value={text} onInput={(e) => setText(e.currentTarget.value)} />
+        </label>
+      </div>
+      <DataTable label="Kinds" columns={columns} rows={rows} keyOf={(k) => k.resource} href={(k) => linkTo(k.resource)} />
+    </>
+  )
+}
