@@ -12,7 +12,7 @@ import { lazy } from './parts/lazy.tsx'
 import { Problem } from './parts/problem.tsx'
 import { Said } from './parts/say.tsx'
 import { forgetRights } from './rights.ts'
-import { route } from './route.ts'
+import { chooseNamespace, namespace, route } from './route.ts'
 import { isSignedIn, returnFromProvider } from './session.ts'
 import { Shell } from './shell.tsx'
 import { applyTheme } from './theme.ts'
@@ -36,7 +36,11 @@ async function begin(): Promise<void> {
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   try {
     const [me] = await Promise.all([call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body }), loadKinds()])
-    user.value = { groups: [], ...me.status.userInfo }
+    const { username = '', groups = [] } = me.status.userInfo
+    // A service account begins where it lives.
+    const home = /^system:serviceaccount:([^:]+):/.exec(username)?.[1]
+    if (home && !namespace.value) chooseNamespace(home)
+    user.value = { username, groups }
     failed.value = undefined
   } catch (cause) {
     failed.value = cause as Error

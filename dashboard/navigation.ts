@@ -5,9 +5,11 @@ export interface Entry {
   /** A kind, by its resource; or a page of its own. */
   resource?: string
   page?: string
-  /** What one must be allowed to list to see it, where it is a page of its own. */
-  needs?: string
+  /** Of which rights one is needed to see it, where it is a page of its own. */
+  needs?: { verb: string; resource: string; subresource?: string }[]
 }
+
+const creating = ['deployments.apps', 'pods', 'configmaps', 'services', 'jobs.batch'].map((resource) => ({ verb: 'create', resource }))
 
 export const menu: { title: string; entries: Entry[] }[] = [
   {
@@ -17,7 +19,7 @@ export const menu: { title: string; entries: Entry[] }[] = [
       { title: 'Nodes', resource: 'nodes' },
       { title: 'Namespaces', resource: 'namespaces' },
       { title: 'Events', resource: 'events' },
-      { title: 'Logs', page: 'logs' },
+      { title: 'Logs', page: 'logs', needs: [{ verb: 'get', resource: 'pods', subresource: 'log' }] },
       { title: 'Past', page: 'past' },
     ],
   },
@@ -37,7 +39,7 @@ export const menu: { title: string; entries: Entry[] }[] = [
   {
     title: 'Network',
     entries: [
-      { title: 'Map', page: 'map', needs: 'services' },
+      { title: 'Map', page: 'map', needs: [{ verb: 'list', resource: 'services' }] },
       { title: 'Services', resource: 'services' },
       { title: 'Ingresses', resource: 'ingresses.networking.k8s.io' },
       { title: 'Network policies', resource: 'networkpolicies.networking.k8s.io' },
@@ -82,7 +84,7 @@ export const menu: { title: string; entries: Entry[] }[] = [
     title: 'More',
     entries: [
       { title: 'All kinds', page: 'kinds' },
-      { title: 'Create', page: 'create' },
+      { title: 'Create', page: 'create', needs: creating },
     ],
   },
 ]

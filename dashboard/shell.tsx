@@ -12,11 +12,12 @@ import { chooseNamespace, linkTo, namespace, route } from './route.ts'
 import { signedOut } from './session.ts'
 import { chooseTheme, type Theme, theme } from './theme.ts'
 
-function isOffered({ resource, needs }: Entry): boolean {
-  const asked = resource ?? needs
-  if (!asked) return true
-  const k = kindOf(asked)
-  return !!k && may({ verb: 'list', resource: asked, namespace: k.namespaced ? namespace.value : '' })
+function isOffered({ resource, needs = resource ? [{ verb: 'list', resource }] : [] }: Entry): boolean {
+  if (!needs.length) return true
+  return needs.some((n) => {
+    const k = kindOf(n.resource)
+    return !!k && may({ ...n, namespace: k.namespaced ? namespace.value : '' })
+  })
 }
 
 function Menu() {

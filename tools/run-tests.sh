@@ -28,6 +28,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   have mkfs.ext4 || missing="$missing e2fsprogs"
   have faketime || missing="$missing faketime"
   have promtool || missing="$missing prometheus"
+  have chromium || missing="$missing chromium"
   have kubectl || missing="$missing kubernetes-client"
   if [ -n "$missing" ]; then
     echo "installing for the tests:$missing" >&2

@@ -133,6 +133,12 @@ export const clusterRoles = [
     ],
     aggregate('view'),
   ),
+  // As metrics-server brings it.
+  role('system:aggregated-metrics-reader', [rule('metrics.k8s.io', ['nodes', 'pods'], read)], {
+    ...aggregate('admin'),
+    ...aggregate('edit'),
+    ...aggregate('view'),
+  }),
 ]
 
 const binding = (name: string, subjects: string[]) => ({

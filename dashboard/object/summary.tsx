@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Finding } from '../../shared/why/world.ts'
 import { type Kind, kindOf } from '../kinds.ts'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
+import { eventColumns, timeOf } from '../parts/events.tsx'
 import { Facts, Labels, ObjectLink } from '../parts/facts.tsx'
 import { useObjects } from '../parts/live.ts'
 import { Pill } from '../parts/pill.tsx'
@@ -43,12 +44,11 @@ export function Summary({ object: o }: { object: any }) {
           />
         </details>
       )}
-      <Conditions conditions={o.status?.conditions} />
     </>
   )
 }
 
-function Conditions({ conditions }: { conditions: any[] | undefined }) {
+export function Conditions({ conditions }: { conditions: any[] | undefined }) {
   if (!conditions?.length) return null
   const columns: DataColumn<any>[] = [
     { name: 'Condition', cell: (c) => c.type },
@@ -96,15 +96,6 @@ export function Why({ kind, object: o }: { kind: Kind; object: any }) {
     </section>
   )
 }
-
-export const eventColumns: DataColumn<any>[] = [
-  { name: 'Reason', cell: (e) => e.reason ?? '' },
-  { name: 'Type', cell: (e) => <Pill word={e.type ?? ''} tone={e.type === 'Warning' ? 'bad' : 'plain'} />, value: (e) => e.type ?? '' },
-  { name: 'Last seen', cell: (e) => <Age time={timeOf(e)} />, value: (e) => -Date.parse(timeOf(e)) },
-  { name: 'Count', cell: (e) => e.count ?? e.series?.count ?? 1, numeric: true },
-  { name: 'Message', cell: (e) => e.message ?? e.note ?? '' },
-]
-export const timeOf = (e: any): string => e.series?.lastObservedTime ?? e.lastTimestamp ?? e.eventTime ?? e.metadata.creationTimestamp
 
 export function EventsOf({ object: o }: { object: any }) {
   const ns = o.metadata.namespace ?? ''

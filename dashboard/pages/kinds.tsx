@@ -1,8 +1,9 @@
 // Every kind that this cluster serves, its own ones too.
-import { useMemo, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { type Kind, kinds } from '../kinds.ts'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
-import { linkTo } from '../route.ts'
+import { may } from '../rights.ts'
+import { linkTo, namespace } from '../route.ts'
 
 const columns: DataColumn<Kind>[] = [
   { name: 'Kind', cell: (k) => k.kind },
@@ -15,12 +16,12 @@ const columns: DataColumn<Kind>[] = [
 export function KindsPage() {
   const [text, setText] = useState('')
   const all = kinds.value
-  const rows = useMemo(
-    () =>
-      [...all.values()].filter(
-        (k) => k.verbs.includes('list') && `${k.kind} ${k.resource} ${k.shortNames.join(' ')}`.toLowerCase().includes(text.toLowerCase()),
-      ),
-    [all, text],
+  const ns = namespace.value
+  const rows = [...all.values()].filter(
+    (k) =>
+      k.verbs.includes('list') &&
+      (!k.namespaced || !ns || may({ verb: 'list', resource: k.resource, namespace: ns })) &&
+      `${k.kind} ${k.resource} ${k.shortNames.join(' ')}`.toLowerCase().includes(text.toLowerCase()),
   )
   return (
     <>

@@ -3,20 +3,24 @@ import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Row } from '../follow.ts'
 import { type Kind, pathOf } from '../kinds.ts'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
+import { timeOf } from '../parts/events.tsx'
 import { useTable } from '../parts/live.ts'
-import { Pill } from '../parts/pill.tsx'
+import { Pill, toneOf } from '../parts/pill.tsx'
 import { LiveMark, Problem } from '../parts/problem.tsx'
 import { Age } from '../parts/time.tsx'
 import { may } from '../rights.ts'
 import { linkTo, namespace, objectLink, route, setQuery } from '../route.ts'
 
-const STATUS = /^(status|phase|reason|condition|type|ready|conditions)$/i
+const STATUS = /^(status|phase|type)$/i
 /** Columns that the server writes as ages, which do not grow older by themselves. */
 const SINCE: Record<string, Record<string, (o: any) => string | undefined>> = {
-  events: { 'Last Seen': (o) => o.lastTimestamp ?? o.eventTime ?? o.metadata.creationTimestamp },
+  events: { 'Last Seen': timeOf },
 }
 /** What is asked for whole, since a column is made of it here. */
 const WHOLE = new Set(['events'])
+
+/** A word of status; one that is neither good nor bad stands as it is. */
+const worded = (word: string) => (toneOf(word) === 'plain' ? word : <Pill word={word} />)
 
 export const ageColumn: DataColumn<Row> = {
   name: 'Age',
@@ -41,14 +45,14 @@ export function columnsOf(k: Kind, server: any[], withNamespace: boolean): DataC
       out.push({
         name: c.name,
         title: c.description,
-        cell: STATUS.test(c.name) && c.name !== 'Ready' && !numeric ? (r) => <Pill word={String(plain(r))} /> : plain,
+        cell: STATUS.test(c.name) ? (r) => worded(String(plain(r))) : plain,
         value: plain,
         ...(numeric ? { numeric } : {}),
       })
     }
   }
-  // What names a row comes first and is its link.
-  const name = out.findIndex((c) => c.name === 'Name')
+  // What names a row comes first and is its link: its name, or what it is about.
+  const name = out.findIndex((c) => c.name === (k.resource === 'events' ? 'Object' : 'Name'))
   if (name > 0) out.unshift(...out.splice(name, 1))
   if (withNamespace) out.splice(1, 0, { name: 'Namespace', cell: (r) => r.namespace, value: (r) => r.namespace })
   if (name < 0) out.unshift({ name: 'Name', cell: (r) => r.name, value: (r) => r.name })
@@ -77,7 +81,13 @@ export function ListPage({ kind: k }: { kind: Kind }) {
   }, [])
   const server = live.columns.value
   const columns = useMemo(() => columnsOf(k, server, k.namespaced && !ns), [k, server, ns])
-  const all = live.rows.value
+  const all = useMemo(
+    () =>
+      k.resource === 'events'
+        ? live.rows.value.toSorted((a, b) => Date.parse(timeOf(b.object)) - Date.parse(timeOf(a.object)))
+        : live.rows.value,
+    [k, live.rows.value],
+  )
   const rows = useMemo(() => {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean)
     if (!words.length) return all

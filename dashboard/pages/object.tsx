@@ -4,7 +4,7 @@ import { actionsOf } from '../actions.ts'
 import { type Kind, pathOf } from '../kinds.ts'
 import { panels } from '../object/panels.tsx'
 import { Scale } from '../object/scale.tsx'
-import { EventsOf, Summary, Why } from '../object/summary.tsx'
+import { Conditions, EventsOf, Summary, Why } from '../object/summary.tsx'
 import { YamlTab } from '../object/yaml.tsx'
 import { useObjects } from '../parts/live.ts'
 import { LiveMark, Problem } from '../parts/problem.tsx'
@@ -79,6 +79,7 @@ export function ObjectPage({ kind: k, namespace, name, tab }: Props) {
           <Why kind={k} object={o} />
           <Summary object={o} />
           {Panel && <Panel object={o} />}
+          <Conditions conditions={o.status?.conditions} />
           <EventsOf object={o} />
         </>
       )}

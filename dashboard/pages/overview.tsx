@@ -2,8 +2,8 @@
 import { useMemo } from 'preact/hooks'
 import type { Row } from '../follow.ts'
 import { kindOf } from '../kinds.ts'
-import { eventColumns, timeOf } from '../object/summary.tsx'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
+import { eventColumns, timeOf } from '../parts/events.tsx'
 import { useObjects, useTable } from '../parts/live.ts'
 import { Pill, toneOf } from '../parts/pill.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -34,17 +34,13 @@ function Tile({ title, value, of, bad, href }: { title: string; value: number; o
   )
 }
 
-function Nodes() {
-  const live = useObjects('/api/v1/nodes')!
-  const nodes = live.items.value
+/** Ready nodes of all, and what they have together. */
+function useNodes() {
+  const live = useObjects(may({ verb: 'list', resource: 'nodes' }) ? '/api/v1/nodes' : undefined)
+  const nodes = live?.items.value ?? []
   const ready = nodes.filter((n) => n.status?.conditions?.some((c: any) => c.type === 'Ready' && c.status === 'True')).length
   const total = (key: string, of: (q: string) => number) => nodes.reduce((t, n) => t + of(n.status?.capacity?.[key] ?? '0'), 0)
-  return {
-    tile: <Tile title="nodes ready" value={ready} of={nodes.length} bad={ready < nodes.length} href={linkTo('nodes')} />,
-    cores: total('cpu', coresOf),
-    bytes: total('memory', bytesOf),
-    any: nodes.length > 0,
-  }
+  return { all: nodes.length, ready, cores: total('cpu', coresOf), bytes: total('memory', bytesOf) }
 }
 
 interface Trouble {
@@ -64,16 +60,6 @@ const troubleColumns: DataColumn<Trouble>[] = [
 /** Since when something must have been starting to be worth a line, ms. */
 const STARTING_MS = 15_000
 
-function WithNodes() {
-  const { tile, cores, bytes, any } = Nodes()
-  return (
-    <>
-      <div class="tiles">{tile}</div>
-      {any && may({ verb: 'list', resource: 'nodes' }) && <Usage resource="nodes" cores={cores} bytes={bytes} />}
-    </>
-  )
-}
-
 function useListed(resource: string) {
   const k = kindOf(resource)
   const allowed = !!k && may({ verb: 'list', resource, namespace: namespace.value })
@@ -83,6 +69,7 @@ function useListed(resource: string) {
 }
 
 export function OverviewPage() {
+  const nodes = useNodes()
   const pods = useListed('pods')
   const deployments = useListed('deployments.apps')
   const sets = useListed('statefulsets.apps')
@@ -127,6 +114,9 @@ export function OverviewPage() {
         <h1>Overview{namespace.value && <span class="dim"> of {namespace.value}</span>}</h1>
       </header>
       <div class="tiles">
+        {nodes.all > 0 && (
+          <Tile title="nodes ready" value={nodes.ready} of={nodes.all} bad={nodes.ready < nodes.all} href={linkTo('nodes')} />
+        )}
         {pods && <Tile title="pods running" value={running} of={podRows.length} href={linkTo('pods')} />}
         {deployments && <Tile title="deployments" value={deployments.rows.value.length} href={linkTo('deployments.apps')} />}
         {sets && <Tile title="stateful sets" value={sets.rows.value.length} href={linkTo('statefulsets.apps')} />}
@@ -139,7 +129,7 @@ export function OverviewPage() {
           />
         )}
       </div>
-      {may({ verb: 'list', resource: 'nodes' }) && <WithNodes />}
+      {nodes.all > 0 && <Usage resource="nodes" cores={nodes.cores} bytes={nodes.bytes} />}
       {pods?.error.value && <Problem error={pods.error.value} />}
       {!pods && !deployments && (
         <p class="empty">Choose a namespace above: what you may see of all of them is not enough for an overview.</p>

@@ -12,6 +12,16 @@ export interface ChartProps {
 }
 
 const HEIGHT = 140
+const LEAST_S = 120
+
+const clock = (s: number) =>
+  new Date(s * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
+
+/** From the first to the last, two minutes at least. */
+const spanOf = (times: ArrayLike<number>): [number, number] => {
+  const last = times[times.length - 1] ?? Date.now() / 1000
+  return [Math.min(times[0] ?? last, last - LEAST_S), last]
+}
 
 export function Chart({ samples, value, most, text }: ChartProps) {
   const box = useRef<HTMLDivElement>(null)
@@ -26,9 +36,9 @@ export function Chart({ samples, value, most, text }: ChartProps) {
       height: HEIGHT,
       cursor: { show: false },
       legend: { show: false },
-      scales: { y: { range: (_, __, max) => [0, most || max * 1.2 || 1] }, x: { range: (_, min, max) => [Math.min(min, max - 60), max] } },
+      scales: { y: { range: (_, __, max) => [0, most || max * 1.2 || 1] }, x: { range: (u) => spanOf(u.data[0]) } },
       axes: [
-        { ...axis, space: 80 },
+        { ...axis, space: 80, values: (_, ticks) => ticks.map(clock) },
         { ...axis, size: 64, values: (_, ticks) => ticks.map(text) },
       ],
       series: [

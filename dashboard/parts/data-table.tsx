@@ -30,6 +30,8 @@ const ROW = 37
 const SPARE = 10
 /** So many rows say how wide a column is. */
 const SAMPLE = 200
+/** Characters from which a text is long. */
+const LONG = 44
 
 const shownValue = <R,>(c: DataColumn<R>, row: R): string | number => {
   if (c.value) return c.value(row)
@@ -53,12 +55,15 @@ export function DataTable<R>({ label, columns, rows, keyOf, href, empty = 'Nothi
     if (sort.down) keyed.reverse()
     return keyed.map((k) => k.row)
   }, [rows, sort, columns])
-  const widths = useMemo(() => {
-    const longest = columns.map((c) =>
-      Math.min(60, Math.max(c.name.length + 2, ...sorted.slice(0, SAMPLE).map((r) => String(shownValue(c, r)).length))),
-    )
-    const all = longest.reduce((a, b) => a + b, 0)
-    return longest.map((l) => `${((100 * l) / all).toFixed(2)}%`)
+  // As wide as what is in them; those with long texts share what is left.
+  const { widths, least } = useMemo(() => {
+    const longest = columns.map((c) => Math.max(c.name.length + 2, ...sorted.slice(0, SAMPLE).map((r) => String(shownValue(c, r)).length)))
+    const most = Math.min(LONG, Math.max(...longest))
+    const wide = longest.map((l) => Math.ceil(Math.min(l, LONG) * 0.9) + 3)
+    return {
+      widths: wide.map((w, i) => (longest[i]! >= most ? undefined : `${w}ch`)),
+      least: `${wide.reduce((all, w) => all + w, 0)}ch`,
+    }
   }, [columns, sorted])
   useLayoutEffect(() => {
     const b = box.current
@@ -102,10 +107,10 @@ export function DataTable<R>({ label, columns, rows, keyOf, href, empty = 'Nothi
       onScroll={(e) => setSeen({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}
       onKeyDown={walk}
     >
-      <table aria-label={label} aria-rowcount={sorted.length + 1}>
+      <table aria-label={label} aria-rowcount={sorted.length + 1} style={{ minWidth: least }}>
         <colgroup>
           {columns.map((c, i) => (
-            <col key={c.name} class={c.minor ? 'minor' : ''} style={{ width: widths[i] }} />
+            <col key={c.name} class={c.minor ? 'minor' : ''} style={widths[i] ? { width: widths[i] } : {}} />
           ))}
         </colgroup>
         <thead>

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { nanoOf } from '../../shared/meta/quantity.ts'
 import { call } from '../client.ts'
+import { may } from '../rights.ts'
 import type { ChartProps } from './chart.tsx'
 import { lazy } from './lazy.tsx'
 
@@ -48,7 +49,9 @@ interface Props {
 export function Usage({ resource, namespace = '', name, cores, bytes }: Props) {
   // Another object begins anew.
   const state = useMemo(() => ({ samples: signal<Sample[]>([]), error: signal('') }), [resource, namespace, name])
+  const allowed = may({ verb: name ? 'get' : 'list', resource: `${resource}.metrics.k8s.io`, namespace, ...(name ? { name } : {}) })
   useEffect(() => {
+    if (!allowed) return
     let timer: ReturnType<typeof setTimeout> | undefined
     const abort = new AbortController()
     const path = `/apis/metrics.k8s.io/v1beta1${namespace ? `/namespaces/${namespace}` : ''}/${resource}${name ? `/${name}` : ''}`
@@ -71,8 +74,9 @@ export function Usage({ resource, namespace = '', name, cores, bytes }: Props) {
       abort.abort()
       clearTimeout(timer)
     }
-  }, [resource, namespace, name, state])
+  }, [resource, namespace, name, state, allowed])
   const samples = state.samples.value
+  if (!allowed) return null
   const last = samples.at(-1)
   return (
     <section>
