@@ -9,7 +9,14 @@ export default defineConfig({
         test: {
           ...base,
           name: 'unit',
-          include: ['api/**/*.test.ts', 'shared/**/*.test.ts', 'node-agent/**/*.test.ts', 'cli/**/*.test.ts', 'tools/**/*.test.ts'],
+          include: [
+            'api/**/*.test.ts',
+            'shared/**/*.test.ts',
+            'node-agent/**/*.test.ts',
+            'cli/**/*.test.ts',
+            'tools/**/*.test.ts',
+            'dashboard/**/*.test.ts',
+          ],
         },
       },
       { test: { ...base, name: 'architecture', include: ['test/architecture/**/*.test.ts'] } },
@@ -29,7 +36,13 @@ export default defineConfig({
         test: {
           ...base,
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/hosted/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/clients/on-nodes.test.ts'],
+          include: [
+            'test/e2e/**/*.test.ts',
+            'test/hosted/**/*.test.ts',
+            'test/cli/**/*.test.ts',
+            'test/clients/on-nodes.test.ts',
+            'test/ui/**/*.test.ts',
+          ],
           testTimeout: 600_000,
           hookTimeout: 180_000,
           fileParallelism: false,

@@ -162,7 +162,7 @@ export function CodeEditor({ value, onChange, troubles, label, readOnly }: CodeE
           syntaxHighlighting(colours),
           autocompletion({ override: [complete] }),
           hover,
-          EditorView.contentAttributes.of({ 'aria-label': label }),
+          EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
           EditorState.readOnly.of(!!readOnly),
           EditorState.tabSize.of(2),
           EditorView.updateListener.of((u) => {

@@ -1,6 +1,6 @@
 // A table of any length: only the rows in sight are drawn, and their height is the same. Sorted by its headings, walked through by the arrow keys.
 import type { ComponentChildren } from 'preact'
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 
 export interface DataColumn<R> {
   name: string
@@ -74,14 +74,10 @@ export function DataTable<R>({ label, columns, rows, keyOf, href, empty = 'Nothi
     observer.observe(b)
     return () => observer.disconnect()
   }, [])
-  useEffect(() => {
-    // A list that has become shorter is shown from where it is.
-    const b = box.current
-    if (b) setSeen({ top: b.scrollTop, height: b.clientHeight })
-  }, [sorted.length])
-
-  const first = short ? 0 : Math.max(0, Math.floor(seen.top / ROW) - SPARE)
-  const last = short ? sorted.length : Math.min(sorted.length, Math.ceil((seen.top + seen.height) / ROW) + SPARE)
+  const inSight = Math.ceil(seen.height / ROW)
+  // A list that has become shorter is shown from where it ends.
+  const first = short ? 0 : Math.max(0, Math.min(Math.floor(seen.top / ROW), sorted.length - inSight) - SPARE)
+  const last = short ? sorted.length : Math.min(sorted.length, Math.max(first + SPARE, Math.ceil(seen.top / ROW)) + inSight + SPARE)
   const shown = sorted.slice(first, last)
 
   const walk = (e: KeyboardEvent) => {
