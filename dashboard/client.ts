@@ -25,7 +25,7 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
-export const pathWith = (path: string, query: Record<string, string> = {}): string => {
+const pathWith = (path: string, query: Record<string, string> = {}): string => {
   const text = new URLSearchParams(query).toString()
   return `${base}${path}${text ? `?${text}` : ''}`
 }

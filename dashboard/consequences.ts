@@ -6,6 +6,8 @@ import type { World } from '../shared/why/world.ts'
 const DEFAULT_GRACE_S = 30
 
 const count = (n: number, what: string, many = `${what}s`): string => `${n} ${n === 1 ? what : many}`
+/** A verb that fits the number. */
+const does = (n: number, one: string, many: string): string => (n === 1 ? one : many)
 const names = (list: readonly KObject[], most = 4): string => {
   const shown = list.slice(0, most).map((o) => o.metadata.name)
   return list.length > most ? `${shown.join(', ')} and ${list.length - most} more` : shown.join(', ')
@@ -96,7 +98,9 @@ function usersOf(field: 'configMap' | 'secret' | 'claim', o: KObject, world: Wor
 
 const usedBy = (users: readonly KObject[]): string[] =>
   users.length
-    ? [`${count(users.length, 'pod')} use${users.length === 1 ? 's' : ''} it and will not start again without it: ${names(users)}.`]
+    ? [
+        `${count(users.length, 'pod')} ${does(users.length, 'uses it and will not start again', 'use it and will not start again')} without it: ${names(users)}.`,
+      ]
     : ['No running pod uses it.']
 
 /** Of deleting an object. */
@@ -132,7 +136,9 @@ export function ofDeleting(resource: string, o: KObject, world: World): string[]
       const jobs = world.owned('jobs.batch', o)
       return [
         'It does not run again.',
-        jobs.length ? `${count(jobs.length, 'job')} that it made go with it, and their pods: ${names(jobs)}.` : 'It has no jobs now.',
+        jobs.length
+          ? `${count(jobs.length, 'job')} that it made ${does(jobs.length, 'goes', 'go')} with it, and what they run: ${names(jobs)}.`
+          : 'It has no jobs now.',
       ]
     }
     case 'services': {
@@ -151,7 +157,10 @@ export function ofDeleting(resource: string, o: KObject, world: World): string[]
         ),
         `${count(ends, 'endpoint')} served it; the pods go on running.`,
       ]
-      if (led.length) out.push(`${count(led.length, 'ingress', 'ingresses')} lead to it and will answer 503: ${names(led)}.`)
+      if (led.length)
+        out.push(
+          `${count(led.length, 'ingress', 'ingresses')} ${does(led.length, 'leads', 'lead')} to it and will answer 503: ${names(led)}.`,
+        )
       return out
     }
     case 'configmaps':
@@ -161,14 +170,19 @@ export function ofDeleting(resource: string, o: KObject, world: World): string[]
       const tls = world
         .list('ingresses.networking.k8s.io', o.metadata.namespace)
         .filter((i) => i.spec.tls?.some((t: any) => t.secretName === name))
-      if (tls.length) out.push(`${count(tls.length, 'ingress', 'ingresses')} lose their certificate: ${names(tls)}.`)
+      if (tls.length)
+        out.push(`${count(tls.length, 'ingress', 'ingresses')} ${does(tls.length, 'loses its', 'lose their')} certificate: ${names(tls)}.`)
       if (o.type === 'kubernetes.io/service-account-token') out.push('Whoever uses its token is refused.')
       return out
     }
     case 'serviceaccounts': {
       const users = world.list('pods', o.metadata.namespace).filter((p) => (p.spec.serviceAccountName ?? 'default') === name)
       return [
-        ...(users.length ? [`${count(users.length, 'pod')} run as it; their tokens are refused from now on: ${names(users)}.`] : []),
+        ...(users.length
+          ? [
+              `${count(users.length, 'pod')} ${does(users.length, 'runs as it; its tokens', 'run as it; their tokens')} are refused from now on: ${names(users)}.`,
+            ]
+          : []),
         'No pod that names it can be made any more.',
       ]
     }
@@ -178,7 +192,7 @@ export function ofDeleting(resource: string, o: KObject, world: World): string[]
       const policy = volume?.spec.persistentVolumeReclaimPolicy
       return [
         users.length
-          ? `${count(users.length, 'pod')} use${users.length === 1 ? 's' : ''} it: it stays until they are gone: ${names(users)}.`
+          ? `${count(users.length, 'pod')} ${does(users.length, 'uses', 'use')} it: it stays until ${does(users.length, 'that is', 'they are')} gone: ${names(users)}.`
           : 'No pod uses it.',
         !o.spec.volumeName
           ? 'It has no volume.'
@@ -198,7 +212,7 @@ export function ofDeleting(resource: string, o: KObject, world: World): string[]
     case 'nodes': {
       const pods = world.list('pods').filter((p) => p.spec.nodeName === name)
       return [
-        `${count(pods.length, 'pod')} on it are given up; those that belong to something are made anew elsewhere.`,
+        `${count(pods.length, 'pod')} on it ${does(pods.length, 'is', 'are')} given up; what belongs to something is made anew elsewhere.`,
         'The machine itself is left as it is. To remove it for good: kedge node rm.',
       ]
     }
@@ -273,8 +287,14 @@ export function ofDraining(node: KObject, world: World): string[] {
   const mirrors = pods.filter((p) => p.metadata.annotations?.['kubernetes.io/config.mirror'])
   const orphans = pods.filter((p) => !p.metadata.ownerReferences?.some((r) => r.controller) && !mirrors.includes(p))
   const going = pods.filter((p) => !daemons.includes(p) && !mirrors.includes(p))
-  const out = ['No new pod comes to it.', `${count(going.length, 'pod')} are sent away, as their disruption budgets allow.`]
-  if (daemons.length) out.push(`${count(daemons.length, 'pod')} of daemon sets stay.`)
-  if (orphans.length) out.push(`${count(orphans.length, 'pod')} belong to nobody and are not made anew: ${names(orphans)}.`)
+  const out = [
+    'No new pod comes to it.',
+    `${count(going.length, 'pod')} ${does(going.length, 'is', 'are')} sent away, as their disruption budgets allow.`,
+  ]
+  if (daemons.length) out.push(`${count(daemons.length, 'pod')} of daemon sets ${does(daemons.length, 'stays', 'stay')}.`)
+  if (orphans.length)
+    out.push(
+      `${count(orphans.length, 'pod')} ${does(orphans.length, 'belongs to nobody and is', 'belong to nobody and are')} not made anew: ${names(orphans)}.`,
+    )
   return out
 }

@@ -1,11 +1,11 @@
 // Lists that stay true: read page by page, then watched over a socket, read anew when the watch is too old. One loop for tables and for objects.
 import { signal } from '@preact/signals'
+import { WATCH_PROTOCOL } from '../shared/session/watch.ts'
 import { ApiError, call, openSocket } from './client.ts'
 
 const PAGE = 500
 const FIRST_DELAY = 1000
 const MAX_DELAY = 30_000
-const WATCH_PROTOCOL = 'watch.kedge.dev'
 
 export type LiveState = 'loading' | 'live' | 'away'
 
@@ -66,7 +66,7 @@ async function watch(o: Follow, from: { rv: string }, signal: AbortSignal): Prom
 }
 
 /** Until the signal says otherwise. What is refused (403, 404) ends it; whoever is away is asked again, with a growing delay. */
-export async function follow(o: Follow, signal: AbortSignal): Promise<void> {
+async function follow(o: Follow, signal: AbortSignal): Promise<void> {
   let delay = FIRST_DELAY
   let version: { rv: string } | undefined
   while (!signal.aborted) {

@@ -62,10 +62,3 @@ export function pathOf(k: Kind, namespace = '', name?: string, subresource?: str
   const one = name === undefined ? '' : `/${encodeURIComponent(name)}`
   return `${root}${ns}/${k.plural}${one}${subresource ? `/${subresource}` : ''}`
 }
-
-/** `pathOf` by the resource's name; throws where the cluster does not serve it. */
-export function pathTo(resource: string, namespace = '', name?: string, subresource?: string): string {
-  const k = kindOf(resource)
-  if (!k) throw new Error(`this cluster serves no ${resource}`)
-  return pathOf(k, namespace, name, subresource)
-}

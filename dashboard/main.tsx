@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals'
 import { render } from 'preact'
 import { useEffect } from 'preact/hooks'
-import { call } from './client.ts'
+import { base, call } from './client.ts'
 import { kindOf, kinds, loadKinds } from './kinds.ts'
 import { ListPage } from './pages/list.tsx'
 import { OverviewPage } from './pages/overview.tsx'
@@ -12,8 +12,8 @@ import { lazy } from './parts/lazy.tsx'
 import { Problem } from './parts/problem.tsx'
 import { Said } from './parts/say.tsx'
 import { forgetRights } from './rights.ts'
-import { chooseNamespace, namespace, route } from './route.ts'
-import { isSignedIn, returnFromProvider } from './session.ts'
+import { chooseNamespace, namespace, parseRoute, route } from './route.ts'
+import { doorOf, isSignedIn, returnFromProvider } from './session.ts'
 import { Shell } from './shell.tsx'
 import { applyTheme } from './theme.ts'
 
@@ -28,6 +28,9 @@ const pages: Record<string, ReturnType<typeof lazy>> = {
 }
 const ObjectPage = lazy(async () => (await import('./pages/object.tsx')).ObjectPage)
 
+const HostPage = lazy(async () => (await import('./pages/host.tsx')).HostPage)
+
+const hosted = signal(false)
 const user = signal<{ username: string; groups: string[] } | undefined>(undefined)
 const failed = signal<Error | undefined>(undefined)
 const RETRY_MS = 3000
@@ -35,6 +38,11 @@ const RETRY_MS = 3000
 async function begin(): Promise<void> {
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   try {
+    // The clusters of a host have paths of their own.
+    if (!base && (await doorOf()).hosted) {
+      hosted.value = true
+      return
+    }
     const [me] = await Promise.all([call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body }), loadKinds()])
     const { username = '', groups = [] } = me.status.userInfo
     // A service account begins where it lives.
@@ -67,6 +75,7 @@ function App() {
     if (here) void begin()
   }, [here])
   if (!here) return <SignInPage />
+  if (hosted.value) return <HostPage />
   if (!user.value || !kinds.value.size)
     return (
       <main class="wait">
@@ -85,4 +94,8 @@ function App() {
 }
 
 applyTheme()
-void returnFromProvider().finally(() => render(<App />, document.getElementById('app')!))
+void returnFromProvider().finally(() => {
+  // The address may have been taken up again.
+  route.value = parseRoute(location.hash)
+  render(<App />, document.getElementById('app')!)
+})

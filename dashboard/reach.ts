@@ -29,7 +29,7 @@ export interface Cluster {
 }
 
 /** The workload that a pod is of, by its owner; a ReplicaSet's is the Deployment whose hash its name ends with. */
-export function workloadOf(pod: KObject): { kind: string; name: string } {
+function workloadOf(pod: KObject): { kind: string; name: string } {
   const owner = pod.metadata.ownerReferences?.find((r) => r.controller)
   const hash = pod.metadata.labels?.['pod-template-hash']
   if (!owner) return { kind: 'Pod', name: pod.metadata.name }

@@ -9,13 +9,15 @@ interface Kept {
 }
 
 const at = () => location.pathname.replace(/\/ui(\/.*)?$/, '/ui')
-const KEY = () => `kedge ${at()}`
+/** Where the dashboard of a host begins. */
+const HOST = '/ui'
+const keyOf = (path: string) => `kedge ${path}`
 /** A token is renewed this long before it ends, ms. */
 const EARLY = 60_000
 
 const read = (): Kept | undefined => {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY()) ?? 'null') ?? undefined
+    return JSON.parse(sessionStorage.getItem(keyOf(at())) ?? 'null') ?? undefined
   } catch {
     return undefined
   }
@@ -28,14 +30,21 @@ export const isSignedIn = () => kept.value !== undefined
 
 function keep(k: Kept | undefined): void {
   kept.value = k
-  if (k) sessionStorage.setItem(KEY(), JSON.stringify(k))
-  else sessionStorage.removeItem(KEY())
+  if (k) sessionStorage.setItem(keyOf(at()), JSON.stringify(k))
+  else sessionStorage.removeItem(keyOf(at()))
 }
 
 export function signedOut(why: string): void {
   if (!kept.value) return
   reason.value = why
   keep(undefined)
+  // Whoever leaves a host leaves its clusters.
+  if (at() === HOST) for (const key of Object.keys(sessionStorage)) if (key.startsWith(keyOf('/clusters/'))) sessionStorage.removeItem(key)
+}
+
+/** Takes whoever is signed in to a host along to its clusters. */
+export function takeAlong(clusters: string[]): void {
+  for (const name of clusters) sessionStorage.setItem(keyOf(`/clusters/${name}${HOST}`), JSON.stringify(kept.value))
 }
 
 /** With a token of the cluster, or of the host. */
@@ -77,14 +86,26 @@ export interface Provider {
   scope: string
 }
 
-/** Where people sign in; undefined where the cluster knows no provider. */
-export async function provider(): Promise<Provider | undefined> {
-  const answer = await fetch(`${at()}/sign-in`)
-  return answer.ok ? ((await answer.json()) as { oidc?: Provider }).oidc : undefined
+export interface Door {
+  /** Where people sign in, if anywhere. */
+  oidc?: Provider
+  /** Whether there are many clusters behind this address. */
+  hosted: boolean
+}
+
+let door: Promise<Door> | undefined
+/** How one gets in here; asked once. */
+export function doorOf(): Promise<Door> {
+  door ??= fetch(`${at()}/sign-in`).then((answer) => answer.json() as Promise<Door>)
+  door.catch(() => {
+    door = undefined
+  })
+  return door
 }
 
 const random = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32)))).replace(/[+/=]/g, '')
-const redirectUri = () => `${location.origin}${at()}/`
+/** One for all clusters of a host: providers want to know it before. */
+const redirectUri = async () => `${location.origin}${(await doorOf()).hosted ? HOST : at()}/`
 const PENDING = 'kedge sign-in'
 
 /** Goes to the provider (authorization code with PKCE, RFC 7636); it sends the browser back here. */
@@ -95,12 +116,12 @@ export async function goToProvider(p: Provider): Promise<void> {
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '')
-  sessionStorage.setItem(PENDING, JSON.stringify({ verifier, state, hash: location.hash }))
+  sessionStorage.setItem(PENDING, JSON.stringify({ verifier, state, path: at(), hash: location.hash }))
   const url = new URL(p.authorizationEndpoint)
   const query = {
     response_type: 'code',
     client_id: p.clientId,
-    redirect_uri: redirectUri(),
+    redirect_uri: await redirectUri(),
     scope: p.scope,
     state,
     code_challenge: challenge,
@@ -125,8 +146,12 @@ export async function returnFromProvider(): Promise<void> {
   }
   const answer = await fetch(`${at()}/sign-in`, {
     method: 'POST',
-    body: JSON.stringify({ code, verifier: pending.verifier, redirectUri: redirectUri() }),
+    body: JSON.stringify({ code, verifier: pending.verifier, redirectUri: await redirectUri() }),
   })
-  if (answer.ok) keepTokens((await answer.json()) as { idToken: string })
-  else reason.value = ((await answer.json().catch(() => ({}))) as any).message ?? 'The provider did not accept the sign-in.'
+  if (answer.ok) {
+    keepTokens((await answer.json()) as { idToken: string })
+    if (pending.path === at()) return
+    sessionStorage.setItem(keyOf(pending.path), JSON.stringify(kept.value))
+    location.assign(`${pending.path}/${pending.hash}`)
+  } else reason.value = ((await answer.json().catch(() => ({}))) as any).message ?? 'The provider did not accept the sign-in.'
 }

@@ -1,8 +1,7 @@
 // A watch over WebSocket, as kube-apiserver offers it: each event is a message. Browsers hold six connections to a server and many sockets.
+import { WATCH_PROTOCOL } from '../../shared/session/watch.ts'
 import type { Connection } from '../ports/socket.ts'
 
-/** What a browser names besides its token; clients that name no protocol get none. */
-export const WATCH_PROTOCOL = 'watch.kedge.dev'
 /** What may wait for a client that does not read, bytes: it is cut off, lists anew, and goes on. */
 const MAX_BUFFERED = 4 * 1024 * 1024
 

@@ -24,7 +24,7 @@ export function containersOf(pod: any): Container[] {
   ]
 }
 
-export function stateOf({ status: s }: Container): string {
+function stateOf({ status: s }: Container): string {
   const { running, waiting, terminated } = s.state ?? {}
   if (running) return s.ready ? 'Running' : 'Running, not ready'
   if (waiting) return waiting.reason ?? 'Waiting'

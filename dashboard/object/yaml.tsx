@@ -28,7 +28,7 @@ export const troublesOf = (cause: unknown, document = 0): Trouble[] =>
     : []
 
 /** Asks for it to be written. Throws what the server says. */
-export async function write(k: Kind, o: any, text: string, dry: boolean): Promise<any> {
+async function write(k: Kind, o: any, text: string, dry: boolean): Promise<any> {
   const { parse } = await yamlOf()
   let body: any
   try {

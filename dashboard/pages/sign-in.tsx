@@ -1,26 +1,27 @@
 // Where somebody signs in: with a token, or at the cluster's provider.
 import { useEffect, useState } from 'preact/hooks'
 import { base } from '../client.ts'
-import { goToProvider, type Provider, provider, reason, signIn } from '../session.ts'
+import { type Door, doorOf, goToProvider, reason, signIn } from '../session.ts'
 
 export function SignInPage() {
   const [token, setToken] = useState('')
-  const [at, setAt] = useState<Provider | undefined>()
+  const [door, setDoor] = useState<Door | undefined>()
   const [error, setError] = useState('')
   const [busy, setBusy] = useState(false)
   useEffect(() => {
-    provider().then(setAt, () => {})
+    doorOf().then(setDoor, () => {})
   }, [])
+  const at = door?.oidc
+  const isHost = !!door?.hosted && !base
   const submit = async (e: Event) => {
     e.preventDefault()
     setBusy(true)
     setError('')
     const shown = token.trim()
-    const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' })
-    const answer = await fetch(`${base}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
-      method: 'POST',
+    const answer = await fetch(isHost ? '/v1/whoami' : `${base}/apis/authentication.k8s.io/v1/selfsubjectreviews`, {
+      method: isHost ? 'GET' : 'POST',
       headers: { authorization: `Bearer ${shown}`, 'content-type': 'application/json' },
-      body,
+      ...(isHost ? {} : { body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }) }),
     }).catch(() => undefined)
     setBusy(false)
     if (answer?.ok) return signIn(shown)
@@ -38,7 +39,7 @@ export function SignInPage() {
       <h1>
         <Mark /> Kedge
       </h1>
-      <p>Sign in to {name ? `the cluster ${name}` : `the cluster at ${location.host}`}</p>
+      <p>Sign in to {name ? `the cluster ${name}` : isHost ? location.host : `the cluster at ${location.host}`}</p>
       {reason.value && (
         <p class="error" role="alert">
           {reason.value}

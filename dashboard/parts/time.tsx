@@ -1,7 +1,7 @@
 // How long ago something was, kept true while it is shown.
 import { signal } from '@preact/signals'
 
-export const now = signal(Date.now())
+const now = signal(Date.now())
 setInterval(() => {
   if (document.visibilityState === 'visible') now.value = Date.now()
 }, 1000)
@@ -10,7 +10,7 @@ addEventListener('visibilitychange', () => {
 })
 
 /** Seconds as kubectl writes ages: `12s`, `5m10s`, `3h`, `2d4h`. */
-export function ageText(seconds: number): string {
+function ageText(seconds: number): string {
   const s = Math.max(0, Math.floor(seconds))
   if (s < 120) return `${s}s`
   const m = Math.floor(s / 60)

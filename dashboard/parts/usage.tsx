@@ -24,7 +24,7 @@ export const bytesOf = (q: string | undefined): number => Number(nanoOf(q) / 1_0
 const sum = (list: any[]): { cores: number; bytes: number } =>
   list.reduce((t, c) => ({ cores: t.cores + coresOf(c.usage?.cpu), bytes: t.bytes + bytesOf(c.usage?.memory) }), { cores: 0, bytes: 0 })
 
-export const coresText = (n: number): string => (n < 1 ? `${Math.round(n * 1000)} m` : n.toFixed(2))
+const coresText = (n: number): string => (n < 1 ? `${Math.round(n * 1000)} m` : n.toFixed(2))
 export function bytesText(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let i = 0
