@@ -60,6 +60,7 @@ export const menu: { title: string; entries: Entry[] }[] = [
       { title: 'Secrets', resource: 'secrets' },
       { title: 'Quotas', resource: 'resourcequotas' },
       { title: 'Limit ranges', resource: 'limitranges' },
+      { title: 'Log counters', resource: 'logcounters.observe.kedge.dev' },
     ],
   },
   {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, homedir, totalmem } from 'node:os'
 import path from 'node:path'
+import { LOG_COUNTERS } from '../shared/logs.ts'
 import { apiServiceIp, FAMILIES, type Family, familyOf, ofFamily, rangesIn } from '../shared/meta/address.ts'
 import { DESIRED, FAILED } from '../shared/meta/node-annotations.ts'
 import { CONFIG_SOURCE, isMirror, isStatic } from '../shared/meta/static-pods.ts'
@@ -10,6 +11,7 @@ import { AtRest } from './at-rest.ts'
 import type { Daemon, DaemonOptions } from './daemon-options.ts'
 import { KeptLogs } from './logs/kept-logs.ts'
 import { filesOf } from './logs/log-files.ts'
+import { LogReaders } from './logs/log-readers.ts'
 import { ApiProxy } from './network/api-proxy.ts'
 import { hostNetworking, ownNetworking } from './network/cni.ts'
 import { PodDialers } from './network/dial.ts'
@@ -41,7 +43,7 @@ import { PodWorker } from './pods/worker.ts'
 import { ImageCollector } from './pressure/image-collector.ts'
 import { Pressure } from './pressure/pressure.ts'
 import { DEFAULT_HARD, parseThresholds } from './pressure/thresholds.ts'
-import { type Observed, Runtime } from './runtime/docker.ts'
+import { Runtime } from './runtime/docker.ts'
 import { PodCgroups } from './runtime/pod-cgroups.ts'
 import { Service } from './service.ts'
 import { createApi } from './session/api.ts'
@@ -112,30 +114,15 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const ownPods = () => [...workers.values()].map((w) => w.pod)
   const rest = new AtRest()
   const keptLogs = new KeptLogs(o.data, o.logs ?? { age: 86_400_000, size: 2 ** 29 }, log)
-  const labelsOf = (uid: string): Record<string, string> => workers.get(uid)?.pod.metadata.labels ?? {}
-  const outputsFile = path.join(o.data, 'logs.yaml')
-  const hasOutputs = !o.offline && existsSync(outputsFile)
-  // Few machines send logs on: others need not bear what does.
-  const forwarder = hasOutputs
-    ? await (await import('./logs/forward/forwarder.ts')).forwarderBy(outputsFile, o.data, identity.node, log)
-    : undefined
-  const forwardLogs = (all: Iterable<Observed>) => {
-    for (const c of all)
-      if (forwarder && c.logPath && !c.sandbox)
-        forwarder.add({
-          id: c.id,
-          logPath: c.logPath,
-          namespace: c.podNamespace,
-          pod: c.podName,
-          uid: c.podUid,
-          container: c.name,
-          image: c.image,
-          labels: labelsOf(c.podUid),
-        })
+  const labelsOf = (uid: string): Record<string, string> | undefined => {
+    const worker = workers.get(uid)
+    return worker && (worker.pod.metadata.labels ?? {})
   }
+  const readers = new LogReaders({ data: o.data, node: identity.node, log, labelsOf, containers: () => runtime.containers.values() })
+  if (!o.offline) await readers.open()
   runtime.removing = (c) => {
-    forwarder?.removing(c.id)
-    keptLogs.keep(c, labelsOf(c.podUid))
+    readers.removing(c)
+    keptLogs.keep(c, labelsOf(c.podUid) ?? {})
   }
   const logFiles = (namespace: string) => [
     ...keptLogs.files(namespace),
@@ -301,6 +288,10 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   })
   const localVolumes = new LocalVolumes(o.data, api, log)
   new ObjectList(session, 'persistentvolumes', {}, (_key, _old, now) => now && localVolumes.changed(now))
+  const counted = () => {
+    if (counters.synced) readers.count([...counters.objects.values()]).catch((cause) => log.error('logs cannot be counted', cause))
+  }
+  const counters: ObjectList = new ObjectList(session, LOG_COUNTERS, {}, counted, counted)
   if (existsSync(rangeFile)) ownRanges = rangesIn(readFileSync(rangeFile, 'utf8').trim())
 
   const shutdown = new NodeShutdown(o.shutdownGrace ?? { all: 0, critical: 0 })
@@ -340,7 +331,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     pods: ownPods,
     data: o.data,
     names: () => dns.counters,
-    forwarding: () => forwarder?.families() ?? [],
+    forwarding: () => readers.families(),
     probed: () => [...workers.values()].map((w) => ({ pod: w.pod, counts: w.probeCounts })),
   }
   const summary = new Summary(measured)
@@ -399,6 +390,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
   const begin = (pod: any) => {
     const w = new PodWorker(pod, context)
     workers.set(pod.metadata.uid, w)
+    readers.seen(runtime.ofPod(pod.metadata.uid))
     w.wake()
   }
   const mirrors = new MirrorPods(
@@ -477,12 +469,12 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
 
   runtime.on('changed', (uid) => {
     workers.get(uid)?.wake()
-    forwardLogs(runtime.ofPod(uid))
+    readers.seen(runtime.ofPod(uid))
     rest.stirred()
   })
   runtime.on('reset', () => {
     if (o.offline) return
-    forwardLogs(runtime.containers.values())
+    readers.seen(runtime.containers.values())
     for (const w of workers.values()) w.wake()
     void forwarding()
     reporter.report()
@@ -497,7 +489,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     dns.start()
     host.start()
     csi.start()
-    forwarder?.start()
+    readers.start()
     await staticPods.start()
     session.start()
     void runtime.start()
@@ -519,7 +511,7 @@ export async function startDaemon(o: DaemonOptions): Promise<Daemon> {
     rest.close()
     for (const p of proxies) p.close()
     policies.close()
-    await Promise.all([forwarder?.close(), apiProxy.close(), dns.close(), ingress.close()])
+    await Promise.all([readers.close(), apiProxy.close(), dns.close(), ingress.close()])
     for (const w of workers.values()) w.detach()
     session.close()
     dialers.close()

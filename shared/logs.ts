@@ -1,6 +1,10 @@
 // Searching what the pods of a namespace have said, those that are gone too: the question as a query string, and a line of what is found.
 import { badRequest } from './status/index.ts'
 
+export const OBSERVE_GROUP = 'observe.kedge.dev'
+/** The kind that makes metrics of lines (shared/kinds/log-counter.ts), as a resource. */
+export const LOG_COUNTERS = `logcounters.${OBSERVE_GROUP}`
+
 export interface LogLine {
   /** RFC 3339, with nanoseconds. */
   time: string

@@ -1,5 +1,6 @@
 // Kubernetes' default cluster roles and bindings for what is served here (plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 import { DEPLOY_GROUP } from '../../shared/kinds/deploy.ts'
+import { OBSERVE_GROUP } from '../../shared/logs.ts'
 import type { KObject } from '../../shared/meta/object.ts'
 import { type Rule, rulesCover } from './rbac.ts'
 
@@ -94,6 +95,7 @@ export const clusterRoles = [
       rule('autoscaling', ['horizontalpodautoscalers'], write),
       rule('policy', ['poddisruptionbudgets'], write),
       rule(DEPLOY_GROUP, ['deployhooks', 'deploydeliveries'], write),
+      rule(OBSERVE_GROUP, ['logcounters'], write),
     ],
     aggregate('edit'),
   ),
@@ -121,6 +123,7 @@ export const clusterRoles = [
       ),
       rule('discovery.k8s.io', ['endpointslices'], read),
       rule(DEPLOY_GROUP, ['deployhooks', 'deploydeliveries'], read),
+      rule(OBSERVE_GROUP, ['logcounters'], read),
       rule(
         'apps',
         [...workloads, 'controllerrevisions', 'deployments/status', 'replicasets/status', 'statefulsets/status', 'daemonsets/status'],

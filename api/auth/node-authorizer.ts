@@ -2,6 +2,7 @@
 // Which pods are its own is the Node's graph: kept by whoever holds the pods (the hub's cluster cache).
 
 import type { Referenced } from '../../shared/kinds/pod-references.ts'
+import { LOG_COUNTERS } from '../../shared/logs.ts'
 import { nodeOf } from '../admission/node-restriction.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 
@@ -28,6 +29,7 @@ const readAll = new Set([
   'ingressclasses.networking.k8s.io',
   'runtimeclasses.node.k8s.io',
   'csidrivers.storage.k8s.io',
+  LOG_COUNTERS,
 ])
 const reads = ['get', 'list', 'watch']
 

@@ -28,6 +28,7 @@ import { flowSchema, priorityLevelConfiguration } from './flow-control.ts'
 import { cronJob, job } from './job.ts'
 import type { Kind } from './kind.ts'
 import { lease } from './lease.ts'
+import { logCounter } from './log-counter.ts'
 import { nodeMetrics, podMetrics } from './metrics.ts'
 import { namespace } from './namespace.ts'
 import { ingress, ingressClass, ipAddress, networkPolicy, serviceCidr } from './networking.ts'
@@ -113,6 +114,7 @@ export const kinds: readonly Kind[] = [
   roleBinding,
   clusterRoleBinding,
   deployHook,
+  logCounter,
   deployDelivery,
   ...reviews,
 ]

@@ -185,6 +185,28 @@ const own: Own = {
       revision: ['string', 'The revision that the rollout made.'],
     },
   },
+  V1LogCounter: {
+    about:
+      'LogCounter makes a metric of what pods of its namespace say: lines that fit a pattern are counted, and told at /metrics of the nodes.',
+    properties: { ...typed, spec: ['V1LogCounterSpec', 'Which lines are counted, and what the counter is called.'] },
+  },
+  V1LogCounterSpec: {
+    about: 'LogCounterSpec says which lines are counted, and what the counter is called.',
+    properties: {
+      selector: ['V1LabelSelector', 'The pods whose lines count; all of the namespace where it is empty.'],
+      container: ['string', 'The container whose lines count; all where it is empty.'],
+      stream: ['string', 'stdout or stderr, where not both count.'],
+      pattern: ['string', 'A regular expression (RE2) that is searched for in each line.'],
+      metric: ['string', "The counter's name; it ends with _total."],
+      help: ['string', 'What it is, for those who read it.'],
+      labels: ['[string]', 'Named groups of the pattern whose values become labels, beside namespace, pod and container.'],
+      maxSeries: [
+        'int32',
+        'So many combinations of labels a node tells apart; what is beyond them is counted as other. 100 unless said otherwise.',
+      ],
+    },
+    required: ['pattern', 'metric'],
+  },
   V1beta1NodeMetrics: {
     about: 'NodeMetrics is what a node uses.',
     properties: {

@@ -656,5 +656,29 @@ export const manifests: Record<string, Manifests> = {
     },
   },
   'deploy.kedge.dev/v1 DeployHook': { good: {}, bad: {} },
+  'observe.kedge.dev/v1 LogCounter': {
+    good: {
+      minimal: { spec: { pattern: 'error', metric: 'errors_total' } },
+      typical: {
+        spec: {
+          selector: { matchLabels: { app: 'web' } },
+          container: 'main',
+          stream: 'stderr',
+          pattern: 'code=(?P<code>[0-9]+)',
+          metric: 'answers_total',
+          help: 'Answers by code.',
+          labels: ['code'],
+          maxSeries: 20,
+        },
+      },
+    },
+    bad: {
+      'spec.pattern spec.metric': {},
+      'spec.pattern': { spec: { pattern: '(', metric: 'errors_total' } },
+      'spec.metric': { spec: { pattern: 'x', metric: 'errors' } },
+      'spec.labels[0] spec.labels[1]': { spec: { pattern: '(?P<pod>x)', metric: 'errors_total', labels: ['pod', 'code'] } },
+      'spec.maxSeries': { spec: { pattern: 'x', metric: 'errors_total', maxSeries: 100_000 } },
+    },
+  },
   'deploy.kedge.dev/v1 DeployDelivery': { good: {}, bad: {} },
 }

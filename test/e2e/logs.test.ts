@@ -82,6 +82,33 @@ describe.skipIf(missing)('logs', () => {
     )
   })
 
+  test('lines become a metric, and none is counted twice or lost though the daemon is killed', async () => {
+    cp.k('apply -f -', {
+      input: `apiVersion: observe.kedge.dev/v1
+kind: LogCounter
+metadata: {name: steps}
+spec: {selector: {matchLabels: {app: stepper}}, pattern: "^step (?P<kind>odd|even)", metric: steps_total, labels: [kind]}
+`,
+    })
+    const says =
+      'i=0; while [ $i -lt 100 ]; do echo step odd; echo step even; echo no step; i=$((i+1)); sleep 0.05; done; echo done; sleep 3600'
+    cp.k('apply -f -', { input: talker('stepper', 'h1', says) })
+    const counted = (kind: string): number => {
+      const text = cp.kubectl('get --raw /api/v1/nodes/h1/proxy/metrics').out
+      const m = new RegExp(`steps_total\\{namespace="default",counter="steps",pod="stepper",container="c",kind="${kind}"\\} (\\d+)`).exec(
+        text,
+      )
+      return Number(m?.[1] ?? 0)
+    }
+    await eventually('it counts', () => counted('odd') > 5)
+    hosts[0]!.killDaemon()
+    hosts[0]!.startDaemon()
+    await eventually('it has said all', () => cp.kubectl('logs stepper').out.includes('done'), 60_000)
+    await eventually('all are counted', () => counted('odd') === 100 && counted('even') === 100, 60_000)
+    cp.k('delete logcounter steps')
+    await eventually('it is told no more', () => counted('odd') === 0)
+  })
+
   test('only those may search who may read logs there', () => {
     expect(kedge('grep', 'fault', '--as', 'eve')).toContain('cannot get resource "pods/log"')
     cp.k('create role logs --verb=get --resource=pods/log')

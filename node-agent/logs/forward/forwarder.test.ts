@@ -7,6 +7,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Output } from '../../../shared/log-outputs.ts'
 import { quietLog } from '../../log.ts'
+import { LogCounters } from '../counters.ts'
 import { LogForwarder, type Speaker } from './forwarder.ts'
 
 let folder: string
@@ -38,9 +39,14 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const begin = (more: Partial<Output> = {}): LogForwarder => {
+const none = (): LogCounters => {
+  const c = new LogCounters()
+  c.set([])
+  return c
+}
+const begin = (more: Partial<Output> = {}, counters = none()): LogForwarder => {
   const output: Output = { name: 'sink', type: 'loki', url, headers: {}, index: '', ...more }
-  const f = new LogForwarder({ data: folder, node: 'n1', outputs: [output], log: quietLog })
+  const f = new LogForwarder({ data: folder, node: 'n1', outputs: [output], counters, log: quietLog })
   running.push(f)
   f.start()
   return f
@@ -184,4 +190,36 @@ test('much is sent in pieces, each line once', async () => {
   begin().add(speaker('a', ...many))
   await expect.poll(() => got.length, { timeout: 10_000 }).toBe(5000)
   expect(new Set(got).size).toBe(5000)
+})
+
+test('lines are counted once, through an end in between', async () => {
+  const object: any = {
+    metadata: { name: 'errors', namespace: 'default', uid: 'e' },
+    spec: { pattern: '^error: (?P<what>\\w+)', metric: 'errors_total', labels: ['what'], maxSeries: 10 },
+  }
+  const counted = (c: LogCounters) => c.families()[0]?.samples.map((s) => [s.labels?.what, s.value])
+  const s = speaker('a', 'error: disk', 'all is well', 'error: net')
+  const first = new LogCounters()
+  first.set([object])
+  const f = begin({}, first)
+  f.add(s)
+  await expect
+    .poll(() => counted(first))
+    .toEqual([
+      ['disk', 1],
+      ['net', 1],
+    ])
+  await end(f)
+  say(s, 'error: disk')
+  const second = new LogCounters()
+  const g = begin({}, second)
+  g.add(s)
+  second.set([object])
+  g.countersChanged()
+  await expect
+    .poll(() => counted(second))
+    .toEqual([
+      ['disk', 2],
+      ['net', 1],
+    ])
 })

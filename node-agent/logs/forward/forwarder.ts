@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Family } from '../../../shared/exposition.ts'
 import { type LogRecord, type Output, outputsOf, requestOf, verdictOf } from '../../../shared/log-outputs.ts'
 import type { Log } from '../../log.ts'
+import type { LogCounters } from '../counters.ts'
 import { filesOf, place } from '../log-files.ts'
 import { inodes, type Originals, type Position, readOn } from './tail.ts'
 
@@ -27,6 +28,8 @@ const MOST_BYTES = 1024 * 1024
 const TOGETHER = 200
 const [RETRY, MAX_RETRY] = [1000, 60_000]
 const ANSWER_WITHIN = 30_000
+/** The name of no output. */
+const COUNTING = '=counters'
 /** What is kept of containers that are gone until it has been sent, bytes; beyond it the oldest goes unsent. */
 const MOST_SPOOLED = 512 * 1024 * 1024
 
@@ -43,11 +46,22 @@ export interface Speaker {
   labels: Record<string, string>
 }
 
-/** By a machine's `logs.yaml`; undefined where that names no output. Throws with what is wrong in it. */
-export async function forwarderBy(file: string, data: string, node: string, log: Log): Promise<LogForwarder | undefined> {
+/** The outputs of a machine's `logs.yaml`. Throws with what is wrong in it. */
+export async function outputsIn(file: string): Promise<Output[]> {
   const { parse } = await import('yaml')
-  const outputs = outputsOf(parse(readFileSync(file, 'utf8')), file)
-  return outputs.length ? new LogForwarder({ data, node, outputs, log }) : undefined
+  return outputsOf(parse(readFileSync(file, 'utf8')), file)
+}
+
+/** Where lines go: an output, or whoever counts them. */
+interface Sink {
+  /** What its positions are remembered by. */
+  name: string
+  /** Undefined until that is known: what is said is kept. */
+  wants(namespace: string): boolean | undefined
+  /** How many of them are not taken and will not be sent again. Rejects where they are to be sent again. */
+  take(records: readonly LogRecord[]): Promise<number>
+  /** What is written down with the positions, and read back at a start. */
+  kept?: { readonly state: unknown; restore(state: unknown): void }
 }
 
 interface Source extends Speaker {
@@ -60,12 +74,13 @@ export interface ForwarderOptions {
   data: string
   node: string
   outputs: readonly Output[]
+  counters: LogCounters
   log: Log
   fetch?: typeof fetch
 }
 
 interface Lane {
-  output: Output
+  sink: Sink
   /** By container. */
   positions: Map<string, Position>
   /** Something may have been said since the last look. */
@@ -90,9 +105,18 @@ export class LogForwarder {
     this.#o = o
     this.#spool = path.join(o.data, 'forward')
     mkdirSync(this.#spool, { recursive: true, mode: 0o700 })
-    this.#lanes = o.outputs.map((output) => ({
-      output,
-      positions: this.#positions(output),
+    const counting: Sink = {
+      name: COUNTING,
+      wants: (ns) => o.counters.wants(ns),
+      take: async (records) => {
+        o.counters.take(records)
+        return 0
+      },
+      kept: o.counters,
+    }
+    this.#lanes = [...o.outputs.map((output) => this.#sinkOf(output)), counting].map((sink) => ({
+      sink,
+      positions: this.#positions(sink),
       stirred: false,
       turn: 0,
       counts: { sent: 0, refused: 0, failures: 0, lost: 0 },
@@ -102,6 +126,11 @@ export class LogForwarder {
 
   start(): void {
     for (const lane of this.#lanes) this.#loops.push(this.#run(lane))
+  }
+
+  /** Others are counted now. */
+  countersChanged(): void {
+    this.#wake()
   }
 
   /** A container that is there. */
@@ -155,13 +184,14 @@ export class LogForwarder {
       name: `kedge_log_forward_${name}_total`,
       help,
       type: 'counter',
-      samples: this.#lanes.map((l) => ({ labels: { output: l.output.name }, value: value(l) })),
+      samples: this.#lanes.filter((l) => l.sink.name !== COUNTING).map((l) => ({ labels: { output: l.sink.name }, value: value(l) })),
     })
     return [
       of('records', 'Lines that an output has taken.', (l) => l.counts.sent),
       of('refused', 'Lines that an output does not take.', (l) => l.counts.refused),
       of('failures', 'Attempts to send that came to nothing.', (l) => l.counts.failures),
       of('lost_files', 'Files that were gone before they were sent.', (l) => l.counts.lost),
+      ...this.#o.counters.families(),
     ]
   }
 
@@ -193,15 +223,16 @@ export class LogForwarder {
           await this.#woken(lane)
           continue
         }
-        await this.#send(lane, records)
+        const refused = await lane.sink.take(records)
         this.#advance(lane, next)
         this.#save(lane)
-        lane.counts.sent += records.length
+        lane.counts.sent += records.length - refused
+        lane.counts.refused += refused
         delay = RETRY
       } catch (cause) {
         lane.counts.failures++
         if (delay === RETRY)
-          this.#o.log.warn('logs cannot be sent; trying again', { output: lane.output.name, cause: (cause as Error).message })
+          this.#o.log.warn('logs cannot be sent; trying again', { output: lane.sink.name, cause: (cause as Error).message })
         await this.#pause(delay)
         delay = Math.min(2 * delay, MAX_RETRY)
       }
@@ -213,12 +244,11 @@ export class LogForwarder {
     const records: LogRecord[] = []
     const next = new Map<string, Position>()
     let bytes = 0
-    const { namespaces } = lane.output
     const all = [...this.#sources.values()]
     // Each time another is the first, for one that says much could fill every batch.
     const first = all.length ? lane.turn++ % all.length : 0
     for (const source of [...all.slice(first), ...all.slice(0, first)]) {
-      if (namespaces && !namespaces.includes(source.namespace)) continue
+      if (!lane.sink.wants(source.namespace)) continue
       for (let end = false; !end && records.length < MOST_RECORDS && bytes < MOST_BYTES; ) {
         const piece = await readOn(source.logPath, next.get(source.id) ?? lane.positions.get(source.id), source.originals)
         if (piece.gap) lane.counts.lost++
@@ -252,7 +282,8 @@ export class LogForwarder {
       if (!source.ended) continue
       const end = inodes(source.logPath, source.originals).at(-1)
       const isSent = (l: Lane) => {
-        if (l.output.namespaces && !l.output.namespaces.includes(source.namespace)) return true
+        const wanted = l.sink.wants(source.namespace)
+        if (!wanted) return wanted === false
         const at = l.positions.get(source.id)
         return !end || (at?.inode === end.inode && at.offset >= end.size)
       }
@@ -278,21 +309,25 @@ export class LogForwarder {
     }
   }
 
-  async #send(lane: Lane, records: readonly LogRecord[]): Promise<void> {
-    const { output, counts } = lane
-    const { url, type, body } = requestOf(output, records)
-    const answer = await (this.#o.fetch ?? fetch)(url, {
-      method: 'POST',
-      headers: { 'content-type': type, 'user-agent': 'kedge', ...output.headers },
-      body,
-      signal: AbortSignal.any([this.#ended.signal, AbortSignal.timeout(ANSWER_WITHIN)]),
-    })
-    const verdict = verdictOf(output, answer.status, await answer.text(), records.length)
-    if (verdict.again) throw new Error(verdict.why ?? `${url} answered ${answer.status}`)
-    if (!verdict.refused) return
-    counts.refused += verdict.refused
-    counts.sent -= verdict.refused
-    this.#o.log.warn('an output does not take some lines', { output: output.name, lines: verdict.refused, cause: verdict.why ?? '' })
+  #sinkOf(output: Output): Sink {
+    return {
+      name: output.name,
+      wants: (ns) => !output.namespaces || output.namespaces.includes(ns),
+      take: async (records) => {
+        const { url, type, body } = requestOf(output, records)
+        const answer = await (this.#o.fetch ?? fetch)(url, {
+          method: 'POST',
+          headers: { 'content-type': type, 'user-agent': 'kedge', ...output.headers },
+          body,
+          signal: AbortSignal.any([this.#ended.signal, AbortSignal.timeout(ANSWER_WITHIN)]),
+        })
+        const verdict = verdictOf(output, answer.status, await answer.text(), records.length)
+        if (verdict.again) throw new Error(verdict.why ?? `${url} answered ${answer.status}`)
+        if (verdict.refused)
+          this.#o.log.warn('an output does not take some lines', { output: output.name, lines: verdict.refused, cause: verdict.why ?? '' })
+        return verdict.refused
+      },
+    }
   }
 
   /** Until something may have been said; a moment later, for more to come along. */
@@ -305,18 +340,21 @@ export class LogForwarder {
   /** Whoever closes does not wait for it. */
   #pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {})
 
-  #fileOf = (output: Output) => path.join(this.#spool, `positions-${output.name.replaceAll(/[^\w.-]/g, '_')}.json`)
+  #fileOf = ({ name }: Sink) => path.join(this.#spool, `positions-${name.replaceAll(/[^\w.-]/g, '_')}.json`)
 
-  #positions(output: Output): Map<string, Position> {
+  #positions(sink: Sink): Map<string, Position> {
     try {
-      return new Map(Object.entries(JSON.parse(readFileSync(this.#fileOf(output), 'utf8')) as Record<string, Position>))
+      const { positions, state } = JSON.parse(readFileSync(this.#fileOf(sink), 'utf8'))
+      sink.kept?.restore(state)
+      return new Map(Object.entries(positions as Record<string, Position>))
     } catch {
       return new Map()
     }
   }
-  #save({ output, positions }: Lane): void {
-    const file = this.#fileOf(output)
-    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(positions)), { mode: 0o600 })
+  /** Positions and what came of them in one file: neither is ever further than the other. */
+  #save({ sink, positions }: Lane): void {
+    const file = this.#fileOf(sink)
+    writeFileSync(`${file}.new`, JSON.stringify({ positions: Object.fromEntries(positions), state: sink.kept?.state }), { mode: 0o600 })
     renameSync(`${file}.new`, file)
   }
 
