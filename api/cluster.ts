@@ -21,6 +21,7 @@ import { Rbac, rbacResources } from './auth/rbac.ts'
 import { ServiceAccounts } from './auth/service-accounts.ts'
 import { Tokens } from './auth/tokens.ts'
 import { ListCache } from './http/list-cache.ts'
+import { countedDatabase } from './metrics/database.ts'
 import { DebugViews } from './metrics/debug.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { storageFamilies } from './metrics/storage.ts'
@@ -131,18 +132,19 @@ class StoredGraph implements NodeGraph {
 /** Throws on settings that cannot work. */
 export function createCluster(o: ClusterOptions): Cluster {
   checkRanges(o.settings)
-  const store = new Store({ database: o.database, clock: o.clock, seal: o.seal, sealed: new Set(['secrets']), onCommit: o.onCommit })
+  const { database, families } = countedDatabase(o.database)
+  const store = new Store({ database, clock: o.clock, seal: o.seal, sealed: new Set(['secrets']), onCommit: o.onCommit })
   const lookup = new Lookup(store, o.clock)
-  const rbac = new Rbac(o.database, o.clock, o.maxAge)
+  const rbac = new Rbac(database, o.clock, o.maxAge)
   const authorizer = new Authorizer(rbac, new StoredGraph(store))
   const authenticators: Authenticators = {
     statics: o.statics,
-    tokens: new Tokens(o.database, o.clock),
+    tokens: new Tokens(database, o.clock),
     accounts: new ServiceAccounts(store, o.seal, o.clock, o.random, lookup, o.settings.issuer),
     nodes: new Nodes(store, o.clock),
     ...(o.oidc ? { oidc: o.oidc } : {}),
   }
-  const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(o.database, o.clock, o.settings.maxObjects)
+  const count = o.settings.maxObjects === undefined ? undefined : new ObjectCount(database, o.clock, o.settings.maxObjects)
   const kinds = new ClusterKinds(store, o.clock, o.settings.olderVersions ? olderKinds : [])
   const rules = new AdmissionRules(store, o.clock)
   const hub = o.hub(store)
@@ -165,6 +167,7 @@ export function createCluster(o: ClusterOptions): Cluster {
   const sensitive = new Set(rbacResources)
   const metrics = new Metrics()
   metrics.add(() => storageFamilies(store))
+  metrics.add(families)
   const lists = o.head ? { cache: new ListCache(), head: o.head } : undefined
   return {
     env,

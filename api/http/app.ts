@@ -26,7 +26,7 @@ import { issueJoinToken, listJoinTokens, revokeJoinToken } from './join-tokens.t
 import { searchLogs } from './log-search.ts'
 import { exportCluster, setMoving } from './moving.ts'
 import { issueServingCertificate, JOIN_PATH, join, openSession, removeNode } from './node-session.ts'
-import { objectMetricsAnswer } from './object-metrics.ts'
+import { objectMetricsOf } from './object-metrics.ts'
 import { openapiIndex, openapiV2, openapiV2Protobuf, openapiV3 } from './openapi.ts'
 import { attributesOfPath, splitPath } from './request.ts'
 import { type Aside, answerResource } from './resource-call.ts'
@@ -88,6 +88,7 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
   const app = new Hono<Env>(prefix ? { getPath: (request) => getPath(request).slice(prefix.length) || '/' } : {})
   const { authorizer, authenticators, env, log } = cluster
   authenticators.accounts.used = noteUse(cluster)
+  const answerObjects = objectMetricsOf(cluster.store)
   const flows = new FlowControl(env.rules, env.clock, newTurn)
   const { auditPolicy } = env.settings
   const trail = auditPolicy && audit ? new AuditTrail(audit, auditPolicy, () => cluster.clock.now()) : undefined
@@ -309,7 +310,7 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
   )
   app.get(
     '/metrics/objects',
-    guarded(() => objectMetricsAnswer(cluster.store)),
+    guarded(() => answerObjects()),
   )
 
   app.get(

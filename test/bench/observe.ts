@@ -54,15 +54,23 @@ async function measure(): Promise<Record<string, number>> {
     )
     await settled()
 
+    /** What the database was asked so far. */
+    const statements = async (): Promise<number> => {
+      const { text } = await c.call('GET', '/metrics')
+      return [...text.matchAll(/^kedge_database_statements_total\{.*\} (\d+)$/gm)].reduce((n, m) => n + Number(m[1]), 0)
+    }
+    const ofAsking = -((await statements()) - (await statements()))
     const before = memory(cp.pid)
     let cost = 0
     for (const at of ASKED) {
+      const asked = await statements()
       const begun = processorTime(cp.pid)
       let bytes = 0
       for (let i = 0; i < SCRAPES; i++) bytes = (await c.call('GET', at)).text.length
       const seconds = (processorTime(cp.pid) - begun) / SCRAPES
       out[`${at}: processor, ms`] = seconds * 1000
       out[`${at}: KB`] = bytes / 1024
+      out[`${at}: statements`] = ((await statements()) - asked - ofAsking) / SCRAPES
       cost += seconds
     }
     out[`asked every ${INTERVAL} s, % of a processor`] = (100 * cost) / INTERVAL

@@ -1,7 +1,7 @@
 // What is said of objects: the numbers of one of each kind.
 import { describe, expect, test } from 'vitest'
 import type { KObject } from '../../../shared/meta/object.ts'
-import { ObjectText, objectMetrics } from './objects.ts'
+import { expositionOf, KeptLines, linesOf, objectMetrics } from './objects.ts'
 
 const meta = (more: object = {}) => ({
   name: 'x',
@@ -13,9 +13,8 @@ const meta = (more: object = {}) => ({
   ...more,
 })
 const said = (resource: string, o: object): string[] => {
-  const text = new ObjectText(objectMetrics.find((k) => k.resource === resource)!)
-  text.take({ metadata: meta(), ...o } as KObject)
-  return text.text.split('\n')
+  const kind = objectMetrics.find((k) => k.resource === resource)!
+  return [...expositionOf(kind, [linesOf(kind, { metadata: meta(), ...o } as KObject)])].join('').split('\n')
 }
 const POD = 'namespace="default",pod="x",uid="u"'
 const yes = [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:10Z' }]
@@ -157,4 +156,38 @@ test('a name is one metric, whichever kind tells it', () => {
 test('values that would break a line are escaped', () => {
   const lines = said('secrets', { type: 'a"b\\c\nd' })
   expect(lines).toContain('kube_secret_type{namespace="default",secret="x",type="a\\"b\\\\c\\nd"} 1')
+})
+
+describe('what is kept of versions', () => {
+  let made = 0
+  const of = (k: KeptLines, key: string, rv: number, ...lines: string[]) =>
+    k.of(key, rv, () => {
+      made++
+      return lines
+    })
+  test('the same version is made once, another anew, and what was not asked for is forgotten', () => {
+    const k = new KeptLines()
+    made = 0
+    k.begin()
+    expect(of(k, 'a', 1, 'x\n', '', 'y\n')).toEqual(['x\n', '', 'y\n'])
+    of(k, 'b', 1, 'b\n')
+    k.begin()
+    expect(of(k, 'a', 1)).toEqual(['x\n', '', 'y\n'])
+    expect(made).toBe(2)
+    expect(of(k, 'a', 2, 'z\n')).toEqual(['z\n'])
+    k.begin()
+    expect(of(k, 'b', 1, 'b\n')).toEqual(['b\n'])
+    expect(made).toBe(4)
+  })
+  test('what has no room is made each time', () => {
+    const k = new KeptLines(3)
+    made = 0
+    k.begin()
+    of(k, 'a', 1, 'xyz')
+    expect(of(k, 'b', 1, 'xyz')).toEqual(['xyz'])
+    k.begin()
+    of(k, 'a', 1)
+    expect(of(k, 'b', 1, 'xyz')).toEqual(['xyz'])
+    expect(made).toBe(3)
+  })
 })
