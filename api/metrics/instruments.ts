@@ -29,7 +29,16 @@ class Series<T> {
   [Symbol.iterator](): IterableIterator<{ labels: Labels; value: T }> {
     return this.#all.values()
   }
+  /** All series; there are none from now on. */
+  take(): { labels: Labels; value: T }[] {
+    const all = [...this.#all.values()]
+    this.#all.clear()
+    return all
+  }
 }
+
+/** What an instrument has counted somewhere else. */
+export type Counted<T> = { labels: Labels; value: T }[]
 
 export class Counter {
   readonly #name: string
@@ -45,17 +54,31 @@ export class Counter {
     const s = this.#series.of(labels)
     if (s) s.n += n
   }
+  /** What was counted so far, to be added somewhere else. */
+  take(): Counted<{ n: number }> {
+    return this.#series.take()
+  }
+  merge(counted: Counted<{ n: number }>): void {
+    for (const { labels, value } of counted) this.add(labels, value.n)
+  }
   families(): Family[] {
     const samples = [...this.#series].map(({ labels, value }): Sample => ({ labels, value: value.n }))
     return [{ name: this.#name, help: this.#help, type: 'counter', samples }]
   }
 }
 
+interface Observed {
+  /** By bound, of those that are no larger, and larger than the one before. */
+  counts: number[]
+  sum: number
+  count: number
+}
+
 export class Histogram {
   readonly #name: string
   readonly #help: string
   readonly #bounds: readonly number[]
-  readonly #series: Series<{ counts: number[]; sum: number; count: number }>
+  readonly #series: Series<Observed>
 
   /** `bounds` rise. */
   constructor(name: string, help: string, bounds: readonly number[]) {
@@ -72,6 +95,18 @@ export class Histogram {
     s.count++
     const at = this.#bounds.findIndex((b) => value <= b)
     if (at >= 0) s.counts[at]!++
+  }
+  take(): Counted<Observed> {
+    return this.#series.take()
+  }
+  merge(counted: Counted<Observed>): void {
+    for (const { labels, value } of counted) {
+      const s = this.#series.of(labels)
+      if (!s) continue
+      s.sum += value.sum
+      s.count += value.count
+      for (const [i, n] of value.counts.entries()) if (i < s.counts.length) s.counts[i]! += n
+    }
   }
   families(): Family[] {
     const samples = [...this.#series].flatMap(({ labels, value: { counts, sum, count } }): Sample[] => {

@@ -32,6 +32,9 @@ const VERBS: Record<string, string> = {
 }
 const verbText = (verb: string): string => VERBS[verb] ?? 'other'
 
+/** What one process has served, on its way to another. */
+export type Taken = ReturnType<Metrics['take']>
+
 type Source = () => Family[] | Promise<Family[]>
 
 export class Metrics {
@@ -51,6 +54,7 @@ export class Metrics {
   )
   readonly #sources = new Set<Source>()
   readonly #inflight = { readOnly: 0, mutating: 0 }
+  #any = false
 
   /** Others tell what they know when they are asked, until they end it. */
   add(source: Source): () => void {
@@ -78,9 +82,26 @@ export class Metrics {
       verb: verbText(r.verb),
       version: r.version,
     }
+    this.#any = true
     this.#requests.add({ code: String(code), dry_run: '', ...labels })
     if (seconds !== undefined) this.#durations.observe({ dry_run: '', ...labels }, seconds)
     if (bytes !== undefined) this.#sizes.observe(labels, bytes)
+  }
+
+  /** Whether there is anything to take. */
+  get any(): boolean {
+    return this.#any
+  }
+  /** What was served so far, for whoever tells of it. */
+  take() {
+    this.#any = false
+    return { requests: this.#requests.take(), durations: this.#durations.take(), sizes: this.#sizes.take() }
+  }
+  /** What others have served. */
+  merge(t: Taken): void {
+    this.#requests.merge(t.requests)
+    this.#durations.merge(t.durations)
+    this.#sizes.merge(t.sizes)
   }
 
   async text(): Promise<string> {

@@ -17,6 +17,7 @@ import { isTrue } from '../../http/request.ts'
 import { engineTasks } from '../../http/tasks.ts'
 import { polledTurn } from '../../http/turn.ts'
 import { createLocalHub, type LocalHub } from '../../hub/local-hub.ts'
+import type { Metrics, Taken } from '../../metrics/metrics.ts'
 import type { Statement, WriteOutcome } from '../../ports/database.ts'
 import type { NodeCall } from '../../ports/hub.ts'
 import type { Connection, Socket } from '../../ports/socket.ts'
@@ -50,6 +51,8 @@ const IDENTITY_HEADER = 'x-kedge-identity'
 const FAILURE_HEADER = 'x-kedge-failure'
 const FLUSH_EVERY = 15_000
 const MAX_APPS = 100
+/** How often the object is woken to hear what handlers have served, ms. */
+const TELL_SERVED_EVERY = 60_000
 
 const hosted = (env: WorkerEnvironment) => env.HOSTED === 'true'
 
@@ -205,6 +208,13 @@ export class ClusterObject extends DurableObject<WorkerEnvironment> {
     return running.cluster.store.database.write(statements)
   }
 
+  /** What a stateless handler has served: it is told here. */
+  async served(taken: Taken, id: string): Promise<void> {
+    this.#wokenBy('what handlers have served')
+    const running = await this.#ready(id)
+    running?.cluster.metrics.merge(taken)
+  }
+
   /** An HTTP request into the cluster, for handlers that have no sessions of their own. */
   async reach(call: NodeCall, id: string): Promise<Response> {
     this.#wokenBy(`a call to ${call.targets[0]?.address}`)
@@ -270,6 +280,7 @@ interface ObjectStub {
   fetch(request: Request): Promise<Response>
   publish(e: LogEvent, id: string): Promise<void>
   write(statements: Statement[], id: string): Promise<WriteOutcome>
+  served(taken: Taken, id: string): Promise<void>
   reach(call: NodeCall, id: string): Promise<Response>
   begin(id: string): Promise<void>
   end(): Promise<void>
@@ -284,7 +295,13 @@ async function reachThrough(stub: ObjectStub, id: string, call: NodeCall): Promi
 const stubOf = (env: WorkerEnvironment, id: string) => env.CLUSTER.getByName(id) as unknown as ObjectStub
 
 /** Stateless apps by cluster; the one longest unused goes first. */
-const apps = new Map<string, ReturnType<typeof createApp>>()
+interface Stateless {
+  app: ReturnType<typeof createApp>
+  metrics: Metrics
+  /** When the object was last told what has been served here, ms. */
+  toldAt: number
+}
+const apps = new Map<string, Stateless>()
 /** What the cluster's object is being told by the request that is answered. */
 const pokes = new AsyncLocalStorage<Promise<unknown>[]>()
 
@@ -311,8 +328,17 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
   )
   const made = createApp({ cluster, newTurn: polledTurn, audit: consoleAudit, ...(prefix ? { prefix } : {}) })
   if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
-  apps.set(id, made)
-  return made
+  const stateless = { app: made, metrics: cluster.metrics, toldAt: Date.now() }
+  apps.set(id, stateless)
+  return stateless
+}
+
+/** Tells the cluster's object what was served here, so that it tells of all. */
+async function tellServed(env: WorkerEnvironment, id: string): Promise<void> {
+  const here = apps.get(id)
+  if (!here?.metrics.any) return
+  here.toldAt = Date.now()
+  await stubOf(env, id).served(here.metrics.take(), id)
 }
 
 /** Has the cluster's object or a stateless app answer. */
@@ -325,16 +351,20 @@ async function answer(
   connection: Connection,
 ): Promise<Response> {
   if (forHub(path, new URL(request.url).searchParams)) {
+    // What cannot be told now is missing from counts, and from nothing else.
+    if (path === '/metrics') await tellServed(env, id).catch(() => {})
     const inner = new Request(request)
     inner.headers.set(CLUSTER_HEADER, id)
     inner.headers.delete(IDENTITY_HEADER)
     if (connection.identity) inner.headers.set(IDENTITY_HEADER, encodeURIComponent(JSON.stringify(connection.identity)))
     return stubOf(env, id).fetch(inner)
   }
-  const app = await appOf(env, id, open)
+  const { app, toldAt } = await appOf(env, id, open)
   const told: Promise<unknown>[] = []
   const response = await pokes.run(told, () => app.fetch(request, connection))
   // Whoever asks the object next (for a watch, an exec) finds there what has just been written.
+  // Who has been woken anyway is told what was served; else once a while, for waking it costs.
+  if (told.length || Date.now() - toldAt > TELL_SERVED_EVERY) told.push(tellServed(env, id))
   await Promise.allSettled(told)
   return response
 }
