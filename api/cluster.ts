@@ -42,6 +42,7 @@ import { mutate } from './registry/update.ts'
 import { checkRanges, dnsAddress } from './settings.ts'
 import type { Seal } from './store/seal.ts'
 import { type LogEvent, Store, type Stored } from './store/store.ts'
+import { Tracer } from './tracing/tracer.ts'
 
 export interface Cluster {
   env: Environment
@@ -59,6 +60,8 @@ export interface Cluster {
   sealKey: Uint8Array
   /** Drops what a change makes stale in this process. */
   observe(event: LogEvent): void
+  /** Who traces what happens, where that is wanted. */
+  tracer?: Tracer
   /** Lists answered before, where this process sees every commit: `head` is the newest version seen. */
   lists?: { cache: ListCache; head: () => number }
 }
@@ -168,10 +171,13 @@ export function createCluster(o: ClusterOptions): Cluster {
   const metrics = new Metrics()
   metrics.add(() => storageFamilies(store))
   metrics.add(families)
+  const tracer = o.settings.tracing && new Tracer(o.settings.tracing, o, { 'k8s.cluster.issuer': o.settings.issuer })
+  if (tracer) metrics.add(() => tracer.families())
   const lists = o.head ? { cache: new ListCache(), head: o.head } : undefined
   return {
     env,
     store,
+    ...(tracer ? { tracer } : {}),
     hub,
     authorizer,
     authenticators,

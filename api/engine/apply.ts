@@ -25,16 +25,17 @@ function kindFor(cluster: Cluster, resource: string): Kind {
   return kind
 }
 
-/** The version of the newest row that the write made; undefined when it made none. What a task comes to goes to `answered`. Throws StatusErrors. */
+/** The version of the newest row that the write made; undefined when it made none. What a task comes to goes to `answered`; `trace` is what the write is part of. Throws StatusErrors. */
 export async function applyWrite(
   cluster: Cluster,
   component: string,
   w: Write,
   tasks: Tasks = {},
   answered: (value: unknown) => void = () => {},
+  trace?: string,
 ): Promise<number | undefined> {
   const { env } = cluster
-  const ctx = systemContext(component)
+  const ctx = systemContext(component, trace)
   switch (w.verb) {
     case 'create': {
       const kind = kindFor(cluster, w.resource)

@@ -10,6 +10,7 @@ import { type Pending, Scheduling } from '../metrics/scheduling.ts'
 import { WorkQueues } from '../metrics/work-queues.ts'
 import type { Alarm } from '../ports/clock.ts'
 import type { LogEvent } from '../store/store.ts'
+import { traceOf } from '../tracing/tracer.ts'
 import { applyWrite, type Tasks } from './apply.ts'
 import { Cache } from './cache.ts'
 import { exportEvents } from './event-export.ts'
@@ -31,6 +32,8 @@ const EVENT_AGE = 3600 * 1000
 const SWEEP_EVERY = 10 * 60_000
 /** A look that costs this much, ms, and brings next to nothing, is not repeated at once: the key rests for ten times as long. */
 const DEAR = 5
+/** Keys whose traces are remembered until they are looked at. */
+const MOST_TRACES = 10_000
 const REST = 10
 const MAX_REST = 500
 /** A status and an event: what a look writes that only takes note. */
@@ -147,7 +150,7 @@ export async function startEngine({
   nodeMonitorGracePeriod = 40_000,
   lost = new Map(),
 }: EngineOptions): Promise<Engine> {
-  const { clock, log, store } = cluster
+  const { clock, log, store, tracer } = cluster
   const startedAt = clock.now()
   const cache = new Cache(
     { podCidr: cluster.env.settings.podCidr, caBundle: await cluster.authority.bundle(), nodeMonitorGracePeriod },
@@ -172,7 +175,10 @@ export async function startEngine({
   let armed: number | undefined
 
   const busy = () => active > 0 || lanes.some((l) => l.dirty.size > 0)
-  const enqueue = (lane: Lane, key: string) => {
+  /** What a look at a key is part of: the first of what woke it. */
+  const traces = new Map<string, string>()
+  const enqueue = (lane: Lane, key: string, trace?: string) => {
+    if (trace && traces.size < MOST_TRACES) traces.set(`${lane.controller.name} ${key}`, trace)
     const rests = lane.resting.get(key)
     if (rests !== undefined) {
       if (rests > clock.now()) return void setDue(lane, key, rests)
@@ -202,11 +208,13 @@ export async function startEngine({
     // The alarm should have rung by now. Whatever became of it, what is due is done.
     if (armed !== undefined && armed <= clock.now()) ring()
     if (e.resource === 'nodes' && e.verb === 'delete') lost.delete(e.name)
+    const trace = tracer && traceOf(e.by)
+    if (trace && e.resource === 'pods') tracer.remember(`pods/${e.ns}/${e.name}`, trace)
     const released = handedOver(change)
     for (const lane of lanes) {
       const { wakes, upstream } = lane.controller
       if (released && released === upstream) for (const key of lane.controller.all(cache)) enqueue(lane, key)
-      for (const key of (wakes[e.resource] ?? wakes['*'])?.(change, cache) ?? []) enqueue(lane, key)
+      for (const key of (wakes[e.resource] ?? wakes['*'])?.(change, cache) ?? []) enqueue(lane, key, trace)
     }
   }
 
@@ -237,6 +245,10 @@ export async function startEngine({
     forgetDue(lane, key)
     const { controller } = lane
     const begun = clock.now()
+    const partOf = traces.get(`${controller.name} ${key}`)
+    const span = partOf ? tracer?.start(`reconcile ${controller.name}`, 'internal', partOf, { 'kedge.key': key }) : undefined
+    if (partOf) traces.delete(`${controller.name} ${key}`)
+    let failure: string | undefined
     try {
       const theirs = takenUntil(controller, cache)
       if (theirs > begun) return void (await setDue(lane, key, theirs))
@@ -245,7 +257,8 @@ export async function startEngine({
       const result: Result = view === undefined ? { writes: [] } : controller.reconcile(key, view, begun)
       const cost = clock.now() - begun
       if (cost >= DEAR && result.writes.length <= NEXT_TO_NOTHING) lane.resting.set(key, begun + Math.min(REST * cost, MAX_REST))
-      const newest = await applyAll(controller.name, key, result.writes)
+      const newest = await applyAll(controller.name, key, result.writes, span?.context)
+      span?.set('kedge.writes', result.writes.length)
       if (controller.name === SCHEDULER) count(placing, result.writes, clock.now(), clock.now() - begun)
       // The next look at this key must see what this one wrote.
       await hub.fanOut.reached(newest)
@@ -254,6 +267,7 @@ export async function startEngine({
       if (result.memory !== undefined) cache.remember(controller.name, key, result.memory)
       if (result.requeueAt !== undefined) await setDue(lane, key, result.requeueAt)
     } catch (cause) {
+      failure = (cause as Error).message
       queues.again(controller.name)
       const code = (cause as { code?: number }).code
       if (code === 409 || code === 404) {
@@ -271,6 +285,7 @@ export async function startEngine({
       }
     } finally {
       queues.worked(controller.name, clock.now() - begun)
+      span?.end(failure)
       lane.active.delete(key)
       active--
       pump()
@@ -278,12 +293,12 @@ export async function startEngine({
   }
 
   /** In order; runs of writes that do not touch each other travel together. */
-  async function applyAll(component: string, key: string, writes: Write[]): Promise<number> {
+  async function applyAll(component: string, key: string, writes: Write[], trace?: string): Promise<number> {
     let newest = 0
     const answered = (value: unknown) => {
       if (value !== undefined) cache.answered(component, key, clock.now(), value)
     }
-    const apply = (w: Write) => applyWrite(cluster, component, w, tasks, answered)
+    const apply = (w: Write) => applyWrite(cluster, component, w, tasks, answered, trace)
     const tellings: Promise<unknown>[] = []
     try {
       for (let at = 0; at < writes.length; ) {

@@ -16,6 +16,7 @@ import type { Audit } from '../ports/audit.ts'
 import type { Connection } from '../ports/socket.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { defaultSettings } from '../settings.ts'
+import type { Span } from '../tracing/tracer.ts'
 import { versionInfo } from '../version.ts'
 import { aggregate, apiServiceOf, foreignResources, foreignVersions } from './aggregation.ts'
 import { errorAnswer, json } from './answer.ts'
@@ -33,7 +34,7 @@ import { type Aside, answerResource } from './resource-call.ts'
 import { noteUse } from './token-secrets.ts'
 import { directTurn, type Turn } from './turn.ts'
 
-type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string> } }
+type Env = { Bindings: Connection; Variables: { user: Identity; annotations?: Record<string, string>; trace?: string } }
 
 export interface AppOptions {
   cluster: Cluster
@@ -134,15 +135,33 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
     return certified ? withAuthenticated(certified) : authenticate(authenticators, header)
   }
 
+  /** A request as a span: of the trace that it comes with, or of the one that its pod was made in. */
+  const traced = (c: Context<Env>, { verb, resource: plural, subresource }: Served): Span | undefined => {
+    const { tracer } = cluster
+    if (!tracer) return undefined
+    const { resource: of, namespace, name } = asked(c)
+    const made = of === 'pods' && name ? tracer.recall(`pods/${namespace}/${name}`) : undefined
+    const what = plural ? `${plural}${subresource ? `/${subresource}` : ''}` : c.req.path.split('/').slice(0, 3).join('/')
+    const span = tracer.start(`${verb} ${what}`, 'server', c.req.header('traceparent') ?? made, {
+      'http.request.method': c.req.method,
+      'url.path': c.req.path,
+    })
+    if (span) c.set('trace', span.context)
+    return span
+  }
+
   app.use('*', async (c, next) => {
     const begun = performance.now()
     const about = servedOf(env.kinds, c.req.path, asked(c))
     const isStream = about.verb === 'watch' || longRunning(c)
     const leave = isStream ? undefined : cluster.metrics.enter(!['GET', 'HEAD'].includes(c.req.method))
+    const span = isStream ? undefined : traced(c, about)
     try {
       await next()
     } finally {
       leave?.()
+      span?.set('http.response.status_code', c.res.status)
+      span?.end(c.res.status >= 500 ? `it was answered with ${c.res.status}` : undefined)
     }
     const length = c.res.headers.get('content-length')
     const seconds = isStream ? undefined : (performance.now() - begun) / 1000
@@ -199,7 +218,8 @@ export function createApp({ cluster, sessions, audit, aside, prefix = '', newTur
   const { kinds } = env
   const resource = (group: string, version: string, segments: string[], c: Context<Env>) => {
     const annotations = c.get('annotations')
-    const call = { group, version, segments, request: c.req.raw, user: c.get('user'), connection: c.env ?? {} }
+    const trace = c.get('trace')
+    const call = { group, version, segments, request: c.req.raw, user: c.get('user'), connection: c.env ?? {}, ...(trace ? { trace } : {}) }
     return answerResource(cluster, annotations ? { ...call, annotations } : call, aside)
   }
   const segmentsAfter = (c: Context<Env>, n: number) =>

@@ -18,6 +18,8 @@ export interface ResourceCall {
   connection: Connection
   /** Filled with what admission has to say for the audit log, where there is one. */
   annotations?: Record<string, string>
+  /** The traceparent of what it is part of, where it is traced. */
+  trace?: string
 }
 
 /** Somebody else who takes the writes that would hold up everybody here. */
@@ -60,6 +62,7 @@ export async function answerResource(cluster: Cluster, call: ResourceCall, aside
     user: user.username,
     ...(connection.address ? { from: connection.address } : {}),
     ...(id ? { request: id } : {}),
+    ...(call.trace ? { trace: call.trace } : {}),
   })
   const ctx = { user, by, warnings: [], cost: 0, ...(annotations ? { annotations } : {}) }
   const handle = (asked: Request) => handleResource({ cluster, request: asked, r, query, user, ctx, connection })

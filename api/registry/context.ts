@@ -8,6 +8,7 @@ import type { Clock, Random } from '../ports/clock.ts'
 import type { Hub } from '../ports/hub.ts'
 import type { Outbound } from '../ports/outbound.ts'
 import type { Store } from '../store/store.ts'
+import type { TraceSettings } from '../tracing/tracer.ts'
 import type { AdmissionRules } from './admission-rules.ts'
 import type { ClusterKinds } from './cluster-kinds.ts'
 import type { Lookup } from './lookup.ts'
@@ -112,15 +113,17 @@ export interface Settings {
   auditPolicy?: AuditPolicy
   /** Where its Events are sent as well. */
   eventOutputs?: readonly Output[]
+  /** Where traces are sent; without it there are none. */
+  tracing?: TraceSettings
   /** How many objects the cluster may hold; no bound where absent. */
   maxObjects?: number
   /** How many watches may be open at once. */
   maxWatches: number
 }
 
-/** The context of the control plane's own writes. */
-export const systemContext = (component: string): RequestContext => ({
+/** The context of the control plane's own writes; `trace` is what they are part of. */
+export const systemContext = (component: string, trace?: string): RequestContext => ({
   user: { username: `system:${component}`, groups: ['system:masters'] },
-  by: JSON.stringify({ user: `system:${component}` }),
+  by: JSON.stringify({ user: `system:${component}`, ...(trace ? { trace } : {}) }),
   warnings: [],
 })

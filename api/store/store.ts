@@ -36,6 +36,8 @@ export interface LogEvent extends Key {
   /** The replaced version: watchers whose selection the object leaves get it as what was deleted. */
   oldBody?: string
   at: number
+  /** Who wrote it, where that is known here. */
+  by?: string
   /** What `body` says, when the write happened in this process. */
   object?: KObject
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { growFreelyAtFirst } from '../../api/platform/node/heap.ts'
 import { checkRanges, defaultSettings } from '../../api/settings.ts'
+import { tracingIn, tracingOf } from '../../api/tracing/settings.ts'
 import { optionalAdmission } from '../../shared/admission.ts'
 import { parsePolicy } from '../../shared/audit/policy.ts'
 import { outputsOf } from '../../shared/log-outputs.ts'
@@ -73,6 +74,11 @@ export async function run(args: string[]): Promise<number | undefined> {
       },
       'admission-control-config-file': { type: 'string', value: 'FILE', about: 'defaults and exemptions of PodSecurity' },
       'serve-older-versions': { type: 'boolean', about: 'API versions that Kubernetes has removed are served, too: extensions/v1beta1, …' },
+      'tracing-config-file': {
+        type: 'string',
+        value: 'FILE',
+        about: 'where traces are sent (a TracingConfiguration; OTLP over HTTP); else what OTEL_EXPORTER_OTLP_ENDPOINT says',
+      },
       'audit-policy-file': { type: 'string', value: 'FILE', about: 'of which requests how much is written to the audit log' },
       'audit-log-path': {
         type: 'string',
@@ -106,6 +112,9 @@ export async function run(args: string[]): Promise<number | undefined> {
   checkRanges(ranges)
   // Whose they are could not be told there.
   if (v.hosted && v['event-outputs-file']) throw new Error('--event-outputs-file is of one cluster, and goes not with --hosted')
+  const tracing = v['tracing-config-file']
+    ? tracingOf(yamlFile(v['tracing-config-file']), v['tracing-config-file'])
+    : tracingIn(process.env)
   const options = {
     data: v.data,
     host: m[1] || '0.0.0.0',
@@ -121,6 +130,7 @@ export async function run(args: string[]): Promise<number | undefined> {
       ...(v['serve-older-versions'] ? { olderVersions: true } : {}),
       ...(v['admission-control-config-file'] ? { podSecurity: parseConfiguration(yamlFile(v['admission-control-config-file'])) } : {}),
       ...(v['event-outputs-file'] ? { eventOutputs: outputsOf(yamlFile(v['event-outputs-file']), v['event-outputs-file']) } : {}),
+      ...(tracing ? { tracing } : {}),
       ...(v['audit-policy-file'] ? { auditPolicy: parsePolicy(yamlFile(v['audit-policy-file'])) } : {}),
     },
     ...(v['audit-policy-file'] ? { auditLog: v['audit-log-path'] } : {}),

@@ -35,14 +35,14 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
   { folder: 'api/controllers', may: ['shared', 'api/engine'], why: 'controllers are pure: they see views and return writes' },
   {
     folder: 'api/registry',
-    may: ['shared', 'api/ports', 'api/store', 'api/admission'],
+    may: ['shared', 'api/ports', 'api/store', 'api/admission', 'api/tracing'],
     why: 'the registry is the only write path and serves http and engine alike',
   },
   { folder: 'api/admission', may: ['shared', 'api/ports', 'api/registry', 'api/store'], why: 'admission is a part of the registry' },
   { folder: 'api/hub', may: ['shared', 'api/auth', 'api/ports', 'api/registry', 'api/store'], why: 'the hub fans out what the store has' },
   {
     folder: 'api/engine',
-    may: ['shared', 'api/cluster.ts', 'api/controllers', 'api/hub', 'api/metrics', 'api/ports', 'api/registry', 'api/store'],
+    may: ['shared', 'api/cluster.ts', 'api/controllers', 'api/hub', 'api/metrics', 'api/ports', 'api/registry', 'api/store', 'api/tracing'],
     why: 'the engine writes through the registry, never past it',
   },
   {
@@ -60,12 +60,14 @@ const rules: { folder: string; may: string[]; why: string; except?: string[] }[]
       'api/registry',
       'api/settings.ts',
       'api/store',
+      'api/tracing',
       'api/version.ts',
       'dashboard/dist',
     ],
     why: 'http answers requests; it does not know platforms',
   },
   { folder: 'api/metrics', may: ['shared', 'api/ports', 'api/store'], why: 'metrics are counted by others and known to nobody' },
+  { folder: 'api/tracing', may: ['shared', 'api/ports'], why: 'spans are begun by others and known to nobody' },
   {
     folder: 'api/acme',
     may: ['shared', 'api/cluster.ts', 'api/ports', 'api/registry'],

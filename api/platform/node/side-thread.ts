@@ -261,7 +261,7 @@ export class SideThread {
       this.#calls.set(n, c)
       of.inFlight++
       this.#bringUpToDate(of)
-      const { group, version, segments, request, user, connection, annotations } = call
+      const { group, version, segments, request, user, connection, annotations, trace } = call
       const { address } = connection
       // A view of something larger is copied: the rest is somebody else's.
       const whole = body.byteLength === body.buffer.byteLength ? [body.buffer as ArrayBuffer] : []
@@ -270,7 +270,15 @@ export class SideThread {
           what: 'call',
           id: of.id,
           n,
-          call: { group, version, segments, user, connection: address ? { address } : {}, ...(annotations ? { annotations: {} } : {}) },
+          call: {
+            group,
+            version,
+            segments,
+            user,
+            connection: address ? { address } : {},
+            ...(annotations ? { annotations: {} } : {}),
+            ...(trace ? { trace } : {}),
+          },
           request: { url: request.url, method: request.method, headers: [...request.headers], body },
         },
         whole,

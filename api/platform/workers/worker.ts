@@ -24,6 +24,7 @@ import type { Connection, Socket } from '../../ports/socket.ts'
 import type { Identity } from '../../registry/context.ts'
 import { Once } from '../../registry/one-reader.ts'
 import type { LogEvent } from '../../store/store.ts'
+import type { Tracer } from '../../tracing/tracer.ts'
 import { sharingTrips } from '../shared-trips.ts'
 import {
   consoleAudit,
@@ -298,6 +299,7 @@ const stubOf = (env: WorkerEnvironment, id: string) => env.CLUSTER.getByName(id)
 interface Stateless {
   app: ReturnType<typeof createApp>
   metrics: Metrics
+  tracer?: Tracer
   /** When the object was last told what has been served here, ms. */
   toldAt: number
 }
@@ -328,7 +330,8 @@ async function appOf(env: WorkerEnvironment, id: string, open: () => Promise<{ p
   )
   const made = createApp({ cluster, newTurn: polledTurn, audit: consoleAudit, ...(prefix ? { prefix } : {}) })
   if (apps.size >= MAX_APPS) apps.delete(apps.keys().next().value!)
-  const stateless = { app: made, metrics: cluster.metrics, toldAt: Date.now() }
+  const { metrics, tracer } = cluster
+  const stateless = { app: made, metrics, ...(tracer ? { tracer } : {}), toldAt: Date.now() }
   apps.set(id, stateless)
   return stateless
 }
@@ -412,13 +415,8 @@ async function respond(request: Request, env: WorkerEnvironment, ctx: ExecutionC
 export default {
   fetch(request: Request, env: WorkerEnvironment, ctx: ExecutionContext): Promise<Response> {
     const response = respond(request, env, ctx)
-    // Who hangs up does not cut off what is half done: others may count on its end.
-    ctx.waitUntil(
-      response.then(
-        () => {},
-        () => {},
-      ),
-    )
+    // Who hangs up does not cut off what is half done: others may count on its end. Traces are sent behind it: no timer outlives a request.
+    ctx.waitUntil(response.catch(() => {}).then(() => Promise.all([...apps.values()].map((a) => a.tracer?.flush()))))
     return response
   },
 }
