@@ -29,6 +29,7 @@ const sections: Record<string, Record<string, Command>> = {
     kubeconfig: { about: 'print a kubeconfig for one of them, without a secret in it', load: () => import('./commands/kubeconfig.ts') },
     credential: { about: 'what such a kubeconfig has kubectl run', load: () => import('./commands/credential.ts') },
     grep: { about: 'search what pods have said, those that are gone too', load: () => import('./commands/grep.ts') },
+    ui: { about: 'the dashboard of the current cluster', load: () => import('./commands/ui.ts') },
     why: { about: 'what holds something back, and what to do', load: () => import('./commands/why.ts') },
     hook: { about: 'deploy hooks: create, ls, logs, replay, test', load: () => import('./commands/hook.ts') },
     export: { about: 'a whole cluster as one file', load: () => import('./commands/export.ts') },

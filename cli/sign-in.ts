@@ -32,7 +32,8 @@ function tokensOf(answer: { id_token?: string; refresh_token?: string }, before?
   return { idToken: answer.id_token, ...(refreshToken ? { refreshToken } : {}) }
 }
 
-function openBrowser(url: string): void {
+/** Without a browser nothing happens. */
+export function openBrowser(url: string): void {
   const command = process.platform === 'darwin' ? 'open' : 'xdg-open'
   const child = spawn(command, [url], { stdio: 'ignore', detached: true })
   // Without a browser the printed address is enough.

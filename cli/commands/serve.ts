@@ -151,7 +151,7 @@ export async function run(args: string[]): Promise<number | undefined> {
         ? await (await import('../../api/platform/node/hosted.ts')).serveHosted(hosted)
         : await (await import('../../api/platform/node/server.ts')).serve(options)
   const files = [['CA', serving.caFile] as const, ...serving.files].map(([label, file]) => `${`${label}:`.padEnd(16)}${file}\n`)
-  process.stdout.write(`kedge serves ${serving.url}\n${files.join('')}`)
+  process.stdout.write(`kedge serves ${serving.url}\n${'dashboard:'.padEnd(16)}${serving.url}/ui/\n${files.join('')}`)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })

@@ -139,7 +139,7 @@ export async function run(args: string[]): Promise<number | undefined> {
   say(`  http://${service.spec.clusterIP}/  (ClusterIP, from this machine and from pods)`)
   say(`  http://${address}:${service.spec.ports[0].nodePort}/  (NodePort)`)
   say(
-    '\nTry:\n  kubectl get pods -o wide\n  kubectl scale deployment hello --replicas=3\n\nStop it with ./kedge down, forget it with ./kedge down --purge',
+    '\nTry:\n  kubectl get pods -o wide\n  kubectl scale deployment hello --replicas=3\n  ./kedge ui --token            the dashboard\n\nStop it with ./kedge down, forget it with ./kedge down --purge',
   )
   return 0
 }
