@@ -32,8 +32,8 @@ const ANSWER_WITHIN = 10_000
 const MOST_REMEMBERED = 2000
 
 const hex = (bytes: Uint8Array): string => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('')
-const valueOf = (v: string | number) => (typeof v === 'string' ? { stringValue: v } : { intValue: String(v) })
-const attributesOf = (all: Attributes) => Object.entries(all).map(([key, v]) => ({ key, value: valueOf(v) }))
+const anyValue = (v: string | number) => (typeof v === 'string' ? { stringValue: v } : { intValue: String(v) })
+const attributesOf = (all: Attributes) => Object.entries(all).map(([key, v]) => ({ key, value: anyValue(v) }))
 
 /** A traceparent's parts; undefined for what is none. */
 export function parseContext(text: string | undefined): { trace: string; span: string; isSampled: boolean } | undefined {

@@ -198,7 +198,7 @@ describe.skipIf(missing)('the dashboard', () => {
     await v.row('Pod stuck').getByRole('link').first().click()
     const why = v.page.getByRole('region', { name: 'What holds it back' })
     await why.waitFor()
-    const said = (await why.innerText()).replaceAll('\n', ' ')
+    const said = await why.textContent()
     // The same words as the terminal's.
     for (const word of ['image', 'main']) expect(said).toContain(word)
   })
@@ -227,7 +227,7 @@ describe.skipIf(missing)('the dashboard', () => {
     await v.row('settings').waitFor()
     await v.page.getByRole('row').nth(1).getByRole('link').focus()
     await v.page.keyboard.press('ArrowDown')
-    const second = await v.page.getByRole('row').nth(2).getByRole('link').innerText()
+    const second = (await v.page.getByRole('row').nth(2).getByRole('link').textContent()) ?? ''
     await expect.poll(() => v.page.evaluate(() => document.activeElement?.textContent)).toBe(second)
     await v.page.keyboard.press('Enter')
     await v.page.getByRole('heading', { name: second, level: 1 }).waitFor()
@@ -238,7 +238,7 @@ describe.skipIf(missing)('the dashboard', () => {
     await v.open('pods/shop/talker/logs', 'talker')
     const log = v.page.getByRole('log')
     await log.getByText('line 1 of the talker').first().waitFor()
-    const seen = Number(/(\d+) lines/.exec(await v.page.getByText(/\d+ lines/).innerText())![1])
+    const seen = Number(/(\d+) lines/.exec((await v.page.getByText(/\d+ lines/).textContent()) ?? '')![1])
     await v.page.getByText(`${seen + 2} lines`).waitFor()
     await v.page.getByLabel('Only lines with').fill('line 3 of')
     await v.page.getByText('1 lines').waitFor()
