@@ -1,12 +1,13 @@
 // The dashboard begins here: who is signed in, the menu, and the page that the address names.
 import { signal } from '@preact/signals'
 import { render } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { base, call } from './client.ts'
 import { kindOf, kinds, loadKinds } from './kinds.ts'
 import { ListPage } from './pages/list.tsx'
 import { OverviewPage } from './pages/overview.tsx'
 import { SignInPage } from './pages/sign-in.tsx'
+import { Boundary } from './parts/boundary.tsx'
 import { Dialogs } from './parts/dialog.tsx'
 import { lazy } from './parts/lazy.tsx'
 import { Problem } from './parts/problem.tsx'
@@ -56,13 +57,24 @@ async function begin(): Promise<void> {
   }
 }
 
+/** A definition may have come since the page was loaded: it is looked for once more. */
+function UnknownKind({ resource }: { resource: string }) {
+  const [looked, setLooked] = useState(false)
+  useEffect(() => {
+    void loadKinds()
+      .catch(() => {})
+      .then(() => setLooked(true))
+  }, [])
+  return looked ? <Problem error={new Error(`This cluster serves no ${resource}.`)} /> : null
+}
+
 function Page() {
   const [first = '', ns, name, tab] = route.value.parts
   if (!first) return <OverviewPage />
   const Own = pages[first]
   if (Own) return <Own />
   const kind = kindOf(first)
-  if (!kind) return <Problem error={new Error(`This cluster serves no ${first}.`)} />
+  if (!kind) return <UnknownKind key={first} resource={first} />
   if (name === undefined) return <ListPage key={first} kind={kind} />
   return <ObjectPage key={`${first}/${ns}/${name}`} {...{ kind, namespace: ns === '-' ? '' : ns!, name, tab: tab ?? '' }} />
 }
@@ -85,7 +97,9 @@ function App() {
   return (
     <>
       <Shell user={user.value}>
-        <Page />
+        <Boundary key={route.value.parts.slice(0, 3).join('/')}>
+          <Page />
+        </Boundary>
       </Shell>
       <Dialogs />
       <Said />

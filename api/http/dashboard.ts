@@ -1,10 +1,10 @@
 // What a browser fetches to become the dashboard: the files under /ui, of the cluster that is there or of /clusters/NAME, for everybody; nothing in them is of a
 // cluster. And the way to sign in at the OIDC provider, which a page cannot go by itself where the provider lets no other origin in.
-import { files, tag } from '../../dashboard/dist/files.ts'
 import { badRequest, notFound, StatusError, unavailable } from '../../shared/status/index.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import type { Log } from '../ports/log.ts'
 import { errorAnswer, json } from './answer.ts'
+import { readText } from './body.ts'
 
 export interface DashboardOptions {
   /** Where people sign in. */
@@ -23,17 +23,19 @@ const MAX_BODY = 16 * 1024
 const MOST_AT_ONCE = 16
 let underWay = 0
 
-const unpacked = new Map<string, Uint8Array<ArrayBuffer>>()
-function bytesOf(name: string): Uint8Array<ArrayBuffer> {
-  let bytes = unpacked.get(name)
+const decoded = new Map<string, Uint8Array<ArrayBuffer>>()
+function bytesOf(name: string, base64: string): Uint8Array<ArrayBuffer> {
+  let bytes = decoded.get(name)
   if (!bytes) {
-    bytes = Uint8Array.from(atob(files[name]!.gzip), (c) => c.charCodeAt(0))
-    unpacked.set(name, bytes)
+    bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))
+    decoded.set(name, bytes)
   }
   return bytes
 }
 
-function file(name: string, request: Request): Response {
+async function file(name: string, request: Request): Promise<Response> {
+  // Half a megabyte that most servers are never asked for.
+  const { files, tag } = await import('../../dashboard/dist/files.ts')
   const found = Object.hasOwn(files, name) ? files[name] : undefined
   if (!found) throw notFound({ group: '', resource: 'ui', name })
   const isPage = name === 'index.html'
@@ -49,7 +51,7 @@ function file(name: string, request: Request): Response {
     ...(isPage ? { etag } : {}),
   }
   if (isPage && request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
-  const bytes = bytesOf(name)
+  const bytes = bytesOf(name, found.gzip)
   if (/\bgzip\b/.test(request.headers.get('accept-encoding') ?? ''))
     return new Response(request.method === 'HEAD' ? null : bytes, {
       headers: { ...headers, 'content-encoding': 'gzip', 'content-length': String(bytes.length) },
@@ -63,7 +65,7 @@ async function signIn(o: DashboardOptions, request: Request): Promise<Response> 
   const way = await o.oidc?.wayIn().catch(() => undefined)
   if (request.method === 'GET') return json(JSON.stringify({ ...(way ? { oidc: way } : {}), hosted: o.hosted ?? false }))
   if (!o.oidc) throw notFound({ group: '', resource: 'ui', name: 'sign-in' })
-  const text = await request.text()
+  const text = await readText(request)
   if (text.length > MAX_BODY) throw badRequest('the sign-in is too long')
   let asked: { code?: string; verifier?: string; redirectUri?: string; refreshToken?: string }
   try {
@@ -109,7 +111,7 @@ export async function dashboard(o: DashboardOptions, request: Request): Promise<
     const name = rest.slice(1) || 'index.html'
     if (name === 'sign-in' && (request.method === 'GET' || request.method === 'POST')) return await signIn(o, request)
     if (!reads) throw new StatusError(405, 'MethodNotAllowed', 'the dashboard is read')
-    return file(name, request)
+    return await file(name, request)
   } catch (cause) {
     return errorAnswer(cause, o.log, pathname)
   }

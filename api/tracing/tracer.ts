@@ -137,7 +137,7 @@ export class Tracer {
   }
 
   #chance(): number {
-    const [a, b] = this.#random.bytes(2) as unknown as [number, number]
+    const [a = 0, b = 0] = this.#random.bytes(2)
     return (a * 256 + b) / 65_536
   }
 

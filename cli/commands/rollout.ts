@@ -1,6 +1,7 @@
 // kedge rollout: status, history, undo, restart, pause, resume.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CHANGE_CAUSE, REVISION, type Revision, revisionsOf, rollbackPatch } from '../../shared/rollout.ts'
+import { CHANGE_CAUSE, type Revision, revisionsOf, rollbackPatch } from '../../shared/rollout.ts'
+import { jsonDiff } from '../../shared/schema/diff.ts'
 import { describeTemplate } from '../describe/pod-template.ts'
 import { changeAll } from '../kube/change.ts'
 import { Failure, type Kube, kubeCommand, kubeGroup, out } from '../kube/command.ts'
@@ -8,6 +9,7 @@ import type { Flags } from '../kube/flags.ts'
 import { fileFlags, remotes } from '../kube/objects.ts'
 import { printerFor, printFlags } from '../kube/printers.ts'
 import { pathOf, qualified, type Resource } from '../kube/resources.ts'
+import { rolloutStatus } from '../kube/rollout-status.ts'
 import { dryRunOf, Teller, writeFlags, writeQuery } from '../kube/write.ts'
 
 const common: Flags = {
@@ -29,10 +31,14 @@ const only = (resource: Resource, verb: string, kinds: string[], name = '') => {
   if (!kinds.includes(resource.kind)) throw new Failure(refusals[verb]!(resource, name))
 }
 
-/** The revisions of a deployment, the oldest first. */
-async function revisions(k: Kube, deployment: any): Promise<Revision[]> {
-  const list = await k.client.get(`/apis/apps/v1/namespaces/${deployment.metadata.namespace}/replicasets`)
-  return revisionsOf(deployment, list.items)
+/** What rolls out and back. */
+const ROLLING = ['Deployment', 'DaemonSet', 'StatefulSet']
+
+/** The revisions of a workload, the oldest first. */
+async function revisions(k: Kube, kind: string, o: any): Promise<Revision[]> {
+  const keepers = kind === 'Deployment' ? 'replicasets' : 'controllerrevisions'
+  const list = await k.client.get(`/apis/apps/v1/namespaces/${o.metadata.namespace}/${keepers}`)
+  return revisionsOf({ ...o, kind }, list.items)
 }
 
 const history = kubeCommand(
@@ -46,8 +52,9 @@ const history = kubeCommand(
     if (k.f.revision < 0) throw new Failure(`revision must be a positive integer: ${k.f.revision}`)
     const printer = printerFor(k.f)
     for (const { resource, object } of await remotes(k)) {
-      only(resource, 'history', ['Deployment'])
-      const all = await revisions(k, object)
+      only(resource, 'history', ROLLING)
+      const isDeployment = resource.kind === 'Deployment'
+      const all = await revisions(k, resource.kind, object)
       if (printer) {
         const wanted = k.f.revision ? all.filter((r) => r.revision === k.f.revision) : all
         if (k.f.revision && !wanted.length) throw new Failure(`unable to find the specified revision`)
@@ -57,8 +64,8 @@ const history = kubeCommand(
       if (k.f.revision) {
         const found = all.find((r) => r.revision === k.f.revision)
         if (!found) throw new Failure('unable to find the specified revision')
-        const template = structuredClone(found.object.spec.template)
-        if (found.cause) template.metadata.annotations = { ...template.metadata.annotations, [CHANGE_CAUSE]: found.cause }
+        const template = structuredClone(isDeployment ? found.object.spec.template : found.template)
+        if (found.cause && isDeployment) template.metadata.annotations = { ...template.metadata.annotations, [CHANGE_CAUSE]: found.cause }
         out(`${qualified(resource)}/${object.metadata.name} with revision #${k.f.revision}\nPod Template:\n${describeTemplate(template)}\n`)
         continue
       }
@@ -79,23 +86,24 @@ const undo = kubeCommand(
   async (k) => {
     const teller = new Teller(k)
     for (const { resource, object } of await remotes(k)) {
-      only(resource, 'undo', ['Deployment'])
+      only(resource, 'undo', ROLLING)
       if (object.spec.paused)
         throw new Failure(`you cannot rollback a paused deployment; resume it first with 'kedge rollout resume' and try again`)
-      const all = await revisions(k, object)
+      const all = await revisions(k, resource.kind, object)
+      const isDeployment = resource.kind === 'Deployment'
       const to: number = k.f['to-revision']
       const target = to ? all.find((r) => r.revision === to) : all.at(-2)
       if (!target)
         throw new Failure(
           to
             ? `unable to find specified revision ${to} in history`
-            : `no rollout history found for deployment ${JSON.stringify(object.metadata.name)}`,
+            : isDeployment
+              ? `no rollout history found for deployment ${JSON.stringify(object.metadata.name)}`
+              : 'no last revision to roll back to',
         )
-      if (to && !all.some((r) => r.revision === to)) throw new Failure(`unable to find specified revision ${to} in history`)
-      if (JSON.stringify(all.at(-1)!.template) === JSON.stringify(target.template)) {
-        out(
-          `${qualified(resource)}/${object.metadata.name} skipped rollback (current template already matches revision ${target.revision})\n`,
-        )
+      if (!jsonDiff(isDeployment ? all.at(-1)!.template : object.spec.template, target.template).length) {
+        const matched = isDeployment ? target.revision : to
+        out(`${qualified(resource)}/${object.metadata.name} skipped rollback (current template already matches revision ${matched})\n`)
         continue
       }
       const { type, patch } = rollbackPatch(object, target)
@@ -111,7 +119,7 @@ const undo = kubeCommand(
 
 const restart = kubeCommand({ name: 'rollout restart', usage: 'RESOURCE [options]', about: 'Restart a resource.', flags: writing }, (k) =>
   changeAll(k, (o, resource) => {
-    only(resource, 'restart', ['Deployment', 'DaemonSet', 'StatefulSet'], o.metadata.name)
+    only(resource, 'restart', ROLLING, o.metadata.name)
     if (o.spec.paused) throw new Failure(`can't restart paused deployment (run rollout resume first)`)
     const m = (o.spec.template.metadata ??= {})
     m.annotations = { ...m.annotations, 'kubectl.kubernetes.io/restartedAt': new Date().toISOString().replace(/\.\d+Z$/, 'Z') }
@@ -141,38 +149,6 @@ const pausing = (verb: 'pause' | 'resume') =>
       }),
   )
 
-/** A sentence, and whether it is over. Throws when the deadline has passed. */
-export function deploymentStatus(d: any, revision = 0): { text: string; done: boolean } {
-  const s = d.status ?? {}
-  const { name } = d.metadata
-  if (revision) {
-    const now = Number(d.metadata.annotations?.[REVISION] ?? 0)
-    if (now !== revision) throw new Failure(`desired revision (${revision}) is different from the running revision (${now})`)
-  }
-  if ((d.metadata.generation ?? 0) > (s.observedGeneration ?? 0))
-    return { text: 'Waiting for deployment spec update to be observed...\n', done: false }
-  if (s.conditions?.some((c: any) => c.type === 'Progressing' && c.reason === 'ProgressDeadlineExceeded'))
-    throw new Failure(`deployment ${JSON.stringify(name)} exceeded its progress deadline`)
-  const wanted = d.spec.replicas ?? 1
-  const [updated, total, available] = [s.updatedReplicas ?? 0, s.replicas ?? 0, s.availableReplicas ?? 0]
-  if (updated < wanted)
-    return {
-      text: `Waiting for deployment ${JSON.stringify(name)} rollout to finish: ${updated} out of ${wanted} new replicas have been updated...\n`,
-      done: false,
-    }
-  if (total > updated)
-    return {
-      text: `Waiting for deployment ${JSON.stringify(name)} rollout to finish: ${total - updated} old replicas are pending termination...\n`,
-      done: false,
-    }
-  if (available < updated)
-    return {
-      text: `Waiting for deployment ${JSON.stringify(name)} rollout to finish: ${available} of ${updated} updated replicas are available...\n`,
-      done: false,
-    }
-  return { text: `deployment ${JSON.stringify(name)} successfully rolled out\n`, done: true }
-}
-
 const status = kubeCommand(
   {
     name: 'rollout status',
@@ -189,7 +165,7 @@ const status = kubeCommand(
   async (k) => {
     const end = k.f.timeout ? Date.now() + k.f.timeout : Number.POSITIVE_INFINITY
     for (const { resource, object } of await remotes(k)) {
-      only(resource, 'status', ['Deployment'])
+      only(resource, 'status', ROLLING)
       const at = pathOf(resource, object.metadata.namespace)
       const field = `fieldSelector=${encodeURIComponent(`metadata.name=${object.metadata.name}`)}`
       let d = object
@@ -197,7 +173,7 @@ const status = kubeCommand(
       for (let finished = false; !finished; ) {
         const step = (now: any): boolean => {
           d = now
-          const { text, done } = deploymentStatus(d, k.f.revision)
+          const { text, done } = rolloutStatus(d, resource.kind, k.f.revision)
           if (text !== last) out(text)
           last = text
           return done || !k.f.watch

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { ApiError, request } from '../client.ts'
 import { type Line, LogLines } from '../parts/log-lines.tsx'
-import { containersOf } from './pod.tsx'
+import { ContainerChoice, containersOf } from './pod.tsx'
 
 const MOST = 20_000
 const FIRST = 2000
@@ -35,14 +35,26 @@ class Reading {
 
   async #read({ path, container, previous, timestamps }: Wanted): Promise<void> {
     const { signal } = this.#abort
-    let tail = FIRST
+    // Times are asked for always: by them it goes on where it was when the connection has ended.
+    let [last, seen] = ['', '']
+    const take = (lines: string[]) => {
+      const news = lines.flatMap((line) => {
+        const at = line.indexOf(' ')
+        const time = line.slice(0, at)
+        if (at > 0 && time <= seen) return []
+        if (at > 0) last = time
+        return [timestamps ? line : line.slice(at + 1)]
+      })
+      if (news.length) this.#add(news)
+    }
     while (!signal.aborted) {
       try {
-        const query = {
+        seen = last
+        const query: Record<string, string> = {
           container,
-          tailLines: String(tail),
+          timestamps: 'true',
+          ...(last ? { sinceTime: last } : { tailLines: String(FIRST) }),
           ...(previous ? { previous: 'true' } : { follow: 'true' }),
-          ...(timestamps ? { timestamps: 'true' } : {}),
         }
         const answer = await request('GET', path, { query, signal, accept: '*/*' })
         this.error.value = ''
@@ -51,9 +63,9 @@ class Reading {
         for (let part = await reader.read(); !part.done; part = await reader.read()) {
           const lines = (rest + part.value).split('\n')
           rest = lines.pop()!
-          this.#add(lines)
+          take(lines)
         }
-        if (rest) this.#add([rest])
+        if (rest) take([rest])
         this.ended.value = true
         return
       } catch (cause) {
@@ -61,8 +73,6 @@ class Reading {
         const e = cause as ApiError
         this.error.value = e.message
         if (e instanceof ApiError && [403, 404].includes(e.code)) return
-        // What was seen is not shown again.
-        tail = this.#next ? 0 : FIRST
         await new Promise((r) => setTimeout(r, AGAIN_MS))
       }
     }
@@ -113,17 +123,7 @@ export function PodLogs({ object: o }: { object: any }) {
   return (
     <section class="logs">
       <div class="filters">
-        <label>
-          <span>Container</span>
-          <select value={container} onChange={(e) => setContainer(e.currentTarget.value)}>
-            {containers.map((c) => (
-              <option key={c.name} value={c.name}>
-                {c.name}
-                {c.role && ` (${c.role})`}
-              </option>
-            ))}
-          </select>
-        </label>
+        <ContainerChoice among={containers} chosen={container} choose={setContainer} />
         <label>
           <span>Only lines with</span>
           <input type="search" value={text} onInput={(e) => setText(e.currentTarget.value)} />

@@ -32,6 +32,23 @@ function stateOf({ status: s }: Container): string {
   return 'Waiting'
 }
 
+/** One of a pod's containers to look at. */
+export function ContainerChoice({ among, chosen, choose }: { among: Container[]; chosen: string; choose(name: string): void }) {
+  return (
+    <label>
+      <span>Container</span>
+      <select value={chosen} onChange={(e) => choose(e.currentTarget.value)}>
+        {among.map((c) => (
+          <option key={c.name} value={c.name}>
+            {c.name}
+            {c.role && ` (${c.role})`}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
 const columns: DataColumn<Container>[] = [
   { name: 'Container', cell: (c) => c.name + (c.role ? ` (${c.role})` : '') },
   { name: 'State', cell: (c) => <Pill word={stateOf(c)} />, value: stateOf },

@@ -3,7 +3,7 @@ import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { openSocket } from '../client.ts'
-import { containersOf } from './pod.tsx'
+import { ContainerChoice, containersOf } from './pod.tsx'
 
 const Channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 }
 /** The best shell that there is. */
@@ -90,14 +90,7 @@ export function PodShell({ object: o }: { object: any }) {
   return (
     <section class="logs">
       <div class="filters">
-        <label>
-          <span>Container</span>
-          <select value={container} onChange={(e) => setContainer(e.currentTarget.value)}>
-            {running.map((c) => (
-              <option key={c.name}>{c.name}</option>
-            ))}
-          </select>
-        </label>
+        <ContainerChoice among={running} chosen={container} choose={setContainer} />
         <span class="dim" role="status">
           {state}
         </span>

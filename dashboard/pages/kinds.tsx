@@ -1,6 +1,6 @@
 // Every kind that this cluster serves, its own ones too.
-import { useState } from 'preact/hooks'
-import { type Kind, kinds } from '../kinds.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { type Kind, kinds, loadKinds } from '../kinds.ts'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
 import { may } from '../rights.ts'
 import { linkTo, namespace } from '../route.ts'
@@ -16,6 +16,8 @@ const columns: DataColumn<Kind>[] = [
 export function KindsPage() {
   const [text, setText] = useState('')
   const all = kinds.value
+  // Definitions may have come since the page was loaded.
+  useEffect(() => void loadKinds().catch(() => {}), [])
   const ns = namespace.value
   const rows = [...all.values()].filter(
     (k) =>

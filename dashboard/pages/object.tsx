@@ -1,6 +1,7 @@
 // One object: what it is, what holds it back, what it says and what can be done to it. What is of one kind alone is in object/.
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { actionsOf } from '../actions.ts'
+import { call } from '../client.ts'
 import { type Kind, pathOf } from '../kinds.ts'
 import { panels } from '../object/panels.tsx'
 import { Scale } from '../object/scale.tsx'
@@ -19,11 +20,21 @@ interface Props {
   tab: string
 }
 
+/** What may be read and not watched, as it is now. */
+function useOnce(path: string | undefined): any {
+  const [object, setObject] = useState<any>()
+  useEffect(() => {
+    if (path) call('GET', path).then(setObject, () => {})
+  }, [path])
+  return object
+}
+
 export function ObjectPage({ kind: k, namespace, name, tab }: Props) {
   const watched = k.verbs.includes('watch')
   const live = useObjects(pathOf(k, namespace), { fieldSelector: `metadata.name=${name}` })!
   const [scaling, setScaling] = useState(false)
-  const o = live.items.value[0]
+  const once = useOnce(live.error.value?.code === 403 ? pathOf(k, namespace, name) : undefined)
+  const o = live.items.value[0] ?? once
   const heading = (
     <p class="crumbs">
       <a href={linkTo(k.resource)}>{plural(k)}</a>

@@ -23,25 +23,32 @@ export const ask = (q: Question): void => {
   asked.value = q
 }
 
-function Open({ q }: { q: Question }) {
+interface FormProps {
+  title: string
+  action: string
+  danger?: boolean | undefined
+  /** Undefined while they are found out. */
+  consequences: string[] | undefined
+  /** Whether what is needed has been given. */
+  ready?: boolean
+  children?: ComponentChildren
+  /** Says what was done. Rejects with what is said where it could not be. */
+  run(): Promise<string | undefined>
+  close(): void
+}
+
+/** A dialog that does something, or is cancelled. */
+export function DialogForm({ title, action, danger, consequences, ready = true, children, run, close }: FormProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState('')
-  const [typed, setTyped] = useState('')
-  const [consequences, setConsequences] = useState<string[] | undefined>(q.consequences ? undefined : [])
-  useEffect(() => {
-    dialog.current?.showModal()
-    q.consequences?.().then(setConsequences, (cause) => setConsequences([`What comes of it could not be found out: ${cause.message}`]))
-  }, [q])
-  const close = () => {
-    asked.value = undefined
-  }
-  const run = async (e: Event) => {
+  useEffect(() => dialog.current?.showModal(), [])
+  const submit = async (e: Event) => {
     e.preventDefault()
     setBusy(true)
     setError('')
     try {
-      const done = await q.run()
+      const done = await run()
       close()
       if (done) say(done)
     } catch (cause) {
@@ -51,26 +58,22 @@ function Open({ q }: { q: Question }) {
   }
   return (
     <dialog ref={dialog} onClose={close} aria-labelledby="dialog-title">
-      <form onSubmit={run}>
-        <h2 id="dialog-title">{q.title}</h2>
-        {q.body}
-        {consequences === undefined ? (
-          <p class="dim">Looking at what depends on it…</p>
-        ) : (
-          consequences.length > 0 && (
-            <ul class="consequences">
-              {consequences.map((c) => (
-                <li key={c}>{c}</li>
-              ))}
-            </ul>
-          )
-        )}
-        {q.typed && (
-          <label>
-            Type <b>{q.typed}</b> to go on
-            <input value={typed} onInput={(e) => setTyped(e.currentTarget.value)} autocomplete="off" />
-          </label>
-        )}
+      <form onSubmit={submit}>
+        <h2 id="dialog-title">{title}</h2>
+        {children}
+        <div aria-live="polite">
+          {consequences === undefined ? (
+            <p class="dim">Looking at what depends on it…</p>
+          ) : (
+            consequences.length > 0 && (
+              <ul class="consequences">
+                {consequences.map((c) => (
+                  <li key={c}>{c}</li>
+                ))}
+              </ul>
+            )
+          )}
+        </div>
         {error && (
           <p class="error" role="alert">
             {error}
@@ -80,16 +83,42 @@ function Open({ q }: { q: Question }) {
           <button type="button" onClick={close}>
             Cancel
           </button>
-          <button
-            type="submit"
-            class={q.danger ? 'danger' : 'primary'}
-            disabled={busy || consequences === undefined || (q.typed !== undefined && typed !== q.typed)}
-          >
-            {q.action}
+          <button type="submit" class={danger ? 'danger' : 'primary'} disabled={busy || consequences === undefined || !ready}>
+            {action}
           </button>
         </div>
       </form>
     </dialog>
+  )
+}
+
+function Open({ q }: { q: Question }) {
+  const [typed, setTyped] = useState('')
+  const [consequences, setConsequences] = useState<string[] | undefined>(q.consequences ? undefined : [])
+  useEffect(() => {
+    q.consequences?.().then(setConsequences, (cause) => setConsequences([`What comes of it could not be found out: ${cause.message}`]))
+  }, [q])
+  const close = () => {
+    asked.value = undefined
+  }
+  return (
+    <DialogForm
+      title={q.title}
+      action={q.action}
+      danger={q.danger}
+      consequences={consequences}
+      ready={q.typed === undefined || typed === q.typed}
+      run={q.run}
+      close={close}
+    >
+      {q.body}
+      {q.typed && (
+        <label>
+          Type <b>{q.typed}</b> to go on
+          <input value={typed} onInput={(e) => setTyped(e.currentTarget.value)} autocomplete="off" />
+        </label>
+      )}
+    </DialogForm>
   )
 }
 

@@ -106,7 +106,8 @@ async function node(name: string): Promise<void> {
   })
   // What a daemon listens to besides; here nobody acts on it.
   const nothing = { onEvent: () => {}, onReplace: () => {}, onSynced: () => {} }
-  for (const resource of ['services', 'endpointslices.discovery.k8s.io', 'persistentvolumes']) session.subscribe({ resource, ...nothing })
+  for (const resource of ['services', 'endpointslices.discovery.k8s.io', 'persistentvolumes', 'logcounters.observe.kedge.dev'])
+    session.subscribe({ resource, ...nothing })
   // As a daemon: it writes its Node when that does not say what is so.
   let own: any
   let reporting = false

@@ -182,6 +182,26 @@ secretGenerator:
   - {name: secret, literals: ["password=hunter2"], type: Opaque}
 resources: [user.yaml]
 `,
+  'stateful.yaml': `apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: st}
+spec:
+  serviceName: st
+  replicas: 1
+  selector: {matchLabels: {app: st}}
+  template:
+    metadata: {labels: {app: st}}
+    spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: "test/web:1"}]}
+`,
+  'daemon.yaml': `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: ds}
+spec:
+  selector: {matchLabels: {app: ds}}
+  template:
+    metadata: {labels: {app: ds}}
+    spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: "test/web:1"}]}
+`,
   'generators/some.txt': 'some <text> & more\n',
   'generators/some.env': 'A=1\nB=2\n',
   'generators/user.yaml': `apiVersion: v1

@@ -156,7 +156,7 @@ export async function runCluster(o: RunOptions): Promise<RunningCluster> {
     close: async () => {
       closing.abort()
       await started
-      await Promise.all([engine?.close(), aside.close()])
+      await Promise.all([engine?.close(), aside.close(), cluster.tracer?.flush()])
       hub?.close()
       await database.close()
     },

@@ -52,8 +52,8 @@ const IDENTITY_HEADER = 'x-kedge-identity'
 const FAILURE_HEADER = 'x-kedge-failure'
 const FLUSH_EVERY = 15_000
 const MAX_APPS = 100
-/** How often the object is woken to hear what handlers have served, ms. */
-const TELL_SERVED_EVERY = 60_000
+/** How often the object hears what handlers have served, ms: while it is awake, and at all. */
+const [TELL_SERVED, WAKE_FOR_SERVED] = [5000, 60_000]
 
 const hosted = (env: WorkerEnvironment) => env.HOSTED === 'true'
 
@@ -366,8 +366,8 @@ async function answer(
   const told: Promise<unknown>[] = []
   const response = await pokes.run(told, () => app.fetch(request, connection))
   // Whoever asks the object next (for a watch, an exec) finds there what has just been written.
-  // Who has been woken anyway is told what was served; else once a while, for waking it costs.
-  if (told.length || Date.now() - toldAt > TELL_SERVED_EVERY) told.push(tellServed(env, id))
+  // Once a while the object is told what was served; more rarely where that wakes it.
+  if (Date.now() - toldAt > (told.length ? TELL_SERVED : WAKE_FOR_SERVED)) told.push(tellServed(env, id))
   await Promise.allSettled(told)
   return response
 }
