@@ -1,14 +1,13 @@
 // What every object has: who owns it, its labels and conditions, what was told of it; and what holds it back, in the words of `kedge why`.
 import { useEffect, useState } from 'preact/hooks'
 import type { Finding } from '../../shared/why/world.ts'
-import { type Kind, kindOf } from '../kinds.ts'
+import type { Kind } from '../kinds.ts'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
 import { eventColumns, timeOf } from '../parts/events.tsx'
 import { Facts, Labels, ObjectLink } from '../parts/facts.tsx'
-import { useObjects } from '../parts/live.ts'
+import { listPath, useObjects } from '../parts/live.ts'
 import { Pill } from '../parts/pill.tsx'
 import { Age } from '../parts/time.tsx'
-import { may } from '../rights.ts'
 import { listAll } from '../world.ts'
 
 export function Summary({ object: o }: { object: any }) {
@@ -98,9 +97,7 @@ export function Why({ kind, object: o }: { kind: Kind; object: any }) {
 }
 
 export function EventsOf({ object: o }: { object: any }) {
-  const ns = o.metadata.namespace ?? ''
-  const allowed = !!kindOf('events') && may({ verb: 'list', resource: 'events', namespace: ns })
-  const live = useObjects(allowed ? (ns ? `/api/v1/namespaces/${ns}/events` : '/api/v1/events') : undefined, {
+  const live = useObjects(listPath('events', o.metadata.namespace ?? ''), {
     fieldSelector: `involvedObject.kind=${o.kind},involvedObject.name=${o.metadata.name}`,
   })
   if (!live) return null

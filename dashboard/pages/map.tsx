@@ -1,10 +1,9 @@
 // A map of who reaches whom: ingresses, services, workloads; and for one workload, what policies leave open to it and from it. The lists below say in words
 // what the lines show.
 import { useMemo } from 'preact/hooks'
-import { useObjects } from '../parts/live.ts'
+import { listPath, useObjects } from '../parts/live.ts'
 import { LiveMark, Problem } from '../parts/problem.tsx'
 import { type Open, OUTSIDE, Policies, reachOf, type Workload } from '../reach.ts'
-import { may } from '../rights.ts'
 import { namespace, objectLink, route, setQuery } from '../route.ts'
 
 const WIDTH = 960
@@ -33,14 +32,6 @@ interface Box {
   bad: boolean
 }
 
-function useList(path: string, resource: string) {
-  const ns = namespace.value
-  const allowed = may({ verb: 'list', resource, namespace: resource === 'namespaces' ? '' : ns })
-  return useObjects(
-    allowed ? (resource === 'namespaces' ? '/api/v1/namespaces' : path.replace('{ns}', ns ? `namespaces/${ns}/` : '')) : undefined,
-  )
-}
-
 const openText = (open: Open): string => (open === 'all' ? 'on every port' : open === 'none' ? '' : `on ${open.join(', ')}`)
 
 function Ways({ title, ways }: { title: string; ways: [name: string, open: Open][] }) {
@@ -62,11 +53,12 @@ function Ways({ title, ways }: { title: string; ways: [name: string, open: Open]
 }
 
 export function MapPage() {
-  const pods = useList('/api/v1/{ns}pods', 'pods')
-  const services = useList('/api/v1/{ns}services', 'services')
-  const ingresses = useList('/apis/networking.k8s.io/v1/{ns}ingresses', 'ingresses.networking.k8s.io')
-  const policies = useList('/apis/networking.k8s.io/v1/{ns}networkpolicies', 'networkpolicies.networking.k8s.io')
-  const namespaces = useList('', 'namespaces')
+  const ns = namespace.value
+  const pods = useObjects(listPath('pods', ns))
+  const services = useObjects(listPath('services', ns))
+  const ingresses = useObjects(listPath('ingresses.networking.k8s.io', ns))
+  const policies = useObjects(listPath('networkpolicies.networking.k8s.io', ns))
+  const namespaces = useObjects(listPath('namespaces', ns))
   const items = [pods, services, ingresses, policies, namespaces].map((l) => l?.items.value ?? [])
   const reach = useMemo(
     () => reachOf({ pods: items[0]!, services: items[1]!, ingresses: items[2]!, policies: items[3]!, namespaces: items[4]! }),
@@ -74,7 +66,7 @@ export function MapPage() {
   )
   const rules = useMemo(() => new Policies(items[3]!, items[4]!), [items[3], items[4]])
   const chosen = reach.workloads.find((w) => w.key === route.value.query.get('workload'))
-  const all = !namespace.value
+  const all = !ns
   const named = (w: { namespace: string; name: string }) => (all ? `${w.namespace}/${w.name}` : w.name)
 
   const boxes: Box[] = []

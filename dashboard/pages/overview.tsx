@@ -1,14 +1,12 @@
 // How the cluster is, at a glance: what it uses, what does not run as it should, what was told lately.
 import { useMemo } from 'preact/hooks'
 import type { Row } from '../follow.ts'
-import { kindOf } from '../kinds.ts'
 import { type DataColumn, DataTable } from '../parts/data-table.tsx'
 import { eventColumns, timeOf } from '../parts/events.tsx'
-import { useObjects, useTable } from '../parts/live.ts'
+import { listPath, useObjects, useTable } from '../parts/live.ts'
 import { Pill, toneOf } from '../parts/pill.tsx'
 import { Problem } from '../parts/problem.tsx'
 import { bytesOf, coresOf, Usage } from '../parts/usage.tsx'
-import { may } from '../rights.ts'
 import { linkTo, namespace, objectLink } from '../route.ts'
 import { ageColumn } from './list.tsx'
 
@@ -36,7 +34,7 @@ function Tile({ title, value, of, bad, href }: { title: string; value: number; o
 
 /** Ready nodes of all, and what they have together. */
 function useNodes() {
-  const live = useObjects(may({ verb: 'list', resource: 'nodes' }) ? '/api/v1/nodes' : undefined)
+  const live = useObjects(listPath('nodes', ''))
   const nodes = live?.items.value ?? []
   const ready = nodes.filter((n) => n.status?.conditions?.some((c: any) => c.type === 'Ready' && c.status === 'True')).length
   const total = (key: string, of: (q: string) => number) => nodes.reduce((t, n) => t + of(n.status?.capacity?.[key] ?? '0'), 0)
@@ -60,20 +58,13 @@ const troubleColumns: DataColumn<Trouble>[] = [
 /** Since when something must have been starting to be worth a line, ms. */
 const STARTING_MS = 15_000
 
-function useListed(resource: string) {
-  const k = kindOf(resource)
-  const allowed = !!k && may({ verb: 'list', resource, namespace: namespace.value })
-  const ns = namespace.value ? `/namespaces/${namespace.value}` : ''
-  const path = allowed ? `${k.group ? `/apis/${k.group}/${k.version}` : '/api/v1'}${ns}/${k.plural}` : undefined
-  return useTable(path)
-}
-
 export function OverviewPage() {
+  const ns = namespace.value
   const nodes = useNodes()
-  const pods = useListed('pods')
-  const deployments = useListed('deployments.apps')
-  const sets = useListed('statefulsets.apps')
-  const events = useListedWarnings()
+  const pods = useTable(listPath('pods', ns))
+  const deployments = useTable(listPath('deployments.apps', ns))
+  const sets = useTable(listPath('statefulsets.apps', ns))
+  const events = useObjects(listPath('events', ns), { fieldSelector: 'type=Warning' })
   const podRows = pods?.rows.value ?? []
   const columns = pods?.columns.value ?? []
   const troubles = useMemo(() => {
@@ -167,10 +158,4 @@ export function OverviewPage() {
       )}
     </>
   )
-}
-
-function useListedWarnings() {
-  const ns = namespace.value
-  const allowed = may({ verb: 'list', resource: 'events', namespace: ns })
-  return useObjects(allowed ? (ns ? `/api/v1/namespaces/${ns}/events` : '/api/v1/events') : undefined, { fieldSelector: 'type=Warning' })
 }

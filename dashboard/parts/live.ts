@@ -1,6 +1,16 @@
 // Live lists for as long as a part is shown.
 import { useEffect, useMemo } from 'preact/hooks'
 import { LiveObjects, LiveTable } from '../follow.ts'
+import { kindOf, pathOf } from '../kinds.ts'
+import { may } from '../rights.ts'
+
+/** Where the objects of a resource are, in a namespace or in all where it is empty; undefined where they may not be listed. */
+export function listPath(resource: string, namespace: string): string | undefined {
+  const k = kindOf(resource)
+  if (!k) return undefined
+  const ns = k.namespaced ? namespace : ''
+  return may({ verb: 'list', resource, namespace: ns }) ? pathOf(k, ns) : undefined
+}
 
 /** Objects below a path; none where it is undefined. Closed when another is asked for, or the part goes. */
 export function useObjects(path: string | undefined, query: Record<string, string> = {}): LiveObjects | undefined {
