@@ -1,5 +1,5 @@
 // Text in columns, as Go's tabwriter aligns it: a column reaches over neighbouring lines that have a cell in it.
-import { humanDuration } from '../../shared/kinds/kind.ts'
+import { humanDuration } from '../../shared/meta/duration.ts'
 
 const PADDING = 2
 

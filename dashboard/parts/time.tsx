@@ -1,6 +1,6 @@
 // How long ago something was, kept true while it is shown.
 import { signal } from '@preact/signals'
-import { humanDuration } from '../../shared/kinds/kind.ts'
+import { humanDuration } from '../../shared/meta/duration.ts'
 
 const now = signal(Date.now())
 setInterval(() => {

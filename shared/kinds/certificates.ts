@@ -1,9 +1,11 @@
 // certificates.k8s.io: who asks for a certificate, who approves, what is signed. That the request is one is checked in api/admission/certificates.ts.
+
+import { humanDuration } from '../meta/duration.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import { dnsSubdomain } from '../meta/names.ts'
 import type { KObject } from '../meta/object.ts'
 import { equal } from '../schema/field-set.ts'
-import { ageColumn, ageOf, humanDuration, type Kind, nameColumn, plainKind, statusSubresource, statusVerbs, text } from './kind.ts'
+import { ageColumn, ageOf, type Kind, nameColumn, plainKind, statusSubresource, statusVerbs, text } from './kind.ts'
 
 /** Who passes requests on to aggregated API servers, by its certificate's common name. */
 export const FRONT_PROXY = 'front-proxy-client'

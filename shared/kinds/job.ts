@@ -1,5 +1,6 @@
 // Job: pods that run until enough of them have succeeded; CronJob: a job at every time of a schedule.
 import { parseSchedule } from '../meta/cron.ts'
+import { humanDuration } from '../meta/duration.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
 import { fromLabelSelector, matches, printSelector } from '../meta/selector.ts'
@@ -8,7 +9,6 @@ import {
   ageColumn,
   ageOf,
   boolean,
-  humanDuration,
   integer,
   type Kind,
   nameColumn,

@@ -2,6 +2,7 @@
 // Pure: anything that needs other objects or I/O is admission (api/admission).
 
 import type { Structural } from '../crd/structural.ts'
+import { humanDuration } from '../meta/duration.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
 import { type Schema, schemaOf } from '../schema/types.ts'
@@ -158,25 +159,6 @@ export function plainKind(k: Partial<Kind> & Pick<Kind, 'group' | 'kind' | 'plur
     cells: (o, now) => [o.metadata.name, ageOf(o, now)],
     ...k,
   }
-}
-
-/** Kubernetes' HumanDuration: `5s`, `2m30s`, `3h`, `4d2h`. */
-export function humanDuration(ms: number): string {
-  const s = Math.floor(ms / 1000)
-  if (s < 0) return s < -1 ? '<invalid>' : '0s'
-  if (s < 120) return `${s}s`
-  const m = Math.floor(s / 60)
-  if (m < 10) return s % 60 ? `${m}m${s % 60}s` : `${m}m`
-  if (m < 180) return `${m}m`
-  const h = Math.floor(m / 60)
-  if (h < 8) return m % 60 ? `${h}h${m % 60}m` : `${h}h`
-  if (h < 48) return `${h}h`
-  const d = Math.floor(h / 24)
-  if (h < 192) return h % 24 ? `${d}d${h % 24}h` : `${d}d`
-  if (d < 365 * 2) return `${d}d`
-  const y = Math.floor(d / 365)
-  if (d < 365 * 8) return d % 365 ? `${y}y${d % 365}d` : `${y}y`
-  return `${y}y`
 }
 
 export const since = (time: string | undefined, now: number): string => (time ? humanDuration(now - Date.parse(time)) : '<unknown>')

@@ -1,9 +1,11 @@
 // Pod: the spec is fixed once created but for images, tolerations and deadlines; status belongs to the node.
+
+import { humanDuration } from '../meta/duration.ts'
 import type { FieldErrors } from '../meta/field-error.ts'
 import type { KObject } from '../meta/object.ts'
 import { isMirror } from '../meta/static-pods.ts'
 import { equal } from '../schema/field-set.ts'
-import { ageColumn, ageOf, allVerbs, humanDuration, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
+import { ageColumn, ageOf, allVerbs, type Kind, nameColumn, proxySubresource, statusVerbs, text } from './kind.ts'
 import { defaultPodSpec, qosClass } from './pod-defaults.ts'
 import { validatePodSpec } from './pod-validation.ts'
 

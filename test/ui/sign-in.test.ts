@@ -57,7 +57,9 @@ describe.skipIf(missing)('signing in', () => {
       await v.open('pods', 'Pods')
       await expect.poll(() => provider.refreshes, { timeout: 15_000 }).toBeGreaterThan(before)
       provider.lifetime = 300
-      await v.page.evaluate(() => sessionStorage.clear())
+      // Another tab knows nothing of this one.
+      await v.leave()
+      v = await Visitor.come(browser, cp.url)
       await v.page.goto(`${cp.url}/ui/?code=made-up&state=made-up`)
       await v.page.getByText('The sign-in did not begin in this tab: try again.').waitFor()
     })
