@@ -61,7 +61,7 @@ export const comparable = (line: string, done: Outcome): Outcome => {
 
 const masks: [RegExp, string][] = [
   // How far a rollout is when somebody looks is no matter of the command.
-  [/^Waiting for deployment .*\n/gm, ''],
+  [/^Waiting for .*\n/gm, ''],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'UID'],
   [/resourceVersion: "\d+"/g, 'resourceVersion: RV'],
   [/"?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"?/g, 'TIME'],

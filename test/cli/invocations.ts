@@ -495,7 +495,6 @@ export const stories: Record<string, string[]> = {
     'rollout undo statefulset/st --to-revision=9',
     'rollout undo statefulset/st',
     'rollout status statefulset/st --timeout=60s',
-    'rollout undo statefulset/st --to-revision=3',
     'get statefulset st -o jsonpath={.spec.template.spec.containers[*].image}',
     'delete statefulset st',
   ],
