@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as oidc from 'openid-client'
+import { SIGN_IN_SCOPE } from '../shared/sign-in.ts'
 
 export interface Provider {
   issuer: string
@@ -14,7 +15,6 @@ export interface Tokens {
   refreshToken?: string
 }
 
-const SCOPE = 'openid email profile offline_access'
 const PATIENCE = 5 * 60_000
 
 async function configurationOf({ issuer, clientId }: Provider): Promise<oidc.Configuration> {
@@ -65,7 +65,7 @@ export async function signInWithBrowser(provider: Provider, say: (text: string) 
   try {
     const url = oidc.buildAuthorizationUrl(config, {
       redirect_uri: redirect,
-      scope: SCOPE,
+      scope: SIGN_IN_SCOPE,
       code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
       state,
@@ -91,7 +91,7 @@ export async function signInWithBrowser(provider: Provider, say: (text: string) 
 /** For machines without a browser: a code that is typed in anywhere else. */
 export async function signInWithCode(provider: Provider, say: (text: string) => void): Promise<Tokens> {
   const config = await configurationOf(provider)
-  const asked = await oidc.initiateDeviceAuthorization(config, { scope: SCOPE })
+  const asked = await oidc.initiateDeviceAuthorization(config, { scope: SIGN_IN_SCOPE })
   say(`Open ${asked.verification_uri} and type the code ${asked.user_code}`)
   return tokensOf(await oidc.pollDeviceAuthorizationGrant(config, asked))
 }

@@ -1,7 +1,8 @@
 // What can be done to an object: each asks first and says what comes of it. What the API would refuse is not offered.
-import type { KObject } from '../shared/meta/object.ts'
+import { type KObject, timeString } from '../shared/meta/object.ts'
+import { RESTARTED_AT } from '../shared/rollout.ts'
 import { call } from './client.ts'
-import { needs, ofDeleting, ofDraining, ofRestarting, ofScaling } from './consequences.ts'
+import { needs, ofDeleting, ofDraining, ofRestarting, ofScaling, whoLeaves } from './consequences.ts'
 import { type Kind, pathOf } from './kinds.ts'
 import { ask } from './parts/dialog.tsx'
 import { say } from './parts/say.tsx'
@@ -17,7 +18,6 @@ export interface Action {
 
 const MERGE = 'application/merge-patch+json'
 const STRATEGIC = 'application/strategic-merge-patch+json'
-const RESTARTED = 'kubectl.kubernetes.io/restartedAt'
 const SCALABLE = ['deployments.apps', 'statefulsets.apps', 'replicasets.apps', 'replicationcontrollers']
 const RESTARTABLE = ['deployments.apps', 'statefulsets.apps', 'daemonsets.apps']
 /** What is so large that its name has to be typed. */
@@ -56,8 +56,7 @@ function restart(k: Kind, o: KObject): void {
     action: 'Restart',
     consequences: async () => ofRestarting(o),
     run: async () => {
-      const at = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
-      const body = { spec: { template: { metadata: { annotations: { [RESTARTED]: at } } } } }
+      const body = { spec: { template: { metadata: { annotations: { [RESTARTED_AT]: timeString(Date.now()) } } } } }
       await call('PATCH', pathOf(k, o.metadata.namespace, o.metadata.name), { body, type: STRATEGIC })
       return `${titled(k, o)} restarts.`
     },
@@ -83,15 +82,7 @@ function drain(k: Kind, o: KObject): void {
     run: async () => {
       await call('PATCH', pathOf(k, '', o.metadata.name), { body: { spec: { unschedulable: true } }, type: MERGE })
       const world = await worldOf(['pods'], undefined)
-      const going = world
-        .list('pods')
-        .filter(
-          (p) =>
-            p.spec.nodeName === o.metadata.name &&
-            !['Succeeded', 'Failed'].includes(p.status?.phase) &&
-            !p.metadata.ownerReferences?.some((r) => r.kind === 'DaemonSet') &&
-            !p.metadata.annotations?.['kubernetes.io/config.mirror'],
-        )
+      const { going } = whoLeaves(o, world)
       const refused: string[] = []
       for (const { metadata } of going) {
         const at = `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}/eviction`

@@ -1,5 +1,6 @@
 // Requests of the dashboard: to the cluster that it was loaded from, as whoever is signed in. Knows nothing of what is shown.
-import { session, signedOut } from './session.ts'
+import { toBase64Url } from '../shared/meta/base64.ts'
+import { currentToken, signedOut } from './session.ts'
 
 /** What the paths of the cluster begin with: `/clusters/NAME` on a host, else nothing. */
 export const base = location.pathname.replace(/\/ui(\/.*)?$/, '')
@@ -32,22 +33,20 @@ const pathWith = (path: string, query: Record<string, string> = {}): string => {
 
 /** The answer of a request that went well. Rejects with an ApiError; whoever is not known any more is signed out. */
 export async function request(method: string, path: string, o: CallOptions = {}): Promise<Response> {
-  const token = await session.token()
-  const send = (bearer: string) =>
-    fetch(pathWith(path, o.query), {
-      method,
-      headers: {
-        authorization: `Bearer ${bearer}`,
-        accept: o.accept ?? 'application/json',
-        ...(o.body === undefined ? {} : { 'content-type': o.type ?? 'application/json' }),
-      },
-      ...(o.body === undefined ? {} : { body: typeof o.body === 'string' ? o.body : JSON.stringify(o.body) }),
-      ...(o.signal ? { signal: o.signal } : {}),
-    }).catch((cause) => {
-      if (o.signal?.aborted) throw cause
-      throw new ApiError(0, 'The cluster cannot be reached.')
-    })
-  const response = await send(token)
+  const token = await currentToken()
+  const response = await fetch(pathWith(path, o.query), {
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      accept: o.accept ?? 'application/json',
+      ...(o.body === undefined ? {} : { 'content-type': o.type ?? 'application/json' }),
+    },
+    ...(o.body === undefined ? {} : { body: JSON.stringify(o.body) }),
+    ...(o.signal ? { signal: o.signal } : {}),
+  }).catch((cause) => {
+    if (o.signal?.aborted) throw cause
+    throw new ApiError(0, 'The cluster cannot be reached.')
+  })
   if (response.ok) return response
   const text = await response.text()
   let status: any
@@ -64,16 +63,10 @@ export async function request(method: string, path: string, o: CallOptions = {})
 /** The JSON of an answer. */
 export const call = async (method: string, path: string, o: CallOptions = {}): Promise<any> => (await request(method, path, o)).json()
 
-const encoded = (text: string) =>
-  btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
-
 /** A socket to the cluster; the token goes along as one of its protocols. */
 export async function openSocket(path: string, query: Record<string, string> | URLSearchParams, protocol: string): Promise<WebSocket> {
-  const token = await session.token()
+  const token = await currentToken()
   const url = new URL(`${base}${path}?${new URLSearchParams(query)}`, location.href)
   url.protocol = url.protocol.replace('http', 'ws')
-  return new WebSocket(url, [protocol, `base64url.bearer.authorization.k8s.io.${encoded(token)}`])
+  return new WebSocket(url, [protocol, `base64url.bearer.authorization.k8s.io.${toBase64Url(new TextEncoder().encode(token))}`])
 }

@@ -1,6 +1,7 @@
 // What comes of deleting, scaling, restarting and draining, in plain sentences, from what is known of the objects around. Pure.
 import type { KObject } from '../shared/meta/object.ts'
 import { printSelector } from '../shared/meta/selector.ts'
+import { isMirror } from '../shared/meta/static-pods.ts'
 import type { World } from '../shared/why/world.ts'
 
 const DEFAULT_GRACE_S = 30
@@ -278,15 +279,19 @@ export function ofRestarting(o: KObject): string[] {
   return out
 }
 
-/** Of closing a node to new pods, and of sending away those that it has. */
-export function ofDraining(node: KObject, world: World): string[] {
+/** Of a node's pods: those that a drain sends away, and those that it leaves, as kubectl does. */
+export function whoLeaves(node: KObject, world: World): { going: KObject[]; daemons: KObject[] } {
   const pods = world
     .list('pods')
     .filter((p) => p.spec.nodeName === node.metadata.name && !['Succeeded', 'Failed'].includes(p.status?.phase))
   const daemons = pods.filter((p) => p.metadata.ownerReferences?.some((r) => r.kind === 'DaemonSet'))
-  const mirrors = pods.filter((p) => p.metadata.annotations?.['kubernetes.io/config.mirror'])
-  const orphans = pods.filter((p) => !p.metadata.ownerReferences?.some((r) => r.controller) && !mirrors.includes(p))
-  const going = pods.filter((p) => !daemons.includes(p) && !mirrors.includes(p))
+  return { daemons, going: pods.filter((p) => !daemons.includes(p) && !isMirror(p)) }
+}
+
+/** Of closing a node to new pods, and of sending away those that it has. */
+export function ofDraining(node: KObject, world: World): string[] {
+  const { going, daemons } = whoLeaves(node, world)
+  const orphans = going.filter((p) => !p.metadata.ownerReferences?.some((r) => r.controller))
   const out = [
     'No new pod comes to it.',
     `${count(going.length, 'pod')} ${does(going.length, 'is', 'are')} sent away, as their disruption budgets allow.`,

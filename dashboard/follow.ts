@@ -24,10 +24,11 @@ interface Follow {
 const sleep = (ms: number, signal: AbortSignal) =>
   new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
+    const stop = () => {
       clearTimeout(timer)
       resolve()
-    })
+    }
+    signal.addEventListener('abort', stop, { once: true })
   })
 
 /** Resolves when the watch has ended; true when it can be taken up again where it was. */
@@ -41,6 +42,8 @@ async function watch(o: Follow, from: { rv: string }, signal: AbortSignal): Prom
   }
   const socket = await openSocket(o.path, query, WATCH_PROTOCOL)
   const close = () => socket.close()
+  // Somebody may have gone while it was opened.
+  if (signal.aborted) close()
   signal.addEventListener('abort', close)
   let opened = false
   let lost = false
@@ -109,7 +112,6 @@ function gathered(run: () => void): () => void {
   return () => {
     if (planned) return
     planned = true
-    // A page that nobody looks at draws nothing; what it shows is true when they come back.
     setTimeout(() => {
       planned = false
       run()

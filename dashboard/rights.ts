@@ -1,8 +1,8 @@
 // What whoever is signed in may do. Nothing is shown that would be refused; the server decides all the same.
 import { signal } from '@preact/signals'
+import { type Rule, ruleAllows } from '../shared/rbac.ts'
 import { call } from './client.ts'
 import { kindOf } from './kinds.ts'
-import { covered, type Rule } from './rights-rules.ts'
 
 export interface Question {
   verb: string
@@ -55,7 +55,7 @@ export function may(q: Question): boolean {
   if (!k) return false
   if (k.namespaced && q.namespace) {
     const rules = rulesOf(q.namespace)
-    return !!rules && covered(rules, k, q)
+    return !!rules?.some((r) => ruleAllows(r, { ...q, group: k.group, resource: k.plural }))
   }
   const { verb, subresource, name } = q
   const resourceAttributes = {

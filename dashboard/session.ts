@@ -1,5 +1,6 @@
 // Who is signed in. The token lives as long as the tab does, and nowhere else.
 import { signal } from '@preact/signals'
+import { fromBase64UrlText, toBase64Url } from '../shared/meta/base64.ts'
 
 interface Kept {
   token: string
@@ -54,7 +55,7 @@ export function signIn(token: string): void {
 }
 
 function keepTokens(t: { idToken: string; refreshToken?: string }): void {
-  const claims = JSON.parse(atob(t.idToken.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/')))
+  const claims = JSON.parse(fromBase64UrlText(t.idToken.split('.')[1]!))
   reason.value = ''
   keep({ token: t.idToken, expires: claims.exp * 1000, ...(t.refreshToken ? { refreshToken: t.refreshToken } : {}) })
 }
@@ -66,18 +67,16 @@ async function renew(refreshToken: string): Promise<void> {
   if (answer.status < 500) signedOut('You are signed out: the provider wants you to sign in again.')
 }
 
-export const session = {
-  /** The token to ask with, renewed where it is about to end. */
-  async token(): Promise<string> {
-    const k = kept.value
-    if (k?.refreshToken && k.expires !== undefined && k.expires - EARLY < Date.now()) {
-      renewal ??= renew(k.refreshToken).finally(() => {
-        renewal = undefined
-      })
-      await renewal.catch(() => {})
-    }
-    return kept.value?.token ?? ''
-  },
+/** The token to ask with, renewed where it is about to end. */
+export async function currentToken(): Promise<string> {
+  const k = kept.value
+  if (k?.refreshToken && k.expires !== undefined && k.expires - EARLY < Date.now()) {
+    renewal ??= renew(k.refreshToken).finally(() => {
+      renewal = undefined
+    })
+    await renewal.catch(() => {})
+  }
+  return kept.value?.token ?? ''
 }
 
 export interface Provider {
@@ -103,19 +102,16 @@ export function doorOf(): Promise<Door> {
   return door
 }
 
-const random = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32)))).replace(/[+/=]/g, '')
+const random = () => toBase64Url(crypto.getRandomValues(new Uint8Array(32)))
 /** One for all clusters of a host: providers want to know it before. */
 const redirectUri = async () => `${location.origin}${(await doorOf()).hosted ? HOST : at()}/`
 const PENDING = 'kedge sign-in'
 
 /** Goes to the provider (authorization code with PKCE, RFC 7636); it sends the browser back here. */
 export async function goToProvider(p: Provider): Promise<void> {
-  const [verifier, state] = [random() + random(), random()]
+  const [verifier, state] = [random(), random()]
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier)))
-  const challenge = btoa(String.fromCharCode(...digest))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
+  const challenge = toBase64Url(digest)
   sessionStorage.setItem(PENDING, JSON.stringify({ verifier, state, path: at(), hash: location.hash }))
   const url = new URL(p.authorizationEndpoint)
   const query = {

@@ -1,5 +1,5 @@
 // Who may do what, from roles and bindings alone, as RBAC reads them. Pure.
-import { covered } from './rights-rules.ts'
+import { type Rule, ruleAllows } from '../shared/rbac.ts'
 
 export interface Subject {
   kind: string
@@ -15,7 +15,7 @@ export interface Grant {
   role: string
   /** What gives it: `RoleBinding default/viewers`. */
   by: string
-  rules: any[]
+  rules: Rule[]
 }
 
 export interface Access {
@@ -53,9 +53,9 @@ export function grantsOf(a: Access): Grant[] {
 /** Of those who may do something in a namespace, or in all where that is empty. */
 export function whoCan(
   grants: readonly Grant[],
-  q: { verb: string; group: string; plural: string; subresource?: string; namespace: string; name?: string },
+  q: { verb: string; group: string; resource: string; subresource?: string; namespace: string; name?: string },
 ): Grant[] {
-  return grants.filter((g) => (!g.namespace || g.namespace === q.namespace) && covered(g.rules, q, q))
+  return grants.filter((g) => (!g.namespace || g.namespace === q.namespace) && g.rules.some((r) => ruleAllows(r, q)))
 }
 
 /** Whether a grant is somebody's: by name, or by a group that everybody of their kind is in. */

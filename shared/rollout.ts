@@ -4,6 +4,8 @@ import type { KObject } from './meta/object.ts'
 
 export const REVISION = 'deployment.kubernetes.io/revision'
 export const CHANGE_CAUSE = 'kubernetes.io/change-cause'
+/** On a pod template: its pods are replaced when it changes. */
+export const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt'
 const HASH = 'pod-template-hash'
 /** Annotations that are a deployment's own, and no part of a revision. */
 const KEPT = [
@@ -46,7 +48,7 @@ export function revisionsOf(owner: KObject, candidates: readonly KObject[]): Rev
 export function rollbackPatch(owner: KObject, to: Revision): { type: string; patch: object } {
   if (to.object.kind === 'ControllerRevision' || to.object.data)
     return { type: 'application/strategic-merge-patch+json', patch: to.object.data }
-  const only = (annotations: Record<string, string> = {}, keep: boolean) =>
+  const annotationsOf = (annotations: Record<string, string> = {}, keep: boolean) =>
     Object.fromEntries(Object.entries(annotations).filter(([key]) => KEPT.includes(key) === keep))
   return {
     type: 'application/json-patch+json',
@@ -55,7 +57,7 @@ export function rollbackPatch(owner: KObject, to: Revision): { type: string; pat
       {
         op: 'add',
         path: '/metadata/annotations',
-        value: { ...only(owner.metadata.annotations, true), ...only(to.object.metadata.annotations, false) },
+        value: { ...annotationsOf(owner.metadata.annotations, true), ...annotationsOf(to.object.metadata.annotations, false) },
       },
     ],
   }

@@ -1,5 +1,6 @@
 // From a request's bearer token to an identity: static tokens, stored tokens, service accounts, nodes; then impersonation.
 import { decodeJwt } from 'jose'
+import { fromBase64UrlText } from '../../shared/meta/base64.ts'
 import { forbidden, StatusError, unauthorized } from '../../shared/status/index.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import type { Nodes } from './nodes.ts'
@@ -68,7 +69,7 @@ export function authorizationOf(headers: Headers): string | undefined {
   const shown = offered?.find((p) => p.startsWith(PROTOCOL))
   if (!shown) return undefined
   try {
-    return `Bearer ${atob(shown.slice(PROTOCOL.length).replaceAll('-', '+').replaceAll('_', '/'))}`
+    return `Bearer ${fromBase64UrlText(shown.slice(PROTOCOL.length))}`
   } catch {
     throw unauthorized()
   }

@@ -1,9 +1,11 @@
 // The authorizer: system:masters, then the Node authorizer, then RBAC. One answer for requests, reviews and escalation checks.
+
+import type { Rule } from '../../shared/rbac.ts'
 import { forbidden, StatusError } from '../../shared/status/index.ts'
 import type { Rider } from '../ports/database.ts'
 import type { Attributes, Identity } from '../registry/context.ts'
 import { type NodeGraph, nodeAllows } from './node-authorizer.ts'
-import { type Rbac, type Rule, rulesCover } from './rbac.ts'
+import { type Rbac, rulesCover } from './rbac.ts'
 
 const everything: Rule[] = [
   { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },

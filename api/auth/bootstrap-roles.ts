@@ -2,7 +2,8 @@
 import { DEPLOY_GROUP } from '../../shared/kinds/deploy.ts'
 import { OBSERVE_GROUP } from '../../shared/logs.ts'
 import type { KObject } from '../../shared/meta/object.ts'
-import { type Rule, rulesCover } from './rbac.ts'
+import type { Rule } from '../../shared/rbac.ts'
+import { rulesCover } from './rbac.ts'
 
 const read = ['get', 'list', 'watch']
 const write = ['create', 'delete', 'deletecollection', 'patch', 'update']

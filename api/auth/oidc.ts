@@ -1,6 +1,7 @@
 // Users of an OpenID Connect provider: ID tokens checked against the provider's published keys, claims turned into user and groups.
 // The settings mean what kube-apiserver's --oidc-* flags mean.
 import { createRemoteJWKSet, customFetch, decodeJwt, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { SIGN_IN_SCOPE } from '../../shared/sign-in.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Identity } from '../registry/context.ts'
@@ -21,7 +22,6 @@ export interface OidcSettings {
 type Fetch = typeof fetch
 
 const RETRY_AFTER = 10_000
-const SCOPE = 'openid email profile offline_access'
 
 /** What a browser needs to know to sign somebody in. */
 export interface WayIn {
@@ -100,7 +100,7 @@ export class Oidc {
   async wayIn(): Promise<WayIn | undefined> {
     const at = (await this.#provider())?.configuration.authorization_endpoint
     const { issuerUrl: issuer, clientId } = this.settings
-    return at ? { issuer, clientId, authorizationEndpoint: at, scope: SCOPE } : undefined
+    return at ? { issuer, clientId, authorizationEndpoint: at, scope: SIGN_IN_SCOPE } : undefined
   }
 
   /** A code or a refresh token for tokens (RFC 6749), as a public client. Undefined when the provider refuses; `away` when it cannot be reached. */

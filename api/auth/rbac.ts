@@ -3,6 +3,7 @@
 
 import type { KObject } from '../../shared/meta/object.ts'
 import { fromLabelSelector, matches } from '../../shared/meta/selector.ts'
+import { has, type Rule, ruleAllows } from '../../shared/rbac.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Database, Rider, Row, Statement } from '../ports/database.ts'
 import { decodeBody } from '../registry/codec.ts'
@@ -16,14 +17,6 @@ const EVERYTHING: Statement = {
   args: rbacResources,
 }
 
-export interface Rule {
-  verbs: string[]
-  apiGroups?: string[]
-  resources?: string[]
-  resourceNames?: string[]
-  nonResourceURLs?: string[]
-}
-
 interface Held {
   rules: Rule[]
   /** Empty for what holds cluster-wide. */
@@ -33,26 +26,6 @@ interface Held {
 interface Index {
   bySubject: Map<string, Held[]>
   clusterRoles: Map<string, Rule[]>
-}
-
-const has = (list: string[] | undefined, value: string) => !!list && (list.includes('*') || list.includes(value))
-
-function resourceMatches(rule: Rule, resource: string, subresource?: string): boolean {
-  if (!rule.resources) return false
-  const whole = subresource ? `${resource}/${subresource}` : resource
-  return rule.resources.some((r) => r === '*' || r === whole || (!!subresource && r === `*/${subresource}`))
-}
-
-/** Whether one rule allows what is asked. */
-function ruleAllows(rule: Rule, a: Attributes): boolean {
-  if (!has(rule.verbs, a.verb)) return false
-  if (a.path !== undefined)
-    return !!rule.nonResourceURLs?.some((u) => u === '*' || u === a.path || (u.endsWith('*') && a.path!.startsWith(u.slice(0, -1))))
-  return (
-    has(rule.apiGroups, a.group ?? '') &&
-    resourceMatches(rule, a.resource!, a.subresource) &&
-    (!rule.resourceNames?.length || (a.name !== undefined && rule.resourceNames.includes(a.name)))
-  )
 }
 
 /** Whether `held` gives everything that `wanted` would (the escalation check). */

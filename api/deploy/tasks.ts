@@ -8,6 +8,7 @@ import { isKustomization, isNamespaced, join, kustomize, setImages } from '../..
 import { parseManifests } from '../../shared/manifests/yaml.ts'
 import { dnsLabel } from '../../shared/meta/names.ts'
 import { type KObject, timeString } from '../../shared/meta/object.ts'
+import { RESTARTED_AT } from '../../shared/rollout.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Call, pathOf } from '../http/call.ts'
 import { decodeBody } from '../registry/codec.ts'
@@ -181,7 +182,7 @@ export function deployTasks(cluster: Cluster, call: Call): Record<string, Task> 
       const patch = {
         metadata: { annotations: { [CAUSE]: job.cause } },
         // Of the delivery: again is the same.
-        spec: { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': job.delivery.status?.startedAt } } } },
+        spec: { template: { metadata: { annotations: { [RESTARTED_AT]: job.delivery.status?.startedAt } } } },
       }
       const done = await ask(job, 'PATCH', workloadPath(job, w), patch, 'application/strategic-merge-patch+json')
       changes.push({ kind: w.kind, namespace: job.namespace, name: w.name, generation: done.metadata.generation })

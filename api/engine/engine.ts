@@ -178,7 +178,8 @@ export async function startEngine({
   /** What a look at a key is part of: the first of what woke it. */
   const traces = new Map<string, string>()
   const enqueue = (lane: Lane, key: string, trace?: string) => {
-    if (trace && traces.size < MOST_TRACES) traces.set(`${lane.controller.name} ${key}`, trace)
+    const looked = `${lane.controller.name} ${key}`
+    if (trace && !traces.has(looked) && traces.size < MOST_TRACES) traces.set(looked, trace)
     const rests = lane.resting.get(key)
     if (rests !== undefined) {
       if (rests > clock.now()) return void setDue(lane, key, rests)
@@ -245,9 +246,10 @@ export async function startEngine({
     forgetDue(lane, key)
     const { controller } = lane
     const begun = clock.now()
-    const partOf = traces.get(`${controller.name} ${key}`)
+    const looked = `${controller.name} ${key}`
+    const partOf = traces.get(looked)
     const span = partOf ? tracer?.start(`reconcile ${controller.name}`, 'internal', partOf, { 'kedge.key': key }) : undefined
-    if (partOf) traces.delete(`${controller.name} ${key}`)
+    traces.delete(looked)
     let failure: string | undefined
     try {
       const theirs = takenUntil(controller, cache)

@@ -7,14 +7,15 @@ import { errorAnswer, json } from './answer.ts'
 import { readText } from './body.ts'
 
 export interface DashboardOptions {
-  /** Where people sign in. */
-  oidc?: Oidc
+  /** Where people sign in, if anywhere; asked for when somebody does. */
+  oidc(): Oidc | undefined
   /** Whether there are many clusters behind this address. */
   hosted?: boolean
   log: Log
 }
 
-const PATH = /^(?:\/clusters\/[^/]+)?\/ui(\/.*)?$/
+/** Whose path is the dashboard's: nearly no request's, and each is held to it. */
+const ADDRESS = /^https?:\/\/[^/]+(?:(\/)|((?:\/clusters\/[^/?]+)?\/ui)(\/[^?]*)?)(?:\?|$)/
 /** What scripts of the page may do, were somebody to bring one in: nothing beyond this server. Editor and terminal write style elements. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -62,9 +63,10 @@ async function file(name: string, request: Request): Promise<Response> {
 }
 
 async function signIn(o: DashboardOptions, request: Request): Promise<Response> {
-  const way = await o.oidc?.wayIn().catch(() => undefined)
+  const oidc = o.oidc()
+  const way = await oidc?.wayIn().catch(() => undefined)
   if (request.method === 'GET') return json(JSON.stringify({ ...(way ? { oidc: way } : {}), hosted: o.hosted ?? false }))
-  if (!o.oidc) throw notFound({ group: '', resource: 'ui', name: 'sign-in' })
+  if (!oidc) throw notFound({ group: '', resource: 'ui', name: 'sign-in' })
   const text = await readText(request)
   if (text.length > MAX_BODY) throw badRequest('the sign-in is too long')
   let asked: { code?: string; verifier?: string; redirectUri?: string; refreshToken?: string }
@@ -85,7 +87,7 @@ async function signIn(o: DashboardOptions, request: Request): Promise<Response> 
     throw new StatusError(429, 'TooManyRequests', 'too many sign in at once, please try again later', { retryAfterSeconds: 1 })
   underWay++
   try {
-    const tokens = await o.oidc.trade(grant)
+    const tokens = await oidc.trade(grant)
     if (tokens === 'away') throw unavailable('the sign-in provider cannot be reached')
     if (!tokens) throw new StatusError(401, 'Unauthorized', 'the sign-in provider did not accept this')
     const { headers } = json('')
@@ -98,21 +100,22 @@ async function signIn(o: DashboardOptions, request: Request): Promise<Response> 
 
 /** The answer, where the request is for the dashboard; undefined for all others. */
 export async function dashboard(o: DashboardOptions, request: Request): Promise<Response | undefined> {
-  const { pathname } = new URL(request.url)
+  const at = ADDRESS.exec(request.url)
+  if (!at) return undefined
+  const [, isRoot, ui = '', rest] = at
   const reads = request.method === 'GET' || request.method === 'HEAD'
   // Whoever types the server's name into a browser wants to see something.
-  if (pathname === '/' && reads && request.headers.get('accept')?.includes('text/html'))
-    return new Response(null, { status: 302, headers: { location: '/ui/' } })
-  const at = PATH.exec(pathname)
-  if (!at) return undefined
+  if (isRoot)
+    return reads && request.headers.get('accept')?.includes('text/html')
+      ? new Response(null, { status: 302, headers: { location: '/ui/' } })
+      : undefined
   try {
-    const rest = at[1]
-    if (rest === undefined) return new Response(null, { status: 308, headers: { location: `${pathname}/` } })
+    if (rest === undefined) return new Response(null, { status: 308, headers: { location: `${ui}/` } })
     const name = rest.slice(1) || 'index.html'
     if (name === 'sign-in' && (request.method === 'GET' || request.method === 'POST')) return await signIn(o, request)
     if (!reads) throw new StatusError(405, 'MethodNotAllowed', 'the dashboard is read')
     return await file(name, request)
   } catch (cause) {
-    return errorAnswer(cause, o.log, pathname)
+    return errorAnswer(cause, o.log, ui)
   }
 }

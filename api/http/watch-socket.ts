@@ -20,13 +20,13 @@ export function overSocket(connection: Connection, response: Response): Response
         rest = lines.pop()!
         // Empty lines keep a connection busy that nobody writes to.
         for (const line of lines) if (line) socket.send(line)
-        if (socket.buffered() > MAX_BUFFERED) return socket.close(1013, 'events were not read')
+        if (socket.buffered() <= MAX_BUFFERED) continue
+        void reader.cancel().catch(() => {})
+        return socket.close(1013, 'events were not read')
       }
       socket.close(1000)
     } catch {
       socket.close(1011)
-    } finally {
-      reader.cancel().catch(() => {})
     }
   })
   return accepted.response

@@ -29,6 +29,9 @@ class Series<T> {
   [Symbol.iterator](): IterableIterator<{ labels: Labels; value: T }> {
     return this.#all.values()
   }
+  get any(): boolean {
+    return this.#all.size > 0
+  }
   /** All series; there are none from now on. */
   take(): { labels: Labels; value: T }[] {
     const all = [...this.#all.values()]
@@ -53,6 +56,9 @@ export class Counter {
   add(labels: Labels, n = 1): void {
     const s = this.#series.of(labels)
     if (s) s.n += n
+  }
+  get any(): boolean {
+    return this.#series.any
   }
   /** What was counted so far, to be added somewhere else. */
   take(): Counted<{ n: number }> {

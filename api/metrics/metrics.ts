@@ -54,7 +54,6 @@ export class Metrics {
   )
   readonly #sources = new Set<Source>()
   readonly #inflight = { readOnly: 0, mutating: 0 }
-  #any = false
 
   /** Others tell what they know when they are asked, until they end it. */
   add(source: Source): () => void {
@@ -82,7 +81,6 @@ export class Metrics {
       verb: verbText(r.verb),
       version: r.version,
     }
-    this.#any = true
     this.#requests.add({ code: String(code), dry_run: '', ...labels })
     if (seconds !== undefined) this.#durations.observe({ dry_run: '', ...labels }, seconds)
     if (bytes !== undefined) this.#sizes.observe(labels, bytes)
@@ -90,11 +88,10 @@ export class Metrics {
 
   /** Whether there is anything to take. */
   get any(): boolean {
-    return this.#any
+    return this.#requests.any
   }
   /** What was served so far, for whoever tells of it. */
   take() {
-    this.#any = false
     return { requests: this.#requests.take(), durations: this.#durations.take(), sizes: this.#sizes.take() }
   }
   /** What others have served. */

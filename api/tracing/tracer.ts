@@ -28,6 +28,7 @@ const MOST_WAITING = 4096
 const MOST_TOGETHER = 512
 const TOGETHER_MS = 1000
 const ANSWER_WITHIN = 10_000
+const MOST_UNDER_WAY = 4
 /** Objects whose traces are remembered, for those that go on with them. */
 const MOST_REMEMBERED = 2000
 
@@ -55,7 +56,8 @@ export class Tracer {
   readonly #resource: Attributes
   #waiting: object[] = []
   #timer?: ReturnType<typeof setTimeout>
-  #sending?: Promise<void>
+  /** When each began, ms: of those whose request was cut off nobody hears again. */
+  #underWay: number[] = []
   #isAway = false
   readonly #counts = { sent: 0, dropped: 0 }
   readonly #remembered = new Map<string, string>()
@@ -112,17 +114,19 @@ export class Tracer {
     return this.#remembered.get(key)
   }
 
-  /** Sends what waits. Never rejects. */
+  /** Sends what waits, as far as not too much is under way. Never rejects. Waits for nothing that another request has begun: on Workers that never ends. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    await this.#sending
-    if (!this.#waiting.length) return
-    this.#sending = this.#send(this.#waiting.splice(0, MOST_TOGETHER)).finally(() => {
-      this.#sending = undefined
-      if (this.#waiting.length) this.#plan()
-    })
-    await this.#sending
+    while (this.#waiting.length) {
+      const now = this.#clock.now()
+      this.#underWay = this.#underWay.filter((begun) => now - begun < ANSWER_WITHIN)
+      if (this.#underWay.length >= MOST_UNDER_WAY) return this.#plan()
+      this.#underWay.push(now)
+      await this.#send(this.#waiting.splice(0, MOST_TOGETHER))
+      const at = this.#underWay.indexOf(now)
+      if (at >= 0) this.#underWay.splice(at, 1)
+    }
   }
 
   families(): Family[] {

@@ -1,6 +1,7 @@
 // kedge rollout: status, history, undo, restart, pause, resume.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CHANGE_CAUSE, type Revision, revisionsOf, rollbackPatch } from '../../shared/rollout.ts'
+import { timeString } from '../../shared/meta/object.ts'
+import { CHANGE_CAUSE, RESTARTED_AT, type Revision, revisionsOf, rollbackPatch } from '../../shared/rollout.ts'
 import { jsonDiff } from '../../shared/schema/diff.ts'
 import { describeTemplate } from '../describe/pod-template.ts'
 import { changeAll } from '../kube/change.ts'
@@ -122,7 +123,7 @@ const restart = kubeCommand({ name: 'rollout restart', usage: 'RESOURCE [options
     only(resource, 'restart', ROLLING, o.metadata.name)
     if (o.spec.paused) throw new Failure(`can't restart paused deployment (run rollout resume first)`)
     const m = (o.spec.template.metadata ??= {})
-    m.annotations = { ...m.annotations, 'kubectl.kubernetes.io/restartedAt': new Date().toISOString().replace(/\.\d+Z$/, 'Z') }
+    m.annotations = { ...m.annotations, [RESTARTED_AT]: timeString(Date.now()) }
     return 'restarted'
   }),
 )

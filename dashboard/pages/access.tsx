@@ -70,7 +70,9 @@ function Whoever({ grants }: { grants: Grant[] }) {
   const [resource = '', subresource] = (query.get('on') ?? 'pods').split('/')
   const ns = namespace.value
   const k = kindOf(resource)
-  const found = k ? whoCan(grants, { verb, group: k.group, plural: k.plural, namespace: ns, ...(subresource ? { subresource } : {}) }) : []
+  const found = k
+    ? whoCan(grants, { verb, group: k.group, resource: k.plural, namespace: ns, ...(subresource ? { subresource } : {}) })
+    : []
   const resources = useMemo(
     () =>
       [...kinds.value.values()]

@@ -114,8 +114,8 @@ export const kinds: readonly Kind[] = [
   roleBinding,
   clusterRoleBinding,
   deployHook,
-  logCounter,
   deployDelivery,
+  logCounter,
   ...reviews,
 ]
 

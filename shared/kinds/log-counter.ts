@@ -10,6 +10,7 @@ const METRIC = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 const MAX_PATTERN = 1000
 const MAX_LABELS = 8
 const MAX_SERIES = 1000
+const STREAMS = ['stdout', 'stderr']
 /** What whoever counts says itself. */
 const TAKEN = ['namespace', 'pod', 'container', 'node', 'counter', 'instance', 'job']
 
@@ -24,14 +25,16 @@ export function logPattern(pattern: string): RE2JS | undefined {
 
 function validate(o: KObject, e: FieldErrors) {
   const s = o.spec ?? {}
+  const pattern = s.pattern && s.pattern.length <= MAX_PATTERN ? logPattern(s.pattern) : undefined
   if (!s.pattern) e.required('spec.pattern')
   else if (s.pattern.length > MAX_PATTERN)
     e.invalid('spec.pattern', s.pattern.slice(0, 50), `must be no longer than ${MAX_PATTERN} characters`)
-  else if (!logPattern(s.pattern)) e.invalid('spec.pattern', s.pattern, 'must be a regular expression as RE2 has it')
+  else if (!pattern) e.invalid('spec.pattern', s.pattern, 'must be a regular expression as RE2 has it')
   if (!s.metric) e.required('spec.metric')
   else if (!METRIC.test(s.metric) || s.metric.startsWith('__')) e.invalid('spec.metric', s.metric, 'must be a name as Prometheus has it')
   else if (!s.metric.endsWith('_total')) e.invalid('spec.metric', s.metric, 'must end with _total, as counters do')
-  const groups = s.pattern ? Object.keys(logPattern(s.pattern)?.namedGroups() ?? {}) : []
+  const groups = Object.keys(pattern?.namedGroups() ?? {})
+  if (s.stream && !STREAMS.includes(s.stream)) e.notSupported('spec.stream', s.stream, STREAMS)
   const labels: string[] = s.labels ?? []
   if (labels.length > MAX_LABELS) e.invalid('spec.labels', labels.length, `at most ${MAX_LABELS}`)
   for (const [i, name] of labels.entries()) {

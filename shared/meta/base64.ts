@@ -15,3 +15,8 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.
 export const toBase64Text = (text: string): string => toBase64(new TextEncoder().encode(text))
 /** UTF-8; what is none is replaced. Throws on what is no base64. */
 export const fromBase64Text = (base64: string): string => new TextDecoder().decode(fromBase64(base64))
+
+/** As RFC 4648 has it for addresses: without padding. */
+export const toBase64Url = (bytes: Uint8Array): string => toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+/** UTF-8, of either alphabet. Throws on what is no base64. */
+export const fromBase64UrlText = (text: string): string => fromBase64Text(text.replaceAll('-', '+').replaceAll('_', '/'))

@@ -677,6 +677,7 @@ export const manifests: Record<string, Manifests> = {
       'spec.pattern': { spec: { pattern: '(', metric: 'errors_total' } },
       'spec.metric': { spec: { pattern: 'x', metric: 'errors' } },
       'spec.labels[0] spec.labels[1]': { spec: { pattern: '(?P<pod>x)', metric: 'errors_total', labels: ['pod', 'code'] } },
+      'spec.stream': { spec: { pattern: 'x', metric: 'errors_total', stream: 'stdin' } },
       'spec.maxSeries': { spec: { pattern: 'x', metric: 'errors_total', maxSeries: 100_000 } },
     },
   },

@@ -30,6 +30,6 @@ export function withFiles(
     caCertificate,
     log: stderrLog,
   }
-  return async (request, connection) =>
-    (await download(options, request)) ?? (await dashboard({ ...ui, log: stderrLog }, request)) ?? fetch(request, connection)
+  const page = { ...ui, log: stderrLog }
+  return async (request, connection) => (await download(options, request)) ?? (await dashboard(page, request)) ?? fetch(request, connection)
 }

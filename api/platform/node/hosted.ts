@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { directoryMigrations } from '../../../migrations/bundle.ts'
+import type { Oidc } from '../../auth/oidc.ts'
 import { bootstrap } from '../../cluster.ts'
 import type { Fill } from '../../directory/clusters.ts'
 import type { Account, ClusterRecord } from '../../directory/directory.ts'
@@ -44,7 +45,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
   const databases = fileDatabases(path.join(o.data, 'clusters'))
   const thread = new SideThread(stderrLog)
   const origin = publicOrigin(o)
-  const oidc = o.oidc ? { oidc: openOidc(o.oidc) } : {}
+  const oidc: { oidc?: Oidc } = o.oidc ? { oidc: openOidc(o.oidc) } : {}
   const running = new Map<string, Promise<RunningCluster>>()
 
   const start = async (record: ClusterRecord, account: Account, fill?: Fill): Promise<RunningCluster> =>
@@ -103,7 +104,7 @@ export async function serveHosted(o: ServeOptions & { signup: 'open' | 'operator
       void host.directory.flush().catch((cause) => stderrLog.warn('usage could not be written', { cause: (cause as Error).message }))
   }
   const timer = setInterval(flush, FLUSH_EVERY)
-  const listening: Listening = await listen(o, folder, withFiles(o, folder.ca, { ...oidc, hosted: true }, host.fetch))
+  const listening: Listening = await listen(o, folder, withFiles(o, folder.ca, { oidc: () => oidc.oidc, hosted: true }, host.fetch))
   return {
     url: listening.url,
     caFile: folder.caFile,

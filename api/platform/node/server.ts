@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import { parseTokenFile } from '../../auth/authentication.ts'
+import type { Oidc } from '../../auth/oidc.ts'
 import { bootstrap } from '../../cluster.ts'
 import type { Identity, Settings } from '../../registry/context.ts'
 import { defaultSettings } from '../../settings.ts'
@@ -73,7 +74,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
   const file = path.join(o.data, 'cluster.db')
   // What speaks to a database server is brought only where there is one.
   const remote = o.databaseUrl ? (await import('../remote-database.ts')).openRemote({ url: o.databaseUrl }) : undefined
-  const oidc = o.oidc ? { oidc: openOidc(o.oidc) } : {}
+  const oidc: { oidc?: Oidc } = o.oidc ? { oidc: openOidc(o.oidc) } : {}
   const cluster = await runCluster({
     database: remote ? sharingTrips(remote) : openEmbedded(file),
     side: { thread: new SideThread(stderrLog), database: o.databaseUrl ? { url: o.databaseUrl } : { file } },
@@ -88,7 +89,7 @@ export async function serve(o: ServeOptions): Promise<Serving> {
     nodeMonitorGracePeriod: o.nodeMonitorGracePeriod,
     ...(audit ? { audit } : {}),
   })
-  const listening = await listen(o, folder, withFiles(o, folder.ca, oidc, cluster.fetch))
+  const listening = await listen(o, folder, withFiles(o, folder.ca, { oidc: () => oidc.oidc }, cluster.fetch))
   const kubeconfig = writeKubeconfig(path.join(o.data, 'admin.kubeconfig'), {
     server: listening.url,
     ca: folder.ca,

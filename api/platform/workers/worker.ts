@@ -396,7 +396,7 @@ async function respond(request: Request, env: WorkerEnvironment, ctx: ExecutionC
   const connection: Connection = address ? { address } : {}
   const downloaded = await download(downloadsOf(env), request)
   if (downloaded) return downloaded
-  const shown = await dashboard({ ...oidcOf(env), hosted: hosted(env), log: consoleLog }, request)
+  const shown = await dashboard({ oidc: () => oidcOf(env).oidc, hosted: hosted(env), log: consoleLog }, request)
   if (shown) return shown
   if (!hosted(env)) {
     const { pathname } = new URL(request.url)
